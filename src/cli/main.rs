@@ -1,0 +1,2 @@
+//! trustnet-vm
+fn main() {}

@@ -1,0 +1,1 @@
+//! trustnet-core
