@@ -1,1 +1,22 @@
-//! trustnet-api
+//! What another program or a user's file depends on: the wire types, exactly as written.
+//!
+//! Nothing here is validated beyond its type and nothing is defaulted: an absent field stays
+//! absent, so that what a user wrote can be shown again as it was. `trustnet-core` turns these
+//! into its working types.
+
+pub mod meta;
+pub mod vm;
+
+pub mod cloud_init;
+pub mod disk;
+pub mod interface;
+pub mod quantity;
+pub mod secret;
+pub mod status;
+
+/// The apiVersion of files written for trustnet-vm.
+pub const TRUSTNET_V1ALPHA1: &str = "trustnet.io/v1alpha1";
+/// The apiVersion of files written for Foundry, loaded unchanged.
+pub const FOUNDRY_V1ALPHA1: &str = "foundry.cofront.xyz/v1alpha1";
+/// The kind of a virtual machine, in both groups.
+pub const VIRTUAL_MACHINE: &str = "VirtualMachine";
