@@ -72,9 +72,15 @@ impl Serialize for SecretString {
         }
         let mut map = serializer.serialize_map(Some(1))?;
         match self.redact() {
-            Self::ValueFrom(ValueFrom::File(path)) => map.serialize_entry("valueFrom", &From::File(&path))?,
-            Self::ValueFrom(ValueFrom::Env(name)) => map.serialize_entry("valueFrom", &From::Env(&name))?,
-            Self::Redacted(digest) | Self::Inline(digest) => map.serialize_entry("redacted", &digest)?,
+            Self::ValueFrom(ValueFrom::File(path)) => {
+                map.serialize_entry("valueFrom", &From::File(&path))?
+            }
+            Self::ValueFrom(ValueFrom::Env(name)) => {
+                map.serialize_entry("valueFrom", &From::Env(&name))?
+            }
+            Self::Redacted(digest) | Self::Inline(digest) => {
+                map.serialize_entry("redacted", &digest)?
+            }
         }
         map.end()
     }
@@ -102,7 +108,9 @@ impl<'de> Deserialize<'de> for SecretString {
                 };
                 match map.next_key::<String>()? {
                     None => Ok(secret),
-                    Some(extra) => Err(de::Error::custom(format!("`{extra}` cannot stand beside `{key}`"))),
+                    Some(extra) => Err(de::Error::custom(format!(
+                        "`{extra}` cannot stand beside `{key}`"
+                    ))),
                 }
             }
         }
@@ -119,8 +127,14 @@ impl<'de> Deserialize<'de> for ValueFrom {
             env: Option<String>,
         }
         match Wire::deserialize(deserializer)? {
-            Wire { file: Some(path), env: None } => Ok(Self::File(path)),
-            Wire { file: None, env: Some(name) } => Ok(Self::Env(name)),
+            Wire {
+                file: Some(path),
+                env: None,
+            } => Ok(Self::File(path)),
+            Wire {
+                file: None,
+                env: Some(name),
+            } => Ok(Self::Env(name)),
             _ => Err(de::Error::custom("give exactly one of `file` and `env`")),
         }
     }

@@ -17,13 +17,21 @@ pub struct VirtualMachineStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<u64>,
     /// The UUID of the libvirt domain.
-    #[serde(default, skip_serializing_if = "Option::is_none", rename = "domainUUID")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        rename = "domainUUID"
+    )]
     pub domain_uuid: Option<String>,
     /// Addresses without prefix length, in the order of the interfaces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
     /// MAC addresses, one an interface.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "macAddresses")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        rename = "macAddresses"
+    )]
     pub mac_addresses: Vec<String>,
     /// Names of the host's tap devices, one an interface that has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

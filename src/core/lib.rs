@@ -2,11 +2,27 @@
 //!
 //! In the order in which data flows:
 
-/// What is wrong with a user's file: every problem, each with its place.
-pub mod problem;
+/// Where two specs differ.
+pub mod difference;
 /// Text to wire types: strict YAML with positions.
 pub mod load;
-/// The working type: a VM that cannot be invalid, and the way from the wire types to it.
-pub mod vm;
+/// What was seen of a host.
+pub mod observed;
+/// What is to be done, as data.
+pub mod plan;
+/// What is wrong with a user's file: every problem, each with its place.
+pub mod problem;
+/// What the guest says of itself while it comes up.
+pub mod readiness;
+/// The record of a VM, kept in its domain's metadata.
+pub mod record;
 /// The cloud-init NoCloud seed: documents and the ISO 9660 image that carries them.
 pub mod seed;
+/// "Did you mean …?"
+pub mod suggest;
+/// Sizes for people.
+pub mod units;
+/// The working type: a VM that cannot be invalid, and the way from the wire types to it.
+pub mod vm;
+/// libvirt XML, written and read.
+pub mod xml;

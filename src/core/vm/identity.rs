@@ -22,7 +22,9 @@ impl MacAddr {
         let mut octets = [0u8; 6];
         let mut parts = text.split(':');
         for octet in &mut octets {
-            let part = parts.next().filter(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()))?;
+            let part = parts
+                .next()
+                .filter(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()))?;
             *octet = u8::from_str_radix(part, 16).ok()?;
         }
         (parts.next().is_none() && octets[0] & 1 == 0).then_some(Self(octets))
@@ -56,7 +58,10 @@ impl Tap {
     #[must_use]
     pub fn of_interface(name: &VmName, index: usize) -> Self {
         let d = identity_digest(name, index);
-        Self(format!("tn{:02x}{:02x}{:02x}{:02x}", d[0], d[1], d[2], d[3]))
+        Self(format!(
+            "tn{:02x}{:02x}{:02x}{:02x}",
+            d[0], d[1], d[2], d[3]
+        ))
     }
 
     /// Foundry's rule: `vm` and the four octets of the address in hexadecimal.

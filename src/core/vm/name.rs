@@ -37,7 +37,10 @@ impl VmName {
         let (Some(first), Some(last)) = (name.chars().next(), name.chars().last()) else {
             return Err(NameError::Empty);
         };
-        if let Some(bad) = name.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-' | '_')) {
+        if let Some(bad) = name
+            .chars()
+            .find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-' | '_'))
+        {
             return Err(NameError::Character(bad));
         }
         if let Some(edge) = [first, last].into_iter().find(|c| matches!(c, '-' | '_')) {

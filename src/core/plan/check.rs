@@ -1,0 +1,384 @@
+//! What must hold before anything is made.
+
+use std::collections::BTreeSet;
+
+use trustnet_api::disk::ReclaimPolicy;
+use trustnet_api::vm::{CpuMode, Firmware};
+
+use super::{Refusal, create};
+use crate::observed::{DomainFacts, ImageContent, Observed, Owner};
+use crate::suggest::nearest;
+use crate::units::bytes;
+use crate::vm::{Attachment, BootSource, IMAGE_POOL, VM_POOL, Vm};
+use crate::xml::DomainType;
+
+/// Bytes that stay free in a pool for what the guests write: a pool is never filled by plan.
+const POOL_RESERVE: u64 = 64 << 20;
+
+/// A domain of the VM's name is there: is it this VM?
+pub(super) fn existing(vm: &Vm, domain: &DomainFacts) -> Result<(), Refusal> {
+    let name = vm.name();
+    match &domain.owner {
+        Owner::Ours(record) if record.digest == vm.digest() => Ok(()),
+        Owner::Ours(record) => {
+            let differences = crate::difference::between(&record.spec, vm.wire());
+            Err(Refusal::vm(format!(
+                "`{name}` exists and was made from another spec; different: {}",
+                differences.join(", ")
+            ))
+            .hint(format!("see `trustnet-vm get {name} -o yaml`; to make it anew, `trustnet-vm destroy {name}` first")))
+        }
+        Owner::Unreadable(why) => Err(Refusal::vm(format!(
+            "`{name}` exists, and its record cannot be read: {why}"
+        ))
+        .hint("it may have been made by a newer version; use that one")),
+        Owner::Foundry(_) => Err(
+            Refusal::vm(format!("`{name}` exists and was made by Foundry")).hint(format!(
+                "choose another name, or remove it with `foundry destroy {name}`"
+            )),
+        ),
+        Owner::Foreign => Err(Refusal::vm(format!(
+            "a domain `{name}` exists that trustnet-vm did not make"
+        ))
+        .hint("choose another name; `trustnet-vm list` shows all domains")),
+    }
+}
+
+/// Everything that stands in the way.
+pub(super) fn all(vm: &Vm, observed: &Observed) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    host(vm, observed, &mut refusals);
+    networks(vm, observed, &mut refusals);
+    identities(vm, observed, &mut refusals);
+    image(vm, observed, &mut refusals);
+    pool(vm, observed, &mut refusals);
+    refusals
+}
+
+fn host(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
+    let host = &observed.host;
+    if let Some((DomainType::Qemu, reason)) = &host.domain_type
+        && vm.cpu_mode() == CpuMode::HostPassthrough
+    {
+        refusals.push(
+            Refusal::vm(format!(
+                "`cpuMode: host-passthrough` needs KVM, and the domain type is `qemu`: {reason}"
+            ))
+            .hint("use `cpuMode: host-model` or `maximum`"),
+        );
+    }
+    if let Some(caps) = &host.capabilities {
+        let missing = match vm.firmware() {
+            Firmware::Uefi if !caps.efi => Some("UEFI firmware"),
+            Firmware::UefiSecure if !(caps.efi && caps.secure_boot) => {
+                Some("UEFI firmware with Secure Boot")
+            }
+            _ => None,
+        };
+        if let Some(missing) = missing {
+            refusals.push(
+                Refusal::vm(format!(
+                    "the hypervisor has no {missing} for {} guests",
+                    host.arch
+                ))
+                .hint(
+                    "install the host's OVMF package (`ovmf` on Debian), or use `firmware: bios`",
+                ),
+            );
+        }
+        if vm.tpm() && !caps.tpm_emulator {
+            refusals.push(
+                Refusal::vm("the hypervisor has no TPM emulator")
+                    .hint("install `swtpm`, or leave out `tpm: true`"),
+            );
+        }
+        if caps.max_vcpus > 0 && vm.vcpus() > caps.max_vcpus {
+            refusals.push(Refusal::vm(format!(
+                "{} vCPUs are asked for, and the hypervisor allows {}",
+                vm.vcpus(),
+                caps.max_vcpus
+            )));
+        }
+    }
+    if let Some(free) = host.free_memory_mib
+        && vm.memory_mib() > free
+    {
+        refusals.push(
+            Refusal::vm(format!(
+                "{} MiB of memory are asked for, and the host has {free} MiB free",
+                vm.memory_mib()
+            ))
+            .hint("stop another VM, or ask for less memory"),
+        );
+    }
+}
+
+fn networks(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
+    for (index, interface) in vm.interfaces().iter().enumerate() {
+        match &interface.attachment {
+            Attachment::Bridge(bridge) => {
+                if let Some(bridges) = &observed.bridges
+                    && !bridges.contains(bridge)
+                {
+                    let known = bridges.iter().map(String::as_str);
+                    refusals.push(missing(
+                        "bridge",
+                        bridge,
+                        known,
+                        "create it on the host first",
+                    ));
+                }
+            }
+            Attachment::Network(network) => match observed.networks.get(network) {
+                None => {
+                    let known = observed.networks.keys().map(String::as_str);
+                    refusals.push(missing(
+                        "libvirt network",
+                        network,
+                        known,
+                        "define it first",
+                    ));
+                }
+                Some(false) => refusals.push(
+                    Refusal::vm(format!("the libvirt network `{network}` is not active"))
+                        .hint(format!("start it: `virsh net-start {network}`")),
+                ),
+                Some(true) => {}
+            },
+            Attachment::User { ssh_port: None } if !observed.free_ports.contains_key(&index) => {
+                refusals.push(Refusal::vm(
+                    "no port of 127.0.0.1 is free to forward to the guest's SSH",
+                ));
+            }
+            Attachment::User { .. } | Attachment::Segment(_) => {}
+        }
+    }
+}
+
+fn missing<'a>(
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+    otherwise: &str,
+) -> Refusal {
+    let refusal = Refusal::vm(format!("the host has no {what} `{name}`"));
+    match nearest(name, known.clone()) {
+        Some(near) => refusal.hint(format!("did you mean `{near}`?")),
+        None => {
+            let known: Vec<&str> = known.take(8).collect();
+            if known.is_empty() {
+                refusal.hint(otherwise)
+            } else {
+                refusal.hint(format!("there are: {}; or {otherwise}", known.join(", ")))
+            }
+        }
+    }
+}
+
+/// MACs, taps, addresses and forwarded ports are free among all domains.
+fn identities(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
+    for domain in &observed.domains {
+        let name = &domain.xml.name;
+        let taken: BTreeSet<&str> = domain
+            .xml
+            .macs
+            .iter()
+            .chain(&domain.xml.taps)
+            .map(String::as_str)
+            .collect();
+        for (index, interface) in vm.interfaces().iter().enumerate() {
+            let mac = interface.mac.to_string();
+            if taken.contains(mac.as_str()) {
+                refusals.push(
+                    Refusal::vm(format!(
+                        "MAC address {mac} of interface {index} is taken by `{name}`"
+                    ))
+                    .hint("give the interface a `mac:` of its own"),
+                );
+            }
+            if let Some(tap) = interface
+                .tap
+                .as_ref()
+                .filter(|tap| taken.contains(tap.as_str()))
+            {
+                refusals.push(Refusal::vm(format!(
+                    "tap device `{tap}` of interface {index} is taken by `{name}`"
+                )));
+            }
+            if let Attachment::User {
+                ssh_port: Some(port),
+            } = interface.attachment
+                && domain.xml.forwarded_ports.contains(&port)
+            {
+                refusals.push(
+                    Refusal::vm(format!("port {port} of 127.0.0.1 is forwarded to `{name}`"))
+                        .hint("choose another `sshPort`, or leave it out to get a free one"),
+                );
+            }
+        }
+        for address in recorded_addresses(&domain.owner) {
+            // The same address on two segments or behind two user-mode networks is no conflict.
+            let clash = |i: &&crate::vm::Interface| {
+                matches!(i.attachment, Attachment::Bridge(_) | Attachment::Network(_))
+                    && i.addresses.iter().any(|own| own.addr() == address)
+            };
+            if vm.interfaces().iter().any(|i| clash(&i)) {
+                refusals.push(Refusal::vm(format!(
+                    "address {address} is taken by `{name}`"
+                )));
+            }
+        }
+    }
+}
+
+fn recorded_addresses(owner: &Owner) -> Vec<std::net::IpAddr> {
+    let spec = match owner {
+        Owner::Ours(record) => &record.spec.spec,
+        Owner::Foundry(vm) => &vm.spec,
+        Owner::Foreign | Owner::Unreadable(_) => return Vec::new(),
+    };
+    spec.network_interfaces
+        .iter()
+        .filter(|interface| interface.bridge.is_some() || interface.network.is_some())
+        .flat_map(|interface| interface.ip.iter().chain(&interface.ips))
+        .filter_map(|text| text.split('/').next()?.parse().ok())
+        .collect()
+}
+
+fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
+    let (what, hint) = match &vm.boot_disk().source {
+        BootSource::Empty => return,
+        BootSource::Volume { pool, volume } => {
+            let path = match observed.pools.get(pool) {
+                Some(known) => known.xml.path.clone(),
+                None if pool == IMAGE_POOL => {
+                    create::default_pool_path(&observed.host.data_dir, pool)
+                }
+                None => {
+                    refusals.push(Refusal::storage(format!(
+                        "there is no storage pool `{pool}` to take the image from"
+                    )));
+                    return;
+                }
+            };
+            (
+                format!("image `{volume}` in pool `{pool}`"),
+                format!("put the file into {path}"),
+            )
+        }
+        BootSource::Path(path) => (
+            format!("image `{path}`"),
+            "give the path of a file that the hypervisor can read".to_owned(),
+        ),
+    };
+    let Some(image) = &observed.image else {
+        refusals.push(Refusal::storage(format!("there is no {what}")).hint(hint));
+        return;
+    };
+    match image.content {
+        Some(ImageContent::Unknown) => refusals.push(
+            Refusal::storage(format!(
+                "{what} is not a disk image: neither qcow2 nor a raw disk with a boot record"
+            ))
+            .hint("check how the file was made or downloaded"),
+        ),
+        Some(ImageContent::Qcow2 { virtual_size, .. }) if virtual_size > vm.boot_disk().size => {
+            refusals.push(
+                Refusal::storage(format!(
+                    "{what} holds a disk of {}, and the boot disk has only {}",
+                    bytes(virtual_size),
+                    bytes(vm.boot_disk().size)
+                ))
+                .hint("make `bootDisk.size` at least as large as the image's disk"),
+            );
+        }
+        Some(ImageContent::Qcow2 { backed: true, .. }) => refusals.push(
+            Refusal::storage(format!(
+                "{what} depends on another file, and cannot be trusted alone"
+            ))
+            .hint("flatten it: `qemu-img convert -O qcow2 IMAGE FLAT`"),
+        ),
+        Some(ImageContent::Qcow2 { .. } | ImageContent::Raw) | None => {}
+    }
+    let raw_over_image = vm.boot_disk().format == trustnet_api::disk::DiskFormat::Raw;
+    if raw_over_image {
+        refusals.push(
+            Refusal::storage(
+                "`format: raw` cannot stand over an image: only qcow2 has a backing file",
+            )
+            .hint("leave `bootDisk.format` out"),
+        );
+    }
+}
+
+fn pool(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
+    let name = vm.pool();
+    let Some(pool) = observed.pools.get(name) else {
+        if name != VM_POOL {
+            refusals.push(
+                Refusal::storage(format!("there is no storage pool `{name}`")).hint(format!(
+                    "define it with `virsh pool-define`, or leave `storagePool` out for `{VM_POOL}`"
+                )),
+            );
+        }
+        return;
+    };
+    let needed = POOL_RESERVE;
+    if pool.active && pool.available < needed {
+        refusals.push(
+            Refusal::storage(format!(
+                "pool `{name}` has {} free, and {} are needed at the least",
+                bytes(pool.available),
+                bytes(needed)
+            ))
+            .hint("make room in the pool, or use another `storagePool`"),
+        );
+    }
+    for volume in [vm.boot_disk().volume.clone(), vm.seed_volume()] {
+        if pool.volumes.contains_key(&volume) {
+            refusals.push(
+                Refusal::storage(format!(
+                    "volume `{volume}` is already in pool `{name}`, and no VM's record names it"
+                ))
+                .hint(format!(
+                    "if nothing needs it: `virsh vol-delete {volume} --pool {name}`"
+                )),
+            );
+        }
+    }
+    for disk in vm.data_disks() {
+        let Some(existing) = pool.volumes.get(&disk.volume) else {
+            continue;
+        };
+        let owner = observed.domains.iter().find(|domain| {
+            domain
+                .xml
+                .disks
+                .iter()
+                .any(|used| used.file.as_deref() == Some(existing.path.as_str()))
+        });
+        if let Some(owner) = owner {
+            refusals.push(Refusal::storage(format!(
+                "volume `{}` is in use by `{}`",
+                disk.volume, owner.xml.name
+            )));
+        } else if disk.reclaim != ReclaimPolicy::Retain {
+            refusals.push(
+                Refusal::storage(format!("volume `{}` is already in pool `{name}`", disk.volume)).hint(format!(
+                    "to take it up with what is on it, set `reclaimPolicy: Retain` on `{}`; else `virsh vol-delete {} --pool {name}`",
+                    disk.device, disk.volume
+                )),
+            );
+        } else if existing.capacity != disk.size {
+            refusals.push(
+                Refusal::storage(format!(
+                    "the retained volume `{}` has {}, and the spec says {}",
+                    disk.volume,
+                    bytes(existing.capacity),
+                    bytes(disk.size)
+                ))
+                .hint("give the disk the size that it has"),
+            );
+        }
+    }
+}

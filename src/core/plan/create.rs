@@ -1,0 +1,288 @@
+//! From a VM and a host to the steps that make it.
+
+use std::collections::BTreeMap;
+
+use trustnet_api::disk::{DiskFormat, ReclaimPolicy};
+use trustnet_api::vm::CpuMode;
+
+use super::{Plan, Refusal, Step, Verb, check};
+use crate::observed::Observed;
+use crate::record::{OwnVolume, Record, Role};
+use crate::vm::{Attachment, BootSource, IMAGE_POOL, VM_POOL, Vm};
+use crate::xml::{self, DomainInput, DomainType, Forward};
+
+/// What a create is planned from.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateInput<'a> {
+    /// The VM.
+    pub vm: &'a Vm,
+    /// The host.
+    pub observed: &'a Observed,
+    /// The public half of the guest's SSH host key, made for this VM.
+    pub host_key: &'a str,
+    /// The size of the seed in bytes.
+    pub seed_size: u64,
+    /// Whether to wait until the guest is ready.
+    pub wait: bool,
+    /// The version of this program.
+    pub version: &'a str,
+}
+
+/// What planning a create comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Goal {
+    /// The VM is there already, made from the same spec.
+    Reached,
+    /// These steps reach it.
+    Steps(Box<Plan>),
+}
+
+/// Plans a create.
+///
+/// # Errors
+/// Everything that stands in the way, at once.
+pub fn create(input: &CreateInput<'_>) -> Result<Goal, Vec<Refusal>> {
+    let CreateInput { vm, observed, .. } = *input;
+    if let Some(domain) = observed
+        .domains
+        .iter()
+        .find(|d| d.xml.name == vm.name().as_str())
+    {
+        return check::existing(vm, domain)
+            .map(|()| Goal::Reached)
+            .map_err(|refusal| vec![refusal]);
+    }
+    let refusals = check::all(vm, observed);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let record = record(input);
+    let adopted = |name: &str| {
+        observed
+            .pools
+            .get(vm.pool())
+            .is_some_and(|pool| pool.volumes.contains_key(name))
+    };
+    let mut steps = Vec::new();
+    for pool in missing_pools(vm, observed) {
+        let path = default_pool_path(&observed.host.data_dir, pool);
+        steps.push(Step::EnsurePool {
+            pool: pool.to_owned(),
+            xml: xml::pool(pool, &path),
+        });
+    }
+    let pool = vm.pool().to_owned();
+    let backing = backing(observed);
+    let boot = vm.boot_disk();
+    steps.push(Step::CreateVolume {
+        pool: pool.clone(),
+        volume: boot.volume.clone(),
+        size: boot.size,
+        xml: xml::volume(
+            &boot.volume,
+            boot.size,
+            boot.format,
+            backing
+                .as_ref()
+                .map(|(path, format)| (path.as_str(), format.as_str())),
+        ),
+    });
+    for disk in vm.data_disks() {
+        steps.push(if adopted(&disk.volume) {
+            Step::AdoptVolume {
+                pool: pool.clone(),
+                volume: disk.volume.clone(),
+            }
+        } else {
+            Step::CreateVolume {
+                pool: pool.clone(),
+                volume: disk.volume.clone(),
+                size: disk.size,
+                xml: xml::volume(&disk.volume, disk.size, DiskFormat::Qcow2, None),
+            }
+        });
+    }
+    let seed = vm.seed_volume();
+    steps.push(Step::CreateVolume {
+        pool: pool.clone(),
+        volume: seed.clone(),
+        size: input.seed_size,
+        xml: xml::volume(&seed, input.seed_size, DiskFormat::Raw, None),
+    });
+    steps.push(Step::WriteSeed {
+        pool: pool.clone(),
+        volume: seed.clone(),
+    });
+    steps.push(Step::DefineDomain {
+        xml: domain_xml(vm, observed, &record),
+    });
+    if vm.autostart() {
+        steps.push(Step::SetAutostart);
+    }
+    steps.push(Step::StartDomain);
+    if input.wait {
+        steps.push(Step::AwaitReady);
+        steps.push(Step::ScrubSeed { pool, volume: seed });
+    }
+    Ok(Goal::Steps(Box::new(Plan {
+        verb: Verb::Create,
+        vm: vm.name().to_string(),
+        uuid: vm.uuid().to_string(),
+        steps,
+    })))
+}
+
+/// What libvirt would be told, without a hypervisor: the domain and its volumes (name and XML), on a
+/// host that has everything.
+#[must_use]
+pub fn render(
+    vm: &Vm,
+    observed: &Observed,
+    host_key: &str,
+    version: &str,
+) -> (String, Vec<(String, String)>) {
+    let input = CreateInput {
+        vm,
+        observed,
+        host_key,
+        seed_size: 0,
+        wait: false,
+        version,
+    };
+    let backing = backing(observed);
+    let boot = vm.boot_disk();
+    let backing = backing
+        .as_ref()
+        .map(|(path, format)| (path.as_str(), format.as_str()));
+    let mut volumes = vec![(
+        boot.volume.clone(),
+        xml::volume(&boot.volume, boot.size, boot.format, backing),
+    )];
+    for disk in vm.data_disks() {
+        volumes.push((
+            disk.volume.clone(),
+            xml::volume(&disk.volume, disk.size, DiskFormat::Qcow2, None),
+        ));
+    }
+    (domain_xml(vm, observed, &record(&input)), volumes)
+}
+
+fn record(input: &CreateInput<'_>) -> Record {
+    let vm = input.vm;
+    let own = |name: &str, role, reclaim, size| OwnVolume {
+        pool: vm.pool().to_owned(),
+        name: name.to_owned(),
+        role,
+        reclaim,
+        size,
+    };
+    let mut volumes = vec![own(
+        &vm.boot_disk().volume,
+        Role::Boot,
+        ReclaimPolicy::Delete,
+        vm.boot_disk().size,
+    )];
+    volumes.extend(
+        vm.data_disks()
+            .iter()
+            .map(|disk| own(&disk.volume, Role::Data, disk.reclaim, disk.size)),
+    );
+    volumes.push(own(&vm.seed_volume(), Role::Seed, ReclaimPolicy::Delete, 0));
+    Record {
+        made_by: input.version.to_owned(),
+        digest: vm.digest().to_owned(),
+        spec: vm.wire().clone(),
+        volumes,
+        host_key: input.host_key.to_owned(),
+        forwards: forwards(vm, &input.observed.free_ports),
+    }
+}
+
+/// SSH's port of the host for each user-mode interface: the spec's, else the free one that was found.
+fn forwards(vm: &Vm, free_ports: &BTreeMap<usize, u16>) -> Vec<Forward> {
+    let port = |(index, interface): (usize, &crate::vm::Interface)| match interface.attachment {
+        Attachment::User { ssh_port } => {
+            let host_port = ssh_port.or_else(|| free_ports.get(&index).copied())?;
+            Some(Forward {
+                interface: index,
+                host_port,
+                guest_port: 22,
+            })
+        }
+        _ => None,
+    };
+    vm.interfaces()
+        .iter()
+        .enumerate()
+        .filter_map(port)
+        .collect()
+}
+
+fn domain_xml(vm: &Vm, observed: &Observed, record: &Record) -> String {
+    let host = &observed.host;
+    let kind = host
+        .domain_type
+        .as_ref()
+        .map_or(DomainType::Kvm, |(kind, _)| *kind);
+    let default_path = default_pool_path(&host.data_dir, vm.pool());
+    let pool_path = match observed.pools.get(vm.pool()) {
+        Some(pool) => (pool.xml.kind == "dir").then_some(pool.xml.path.as_str()),
+        None => Some(default_path.as_str()),
+    };
+    let backing = backing(observed);
+    xml::domain(&DomainInput {
+        vm,
+        record,
+        kind,
+        arch: &host.arch,
+        cpu_mode: cpu_mode(vm, observed),
+        pool_path,
+        backing: backing
+            .as_ref()
+            .map(|(path, format)| (path.as_str(), format.as_str())),
+    })
+}
+
+/// `host-model` becomes `maximum` where the domain type cannot do it (TCG on some hosts).
+fn cpu_mode(vm: &Vm, observed: &Observed) -> CpuMode {
+    let can = |mode: &str| {
+        observed
+            .host
+            .capabilities
+            .as_ref()
+            .is_none_or(|caps| caps.cpu_modes.iter().any(|known| known == mode))
+    };
+    if vm.cpu_mode() == CpuMode::HostModel && !can("host-model") && can("maximum") {
+        return CpuMode::Maximum;
+    }
+    vm.cpu_mode()
+}
+
+fn backing(observed: &Observed) -> Option<(String, String)> {
+    observed
+        .image
+        .as_ref()
+        .map(|image| (image.volume.path.clone(), image.volume.format.clone()))
+}
+
+/// The pools that the VM needs and that are missing or not active.
+fn missing_pools<'a>(vm: &'a Vm, observed: &Observed) -> Vec<&'a str> {
+    let mut names = vec![vm.pool()];
+    if let BootSource::Volume { pool, .. } = &vm.boot_disk().source {
+        names.push(pool);
+    }
+    names.dedup();
+    names.retain(|name| observed.pools.get(*name).is_none_or(|pool| !pool.active));
+    names
+}
+
+/// Where a default pool is made.
+#[must_use]
+pub(super) fn default_pool_path(data_dir: &str, pool: &str) -> String {
+    let folder = match pool {
+        IMAGE_POOL => "images",
+        VM_POOL => "vms",
+        other => other,
+    };
+    format!("{}/{folder}", data_dir.trim_end_matches('/'))
+}

@@ -1,0 +1,147 @@
+//! The steps of a plan.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What is to be done to one VM, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What for.
+    pub verb: Verb,
+    /// The VM.
+    pub vm: String,
+    /// The UUID of its domain.
+    pub uuid: String,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// To make a VM.
+    Create,
+    /// To remove one.
+    Destroy,
+}
+
+/// One step: one change of the world that is either done or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "do")]
+pub enum Step {
+    /// Makes a directory pool, or starts one that is there. Pools are shared: nothing undoes this.
+    EnsurePool {
+        /// Its name.
+        pool: String,
+        /// Its XML, for the case that it is missing.
+        xml: String,
+    },
+    /// Makes a volume.
+    CreateVolume {
+        /// The pool.
+        pool: String,
+        /// The name.
+        volume: String,
+        /// Size in bytes.
+        size: u64,
+        /// Its XML.
+        xml: String,
+    },
+    /// Takes up a volume that an earlier VM of the same name left. Nothing undoes this.
+    AdoptVolume {
+        /// The pool.
+        pool: String,
+        /// The name.
+        volume: String,
+    },
+    /// Writes the seed's bytes into its volume.
+    WriteSeed {
+        /// The pool.
+        pool: String,
+        /// The name.
+        volume: String,
+    },
+    /// Defines the domain, with its record.
+    DefineDomain {
+        /// Its XML.
+        xml: String,
+    },
+    /// Has libvirt start the domain with the host.
+    SetAutostart,
+    /// Starts the domain.
+    StartDomain,
+    /// Waits for the guest.
+    AwaitReady,
+    /// Overwrites the private host key in the seed's volume.
+    ScrubSeed {
+        /// The pool.
+        pool: String,
+        /// The name.
+        volume: String,
+    },
+    /// Asks the guest to shut down, and waits.
+    ShutDown {
+        /// How long, in seconds, before power is cut.
+        deadline_s: u64,
+    },
+    /// Undefines the domain, with its NVRAM, TPM state, managed save and snapshots.
+    UndefineDomain,
+    /// Deletes a volume that the record names.
+    DeleteVolume {
+        /// The pool.
+        pool: String,
+        /// The name.
+        volume: String,
+    },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EnsurePool { pool, .. } => write!(f, "make sure that pool `{pool}` is there"),
+            Self::CreateVolume {
+                pool, volume, size, ..
+            } => {
+                write!(
+                    f,
+                    "create volume `{pool}/{volume}` ({})",
+                    crate::units::bytes(*size)
+                )
+            }
+            Self::AdoptVolume { pool, volume } => {
+                write!(f, "take up volume `{pool}/{volume}` as it is")
+            }
+            Self::WriteSeed { pool, volume } => {
+                write!(f, "write the cloud-init seed to `{pool}/{volume}`")
+            }
+            Self::DefineDomain { .. } => f.write_str("define the domain"),
+            Self::SetAutostart => f.write_str("set the domain to start with the host"),
+            Self::StartDomain => f.write_str("start the domain"),
+            Self::AwaitReady => f.write_str("wait until the guest is ready"),
+            Self::ScrubSeed { pool, volume } => {
+                write!(f, "scrub the private host key from `{pool}/{volume}`")
+            }
+            Self::ShutDown { deadline_s } => {
+                write!(f, "shut the guest down (power is cut after {deadline_s} s)")
+            }
+            Self::UndefineDomain => f.write_str("undefine the domain"),
+            Self::DeleteVolume { pool, volume } => write!(f, "delete volume `{pool}/{volume}`"),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.verb {
+            Verb::Create => "create",
+            Verb::Destroy => "destroy",
+        };
+        writeln!(f, "{verb} `{}`:", self.vm)?;
+        for (number, step) in self.steps.iter().enumerate() {
+            writeln!(f, "  {}. {step}", number + 1)?;
+        }
+        Ok(())
+    }
+}

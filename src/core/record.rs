@@ -1,0 +1,82 @@
+//! The record of a VM: kept in the domain's metadata, in libvirt, and nowhere else.
+
+use serde::{Deserialize, Serialize};
+use trustnet_api::disk::ReclaimPolicy;
+use trustnet_api::vm::VirtualMachine;
+
+use crate::xml::Forward;
+
+/// The XML namespace of our metadata.
+pub const NAMESPACE: &str = "https://trustnet.io/xmlns/trustnet-vm/v1alpha1";
+/// The qualified name of our metadata element.
+pub const ELEMENT: &str = "tvm:record";
+/// The prefix that is bound to [`NAMESPACE`].
+pub const PREFIX: &str = "tvm";
+/// The XML namespace of Foundry's metadata.
+pub const FOUNDRY_NAMESPACE: &str = "http://foundry.cofront.xyz/v1alpha1";
+/// The local name of the element that holds Foundry's spec.
+pub const FOUNDRY_ELEMENT: &str = "foundry-vm-spec";
+
+/// What is recorded of a VM when it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The version of the program that made the VM.
+    pub made_by: String,
+    /// The digest of the spec's meaning.
+    pub digest: String,
+    /// The spec as it was written, inline secrets redacted.
+    pub spec: VirtualMachine,
+    /// The volumes that are the VM's own; nothing else is ever deleted with it.
+    pub volumes: Vec<OwnVolume>,
+    /// The public half of the guest's SSH host key.
+    pub host_key: String,
+    /// Ports of the host that lead into the guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forwards: Vec<Forward>,
+}
+
+/// A volume that is the VM's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnVolume {
+    /// The pool.
+    pub pool: String,
+    /// The volume's name in the pool.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// What happens to it with the VM.
+    pub reclaim: ReclaimPolicy,
+    /// Size in bytes as the guest sees it; 0 for the seed.
+    pub size: u64,
+}
+
+/// What a volume is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The boot disk.
+    Boot,
+    /// A data disk.
+    Data,
+    /// The cloud-init seed.
+    Seed,
+}
+
+impl Record {
+    /// Reads the text of the metadata element.
+    ///
+    /// # Errors
+    /// The text is not a record that this version can read.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The text for the metadata element: one line of JSON, with no control characters.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        #[expect(clippy::expect_used, reason = "a record has string keys only")]
+        serde_json::to_string(self).expect("a record serialises")
+    }
+}

@@ -1,0 +1,155 @@
+//! Disks, channels and the other devices of a domain.
+
+use std::io;
+
+use trustnet_api::disk::DiskFormat;
+
+use super::storage::format_name;
+use super::{DomainInput, Xml, empty, nest, text};
+use crate::readiness;
+
+struct Disk<'a> {
+    target: &'a str,
+    volume: &'a str,
+    format: &'a str,
+    serial: Option<&'a str>,
+    backing: Option<(&'a str, &'a str)>,
+    boot: bool,
+    read_only: bool,
+}
+
+/// The boot disk, the data disks, and the seed: all on virtio, because a cloud kernel may have no
+/// driver for an emulated SATA drive.
+pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
+    let vm = input.vm;
+    let boot = vm.boot_disk();
+    disk(
+        w,
+        input,
+        &Disk {
+            target: "vda",
+            volume: &boot.volume,
+            format: format_name(boot.format),
+            serial: None,
+            backing: input.backing,
+            boot: true,
+            read_only: false,
+        },
+    )?;
+    let mut last = 'a';
+    for data in vm.data_disks() {
+        last = last.max(data.device.chars().next_back().unwrap_or(last));
+        disk(
+            w,
+            input,
+            &Disk {
+                target: &data.device,
+                volume: &data.volume,
+                format: format_name(DiskFormat::Qcow2),
+                serial: Some(&data.serial),
+                backing: None,
+                boot: false,
+                read_only: false,
+            },
+        )?;
+    }
+    // The seed sorts behind every data disk, so that the guest's names for those stay theirs.
+    let seed_target = match last {
+        'z' => "vdaa".to_owned(),
+        letter => format!("vd{}", char::from(letter as u8 + 1)),
+    };
+    disk(
+        w,
+        input,
+        &Disk {
+            target: &seed_target,
+            volume: &vm.seed_volume(),
+            format: "raw",
+            serial: None,
+            backing: None,
+            boot: false,
+            read_only: true,
+        },
+    )
+}
+
+/// For a directory pool the file itself is named, with its backing chain: AppArmor's helper does
+/// not resolve `type='volume'`, and without the chain it would not allow the image.
+fn disk(w: &mut Xml, input: &DomainInput<'_>, disk: &Disk<'_>) -> io::Result<()> {
+    let kind = if input.pool_path.is_some() {
+        "file"
+    } else {
+        "volume"
+    };
+    nest(w, "disk", &[("type", kind), ("device", "disk")], |w| {
+        empty(
+            w,
+            "driver",
+            &[
+                ("name", "qemu"),
+                ("type", disk.format),
+                ("discard", "unmap"),
+            ],
+        )?;
+        match input.pool_path {
+            Some(path) => {
+                let file = volume_path(path, disk.volume);
+                empty(w, "source", &[("file", &file)])?;
+                if let Some((path, format)) = disk.backing {
+                    nest(w, "backingStore", &[("type", "file")], |w| {
+                        empty(w, "format", &[("type", format)])?;
+                        empty(w, "source", &[("file", path)])
+                    })?;
+                } else {
+                    empty(w, "backingStore", &[])?;
+                }
+            }
+            None => empty(
+                w,
+                "source",
+                &[("pool", input.vm.pool()), ("volume", disk.volume)],
+            )?,
+        }
+        empty(w, "target", &[("dev", disk.target), ("bus", "virtio")])?;
+        if disk.read_only {
+            empty(w, "readonly", &[])?;
+        }
+        if let Some(serial) = disk.serial {
+            text(w, "serial", &[], serial)?;
+        }
+        if disk.boot {
+            empty(w, "boot", &[("order", "1")])?;
+        }
+        Ok(())
+    })
+}
+
+/// The path of a volume in a directory pool.
+pub(crate) fn volume_path(pool_path: &str, volume: &str) -> String {
+    format!("{}/{volume}", pool_path.trim_end_matches('/'))
+}
+
+/// Console, channels, entropy, TPM; no display.
+pub(super) fn others(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
+    nest(w, "serial", &[("type", "pty")], |w| {
+        empty(w, "target", &[("port", "0")])
+    })?;
+    nest(w, "console", &[("type", "pty")], |w| {
+        empty(w, "target", &[("type", "serial"), ("port", "0")])
+    })?;
+    for name in [readiness::CHANNEL, "org.qemu.guest_agent.0"] {
+        nest(w, "channel", &[("type", "unix")], |w| {
+            empty(w, "target", &[("type", "virtio"), ("name", name)])
+        })?;
+    }
+    if input.vm.tpm() {
+        nest(w, "tpm", &[("model", "tpm-crb")], |w| {
+            empty(w, "backend", &[("type", "emulator"), ("version", "2.0")])
+        })?;
+    }
+    nest(w, "rng", &[("model", "virtio")], |w| {
+        text(w, "backend", &[("model", "random")], "/dev/urandom")
+    })?;
+    empty(w, "memballoon", &[("model", "virtio")])?;
+    nest(w, "video", &[], |w| empty(w, "model", &[("type", "none")]))
+}

@@ -1,0 +1,65 @@
+//! libvirt XML, written by an XML writer and read by an XML reader.
+
+/// What the hypervisor says that it can do.
+mod capabilities;
+/// Disks, channels and the other devices of a domain.
+mod devices;
+/// The domain: what libvirt is told of a VM.
+mod domain;
+/// Network interfaces of a domain, and the QEMU arguments of those that libvirt cannot express.
+mod interfaces;
+/// Domain XML of any origin, read for the facts that planning needs.
+mod read;
+/// Pools and volumes.
+mod storage;
+
+pub use capabilities::{DomainCapabilities, guest_arch};
+pub use domain::{DomainInput, DomainType, Forward, domain};
+pub use read::{DiskFacts, DomainXml, read_domain};
+pub use storage::{PoolXml, VolumeXml, pool, read_pool, read_volume, volume};
+
+use std::io;
+
+use quick_xml::Writer;
+
+/// The writer that all of this module writes into; writing to memory cannot fail.
+type Xml = Writer<Vec<u8>>;
+
+/// Runs `write` on a fresh writer and returns the text.
+fn document(write: impl FnOnce(&mut Xml) -> io::Result<()>) -> String {
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    #[expect(clippy::expect_used, reason = "a Vec takes every write")]
+    write(&mut writer).expect("writing to memory");
+    let mut text = String::from_utf8_lossy(&writer.into_inner()).into_owned();
+    text.push('\n');
+    text
+}
+
+/// An element with attributes and nothing inside.
+fn empty(w: &mut Xml, name: &str, attributes: &[(&str, &str)]) -> io::Result<()> {
+    w.create_element(name)
+        .with_attributes(attributes.iter().copied())
+        .write_empty()?;
+    Ok(())
+}
+
+/// An element with attributes and text.
+fn text(w: &mut Xml, name: &str, attributes: &[(&str, &str)], content: &str) -> io::Result<()> {
+    w.create_element(name)
+        .with_attributes(attributes.iter().copied())
+        .write_text_content(quick_xml::events::BytesText::new(content))?;
+    Ok(())
+}
+
+/// An element with attributes and elements.
+fn nest(
+    w: &mut Xml,
+    name: &str,
+    attributes: &[(&str, &str)],
+    inner: impl FnOnce(&mut Xml) -> io::Result<()>,
+) -> io::Result<()> {
+    w.create_element(name)
+        .with_attributes(attributes.iter().copied())
+        .write_inner_content(inner)?;
+    Ok(())
+}

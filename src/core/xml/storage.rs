@@ -1,0 +1,117 @@
+//! Pools and volumes. <https://libvirt.org/formatstorage.html>
+
+use trustnet_api::disk::DiskFormat;
+
+use super::{document, empty, nest, read, text};
+
+/// Facts of a pool's XML.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PoolXml {
+    /// The type, such as `dir` or `logical`.
+    pub kind: String,
+    /// The target's path.
+    pub path: String,
+}
+
+/// Facts of a volume's XML.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VolumeXml {
+    /// The path on the hypervisor.
+    pub path: String,
+    /// The format, such as `qcow2`.
+    pub format: String,
+    /// Size as the guest sees it, in bytes.
+    pub capacity: u64,
+    /// Bytes taken in the pool.
+    pub allocation: u64,
+    /// The path of the backing image.
+    pub backing: Option<String>,
+}
+
+/// A directory pool.
+#[must_use]
+pub fn pool(name: &str, path: &str) -> String {
+    document(|w| {
+        nest(w, "pool", &[("type", "dir")], |w| {
+            text(w, "name", &[], name)?;
+            nest(w, "target", &[], |w| text(w, "path", &[], path))
+        })
+    })
+}
+
+/// A volume of `capacity` bytes, thin, over the backing file `(path, format)` if there is one.
+#[must_use]
+pub fn volume(
+    name: &str,
+    capacity: u64,
+    format: DiskFormat,
+    backing: Option<(&str, &str)>,
+) -> String {
+    document(|w| {
+        nest(w, "volume", &[], |w| {
+            text(w, "name", &[], name)?;
+            text(w, "capacity", &[("unit", "bytes")], &capacity.to_string())?;
+            text(w, "allocation", &[("unit", "bytes")], "0")?;
+            nest(w, "target", &[], |w| {
+                empty(w, "format", &[("type", format_name(format))])?;
+                if format == DiskFormat::Qcow2 {
+                    text(w, "compat", &[], "1.1")?;
+                }
+                // Only the owner and QEMU (same user, or through libvirt's relabelling) read a disk.
+                nest(w, "permissions", &[], |w| text(w, "mode", &[], "0600"))
+            })?;
+            if let Some((path, format)) = backing {
+                nest(w, "backingStore", &[], |w| {
+                    text(w, "path", &[], path)?;
+                    empty(w, "format", &[("type", format)])
+                })?;
+            }
+            Ok(())
+        })
+    })
+}
+
+/// libvirt's name of a format.
+pub(super) fn format_name(format: DiskFormat) -> &'static str {
+    match format {
+        DiskFormat::Qcow2 => "qcow2",
+        DiskFormat::Raw => "raw",
+    }
+}
+
+/// Reads what planning needs of a pool's XML; what is missing stays empty.
+#[must_use]
+pub fn read_pool(xml: &str) -> PoolXml {
+    let mut facts = PoolXml::default();
+    read::walk(xml, |path, event| match (path, event) {
+        (["pool"], read::Seen::Start(tag)) => {
+            facts.kind = tag.attribute("type").unwrap_or_default()
+        }
+        (["pool", "target", "path"], read::Seen::Text(value)) => facts.path = value.to_owned(),
+        _ => {}
+    });
+    facts
+}
+
+/// Reads what planning needs of a volume's XML; what is missing stays empty.
+#[must_use]
+pub fn read_volume(xml: &str) -> VolumeXml {
+    let mut facts = VolumeXml::default();
+    read::walk(xml, |path, event| match (path, event) {
+        (["volume", "target", "path"], read::Seen::Text(value)) => facts.path = value.to_owned(),
+        (["volume", "target", "format"], read::Seen::Start(tag)) => {
+            facts.format = tag.attribute("type").unwrap_or_default();
+        }
+        (["volume", "capacity"], read::Seen::Text(value)) => {
+            facts.capacity = value.parse().unwrap_or(0)
+        }
+        (["volume", "allocation"], read::Seen::Text(value)) => {
+            facts.allocation = value.parse().unwrap_or(0)
+        }
+        (["volume", "backingStore", "path"], read::Seen::Text(value)) => {
+            facts.backing = Some(value.to_owned())
+        }
+        _ => {}
+    });
+    facts
+}
