@@ -4,6 +4,8 @@
 
 /// Where two specs differ.
 pub mod difference;
+/// ISO 9660 images: a writer for the seed and a reader for what was written.
+pub mod iso;
 /// Text to wire types: strict YAML with positions.
 pub mod load;
 /// What was seen of a host.

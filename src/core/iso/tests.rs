@@ -1,0 +1,224 @@
+//! The image against our own reader, and against the tools that are present.
+
+use std::path::Path;
+use std::process::Command;
+
+use proptest::prelude::*;
+
+use super::{IsoError, SECTOR, find, write};
+
+const FILES: &[(&str, &[u8])] = &[
+    ("user-data", b"#cloud-config\n"),
+    ("meta-data", b"a: b\n"),
+    ("empty", b""),
+];
+
+/// A second, simple reader: Joliet names and contents, in the order of the directory.
+fn joliet(image: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let word =
+        |at: usize| u32::from_le_bytes(image[at..at + 4].try_into().expect("four bytes")) as usize;
+    let descriptor = 17 * SECTOR;
+    assert_eq!(&image[descriptor + 88..descriptor + 91], b"%/E");
+    let (mut at, length) = (word(descriptor + 158) * SECTOR, word(descriptor + 166));
+    let end = at + length;
+    let mut files = Vec::new();
+    while at < end {
+        let record = usize::from(image[at]);
+        if record == 0 {
+            at = (at + 1).next_multiple_of(SECTOR);
+            continue;
+        }
+        let name = &image[at + 33..at + 33 + usize::from(image[at + 32])];
+        if name.len() > 1 {
+            let units: Vec<u16> = name
+                .chunks(2)
+                .map(|c| u16::from_be_bytes([c[0], c[1]]))
+                .collect();
+            let start = word(at + 2) * SECTOR;
+            let data = image[start..start + word(at + 10)].to_vec();
+            files.push((String::from_utf16(&units).expect("a name"), data));
+        }
+        at += record;
+    }
+    files
+}
+
+/// Runs a tool on the image, or says that it is not there.
+fn tool(
+    image: &[u8],
+    program: &str,
+    arguments: impl FnOnce(&Path) -> Vec<String>,
+) -> Option<String> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("seed.iso");
+    std::fs::write(&path, image).expect("the image");
+    match Command::new(program).args(arguments(&path)).output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(
+                output.status.success(),
+                "{program}: {text}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            Some(text)
+        }
+        Err(error) => {
+            let mut line = format!("skipped: {program}: {error}\n");
+            std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes())
+                .unwrap_or_else(|_| line.clear());
+            None
+        }
+    }
+}
+
+#[test]
+fn every_file_is_found_by_both_names_with_its_contents() {
+    let image = write("cidata", FILES).expect("an image");
+    for (name, data) in FILES {
+        assert_eq!(
+            find(&image, name).map(|range| &image[range]),
+            Some(*data),
+            "{name}"
+        );
+    }
+    let names: Vec<_> = joliet(&image).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["empty", "meta-data", "user-data"]);
+}
+
+#[test]
+fn the_same_files_in_another_order_are_the_same_bytes() {
+    let mut reversed = FILES.to_vec();
+    reversed.reverse();
+    assert_eq!(write("cidata", FILES), write("cidata", &reversed));
+}
+
+#[test]
+fn names_that_the_format_cannot_hold_are_refused() {
+    for name in [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a\0",
+        "a\nb",
+        "a;1",
+        &"x".repeat(65),
+        &"\u{20ac}".repeat(41),
+    ] {
+        assert_eq!(
+            write("cidata", &[(name, b"")]),
+            Err(IsoError::Name(name.to_owned()))
+        );
+    }
+    assert_eq!(
+        write("cidata", &[("a", b"1"), ("a", b"2")]),
+        Err(IsoError::Duplicate("a".to_owned()))
+    );
+    for id in ["", "a b", "seventeen-letters"] {
+        assert_eq!(write(id, &[]), Err(IsoError::VolumeId(id.to_owned())));
+    }
+}
+
+#[test]
+fn isoinfo_and_xorriso_and_blkid_read_the_image() {
+    let image = write("cidata", FILES).expect("an image");
+    if let Some(text) = tool(&image, "isoinfo", |p| {
+        ["-R", "-x", "/user-data", "-i"]
+            .map(String::from)
+            .into_iter()
+            .chain([p.display().to_string()])
+            .collect()
+    }) {
+        assert_eq!(text, "#cloud-config\n");
+    }
+    if let Some(text) = tool(&image, "isoinfo", |p| {
+        vec![
+            "-J".into(),
+            "-f".into(),
+            "-i".into(),
+            p.display().to_string(),
+        ]
+    }) {
+        assert_eq!(text, "/empty\n/meta-data\n/user-data\n");
+    }
+    if let Some(text) = tool(&image, "xorriso", |p| {
+        let arguments =
+            ["-abort_on", "WARNING", "-report_about", "SORRY", "-indev"].map(String::from);
+        arguments
+            .into_iter()
+            .chain([
+                p.display().to_string(),
+                "-find".into(),
+                "/".into(),
+                "-exec".into(),
+                "lsdl".into(),
+            ])
+            .collect()
+    }) {
+        let lines: Vec<_> = text
+            .lines()
+            .map(|l| {
+                (
+                    l.split(' ').next().unwrap_or(""),
+                    l.rsplit(' ').next().unwrap_or(""),
+                )
+            })
+            .collect();
+        let file = "-r--------";
+        assert_eq!(
+            lines,
+            [
+                ("dr-x------", "'/'"),
+                (file, "'/empty'"),
+                (file, "'/meta-data'"),
+                (file, "'/user-data'")
+            ]
+        );
+    }
+    if let Some(text) = tool(&image, "blkid", |p| {
+        ["-p", "-o", "export"]
+            .map(String::from)
+            .into_iter()
+            .chain([p.display().to_string()])
+            .collect()
+    }) {
+        let facts: Vec<_> = text
+            .lines()
+            .filter(|l| l.starts_with("LABEL=") || l.starts_with("TYPE="))
+            .collect();
+        assert_eq!(facts, ["LABEL=cidata", "TYPE=iso9660"]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_files_come_back_as_they_went_in(
+        files in prop::collection::btree_map("[^\\p{Cc}*/:;?\\\\]{1,30}", prop::collection::vec(any::<u8>(), 0..5000), 0..60)
+    ) {
+        let listed: Vec<(&str, &[u8])> = files.iter().map(|(n, d)| (n.as_str(), d.as_slice())).collect();
+        prop_assume!(listed.iter().all(|(n, _)| *n != "." && *n != ".."));
+        let image = write("cidata", &listed).expect("an image");
+        prop_assert_eq!(image.len() % SECTOR, 0);
+        for (name, data) in &listed {
+            prop_assert_eq!(find(&image, name).map(|range| &image[range]), Some(*data));
+        }
+        let mut read = joliet(&image);
+        read.sort();
+        prop_assert_eq!(read, files.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_damaged_image_is_read_without_a_panic(hits in prop::collection::vec((0..24 * SECTOR, any::<u8>()), 1..200)) {
+        let mut image = write("cidata", FILES).expect("an image");
+        for (at, value) in hits {
+            if let Some(byte) = image.get_mut(at) {
+                *byte = value;
+            }
+        }
+        if let Some(range) = find(&image, "user-data") {
+            prop_assert!(range.end <= image.len());
+        }
+    }
+}
