@@ -10,6 +10,12 @@
 #   OUTPUT                                the qcow2 file to write
 set -eu
 
+# The sectors between the partition table and the first MiB hold GRUB's core image for PC firmware.
+BIOS_SECTOR=34
+# How each GRUB finds the one configuration, in the root file system.
+SEARCH='search --no-floppy --set=root --label root
+configfile /boot/grub/grub.cfg'
+
 say() { printf 'image: %s\n' "$*" >&2; }
 
 main() {
@@ -46,7 +52,6 @@ OPTIONS
         "deb $BUILD_MIRROR $SUITE-updates main" \
         "deb $BUILD_SECURITY_MIRROR $SUITE-security main" >&2
 
-    unify "$work/out"
     assemble "$work/out"
     say "compressing"
     qemu-img convert -c -f raw -O qcow2 "$work/out/disk.raw" "$OUTPUT"
@@ -66,6 +71,14 @@ overlay() {
 # Hook: makes the installed root anybody's and nobody's, and packs it.
 finish() {
     root=$1
+    # Debian's signed boot chain boots with and without Secure Boot; the guest itself has no use for the packages.
+    (cd "$root/tmp" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq download shim-signed grub-efi-amd64-signed) >&2
+    for package in "$root"/tmp/*.deb; do
+        dpkg-deb --extract "$package" "$work/out/boot"
+    done
+    cp "$work/out/boot/usr/lib/shim/shimx64.efi.signed" \
+        "$work/out/boot/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$work/out/"
+
     for unit in $MASK; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
     done
@@ -86,9 +99,13 @@ SOURCES
         "$root"/var/log/* "$root"/tmp/* "$root"/var/tmp/*
     mkdir -p "$root/var/cache/apt/archives/partial" "$root/var/lib/apt/lists/partial"
 
-    cp "$root"/boot/vmlinuz-* "$work/out/linux"
-    cp "$root"/boot/initrd.img-* "$work/out/initrd"
-    cp "$root"/etc/os-release "$work/out/os-release"
+    # One boot configuration for all firmware; the links follow the kernel that the guest has installed last.
+    mkdir -p "$root/boot/grub"
+    cat >"$root/boot/grub/grub.cfg" <<GRUB
+linux /vmlinuz $COMMAND_LINE
+initrd /initrd.img
+boot
+GRUB
 
     # A bind mount that is not recursive shows the root without /proc, /sys and /dev.
     mkdir "$work/out/view"
@@ -99,43 +116,55 @@ SOURCES
         -d "$work/out/view" "$work/out/root.ext4" "${ROOT_MIB}M"
     umount "$work/out/view"
     rmdir "$work/out/view"
-    chmod 0644 "$work/out"/*
+    chmod -R a+rwX "$work/out"
 }
 
-# Joins EFI stub, command line, kernel and initrd to one unified kernel image.
-unify() {
-    stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub
-    printf '%s\0' "$COMMAND_LINE" >"$1/cmdline"
-    # The sections follow the stub's own, each on a page of its own.
-    base=$(objdump -p "$stub" | awk '$1 == "ImageBase" { print $2 }')
-    end=$(objdump -h "$stub" | awk '$1 ~ /^[0-9]+$/ { print $3, $4 }' |
-        while read -r size address; do echo $((0x$size + 0x$address)); done | sort -n | tail -n 1)
-    next=$(page $((end > 0x$base ? end : end + 0x$base)))
-    set --  "$1"
-    dir=$1
-    shift
-    for section in osrel:os-release cmdline:cmdline linux:linux initrd:initrd; do
-        file=$dir/${section#*:}
-        set -- "$@" --add-section ".${section%:*}=$file" --change-section-vma ".${section%:*}=$next"
-        next=$(page $((next + $(stat -c %s "$file"))))
+# GRUB for PC firmware: a core image that finds the root file system by its label.
+embed() {
+    cat >"$1/core.cfg" <<CORE
+$SEARCH
+CORE
+    grub-mkimage -O i386-pc -o "$1/core.img" -p /boot/grub -c "$1/core.cfg" \
+        biosdisk part_gpt ext2 search normal configfile linux
+    cp /usr/lib/grub/i386-pc/boot.img "$1/boot.img"
+    # What grub-install writes where a device is at hand: boot.img loads the sector in its bytes 92 to 99, and the
+    # first sector of the core image names in its bytes 500 to 507 where the rest of it begins.
+    little_endian_64 "$BIOS_SECTOR" | dd of="$1/boot.img" bs=1 seek=92 conv=notrunc status=none
+    little_endian_64 "$((BIOS_SECTOR + 1))" | dd of="$1/core.img" bs=1 seek=500 conv=notrunc status=none
+    dd if="$1/boot.img" of="$2" bs=440 count=1 conv=notrunc status=none
+    dd if="$1/core.img" of="$2" bs=512 seek="$BIOS_SECTOR" conv=notrunc status=none
+}
+
+little_endian_64() {
+    number=$1
+    for _ in 1 2 3 4 5 6 7 8; do
+        # shellcheck disable=SC2059 # the format is the byte
+        printf "\\$(printf %03o $((number & 255)))"
+        number=$((number >> 8))
     done
-    objcopy "$@" "$stub" "$dir/BOOTX64.EFI"
 }
 
-page() { echo $((($1 + 4095) / 4096 * 4096)); }
-
-# Lays ESP and root file system into a GPT: the ESP first, the root last so that it can grow.
+# Lays everything into a GPT: boot sectors and ESP first, the root last so that it can grow.
 assemble() {
     disk=$1/disk.raw
     root_start=$((1 + ESP_MIB))
     truncate -s "$((root_start + ROOT_MIB + 1))M" "$disk"
-    sgdisk --clear \
+    sgdisk --clear --set-alignment 1 \
+        --new "14:$BIOS_SECTOR:2047" --typecode 14:ef02 --change-name 14:bios \
         --new "15:1M:+${ESP_MIB}M" --typecode 15:ef00 --change-name 15:esp \
         --new "1:${root_start}M:+${ROOT_MIB}M" --typecode 1:8304 --change-name 1:root \
         "$disk" >/dev/null
-    mkfs.vfat -F 16 -s 8 -n ESP --offset 2048 "$disk" "$((ESP_MIB * 1024))" >/dev/null
-    mmd -i "$disk@@1M" ::/EFI ::/EFI/BOOT
-    mcopy -i "$disk@@1M" "$1/BOOTX64.EFI" ::/EFI/BOOT/BOOTX64.EFI
+    embed "$1" "$disk"
+
+    esp=$1/esp.vfat
+    printf '%s\n' "$SEARCH" >"$1/grub.cfg"
+    mkfs.vfat -n ESP -C "$esp" "$((ESP_MIB * 1024))" >/dev/null
+    mmd -i "$esp" ::/EFI ::/EFI/BOOT ::/EFI/debian
+    mcopy -i "$esp" "$1/shimx64.efi.signed" ::/EFI/BOOT/BOOTX64.EFI
+    mcopy -i "$esp" "$1/grubx64.efi.signed" ::/EFI/BOOT/grubx64.efi
+    mcopy -i "$esp" "$1/grub.cfg" ::/EFI/debian/grub.cfg
+
+    dd if="$esp" of="$disk" bs=1M seek=1 conv=notrunc,sparse status=none
     dd if="$1/root.ext4" of="$disk" bs=1M seek="$root_start" conv=notrunc,sparse status=none
 }
 
