@@ -72,8 +72,9 @@ overlay() {
 finish() {
     root=$1
     # Debian's signed boot chain boots with and without Secure Boot; the guest itself has no use for the packages.
-    (cd "$root/tmp" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq download shim-signed grub-efi-amd64-signed) >&2
-    for package in "$root"/tmp/*.deb; do
+    mkdir "$work/out/boot"
+    (cd "$work/out/boot" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq download shim-signed grub-efi-amd64-signed) >&2
+    for package in "$work"/out/boot/*.deb; do
         dpkg-deb --extract "$package" "$work/out/boot"
     done
     cp "$work/out/boot/usr/lib/shim/shimx64.efi.signed" \
@@ -96,7 +97,7 @@ deb $SECURITY_MIRROR $SUITE-security main
 SOURCES
     rm -f "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
     rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old \
-        "$root"/var/log/* "$root"/tmp/* "$root"/var/tmp/*
+        "$root"/var/log/* "$root"/var/tmp/*
     mkdir -p "$root/var/cache/apt/archives/partial" "$root/var/lib/apt/lists/partial"
 
     # One boot configuration for all firmware; the links follow the kernel that the guest has installed last.
@@ -107,14 +108,16 @@ initrd /initrd.img
 boot
 GRUB
 
-    # A bind mount that is not recursive shows the root without /proc, /sys and /dev.
+    # A bind mount that is not recursive shows the root without /proc, /sys and /dev. The guest's /tmp is hidden, not
+    # emptied: mmdebstrap keeps its own apt configuration there, and without that its next apt-get would be the host's.
     mkdir "$work/out/view"
     mount --bind "$root" "$work/out/view"
+    mount -t tmpfs -o mode=1777 tmpfs "$work/out/view/tmp"
     say "packing $(du -sm --one-file-system "$work/out/view" | cut -f1) MiB into a root file system of $ROOT_MIB MiB"
     # Features are named where newer tools than the guest's would choose others.
     mke2fs -q -F -t ext4 -L root -m 1 -O ^metadata_csum_seed,^orphan_file \
         -d "$work/out/view" "$work/out/root.ext4" "${ROOT_MIB}M"
-    umount "$work/out/view"
+    umount "$work/out/view/tmp" "$work/out/view"
     rmdir "$work/out/view"
     chmod -R a+rwX "$work/out"
 }
