@@ -10,7 +10,8 @@
 #               MOUNTPATH is empty where the disk is not to be mounted
 #
 # The host reads the virtio-serial port named below: a line, a JSON object. Whoever connects to the
-# port gets all lines of this boot from the first one on; the host tells them apart by `boot` and `seq`.
+# port gets all lines of this boot from the first one on, and again for each line that it sends; the
+# host tells them apart by `boot` and `seq`.
 set -u
 umask 077
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -26,7 +27,7 @@ log=/var/log/cloud-init-output.log
 main() {
     case ${1-boothook} in
     boothook)
-        # cloud-init runs a boothook twice at an instance's first boot; one run a boot is enough.
+        # One run a boot is enough, also where somebody runs cloud-init again by hand.
         mkdir "$state" 2>/dev/null || exit 0
         cp "$0" "$state/guest.sh"
         : >"$reports"
@@ -74,7 +75,10 @@ emit() {
 }
 
 # Text from stdin as a JSON string of harmless characters.
-json_text() { printf '"%s"' "$(tr '\n\t\042\134' '  \047/' | tr -cd ' -~' | cut -c 1-500)"; }
+json_text() {
+    text=$(tr '\n\t\042\134' '  \047/' | tr -cd ' -~' | cut -c 1-500)
+    printf '"%s"' "${text% }"
+}
 
 # A file as a JSON string of its base64, or null.
 json_file() {
@@ -84,7 +88,9 @@ json_file() {
 # Sends this boot's reports to the host, from the first one, whenever and as often as it connects.
 #
 # While no host listens, writing to the port waits and reading ends at once; while one listens,
-# reading waits until it leaves. Nothing here polls. Only one process may open the port.
+# reading waits until it sends something or leaves. A host that is gone and back before this is seen
+# is noticed only by what it sends, so it sends an empty line. Nothing here polls. Only one process
+# may open the port.
 serve() {
     find_port || exit 0
     exec 3<>"$port" || exit 1
@@ -92,7 +98,7 @@ serve() {
     while printf '\n' >&3; do
         tail -n +1 -f "$reports" >&3 &
         follower=$!
-        cat <&3 >/dev/null
+        read -r _ <&3
         kill "$follower" 2>/dev/null
         wait "$follower" 2>/dev/null
     done
@@ -127,7 +133,8 @@ watch() {
     fi
     set -- "\"status\":$(json_file /run/cloud-init/status.json)" "\"result\":$(json_file /run/cloud-init/result.json)"
     if ! cloud_init_went_well; then
-        tail -n 40 "$log" 2>/dev/null | tail -c 16384 >"$state/log"
+        # The tables of addresses and routes say nothing here.
+        grep -v '^ci-info: ' "$log" 2>/dev/null | tail -n 40 | tail -c 16384 >"$state/log"
         set -- "$@" "\"log\":$(json_file "$state/log")"
     fi
     emit cloud-init "$@"

@@ -250,17 +250,21 @@ fn every_string_survives_pyyaml() {
 
 #[test]
 fn every_string_survives_the_shell() {
-    for text in NASTY
+    let texts: Vec<_> = NASTY
         .iter()
         .filter(|t| !t.contains('\0') && !t.ends_with('\n'))
-    {
-        let word = shell::quote(text);
-        assert!(word.is_ascii());
-        for shell in [["sh", "-c"].as_slice(), &["busybox", "sh", "-c"]] {
-            let script = format!("printf '%s' {word}");
-            if let Some(read) = run(shell[0], &[&shell[1..], &[&script]].concat(), b"") {
-                assert_eq!(String::from_utf8_lossy(&read), **text);
-            }
+        .collect();
+    let words: Vec<_> = texts.iter().map(|text| shell::quote(text)).collect();
+    assert!(words.iter().all(|word| word.is_ascii()));
+    let script = format!("printf '%s\\0' {}", words.join(" "));
+    let wanted: String = texts.iter().map(|text| format!("{text}\0")).collect();
+    for shell in [
+        ["sh", "-c"].as_slice(),
+        &["bash", "-c"],
+        &["busybox", "sh", "-c"],
+    ] {
+        if let Some(read) = run(shell[0], &[&shell[1..], &[&script]].concat(), b"") {
+            assert_eq!(String::from_utf8_lossy(&read), wanted);
         }
     }
 }

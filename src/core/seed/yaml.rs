@@ -74,9 +74,9 @@ fn write_key(out: &mut String, key: &str) {
         "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
     );
     if plain && !word {
-        out.push_str(key)
+        out.push_str(key);
     } else {
-        write_string(out, key)
+        write_string(out, key);
     }
 }
 
