@@ -5,6 +5,7 @@
 //! into its working types.
 
 pub mod meta;
+pub mod schema;
 pub mod vm;
 
 pub mod cloud_init;

@@ -1,2 +1,127 @@
-//! trustnet-vm
-fn main() {}
+//! `trustnet-vm`: a table of contents. Every verb is a file in `verbs/`.
+
+mod args;
+mod env;
+mod failure;
+mod host;
+mod make;
+mod settings;
+mod specs;
+mod status;
+mod table;
+mod ui;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+use env::Env;
+use failure::{Exit, Failure};
+use settings::Settings;
+use ui::Ui;
+
+fn main() -> ExitCode {
+    let env = Env::read();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and are no errors. Nobody reads: nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 });
+        }
+    };
+    logs(cli.global.verbose, &env);
+    let settings = match Settings::load(&cli.global, timeout(&cli.verb), &env) {
+        Ok(settings) => settings,
+        Err(failure) => {
+            Ui::new(args::Color::Auto, cli.global.quiet, 0, &env).fail(&failure);
+            return ExitCode::from(failure.exit as u8);
+        }
+    };
+    let ui = Ui::new(settings.color.value, cli.global.quiet, cli.global.verbose, &env);
+    let program = Program { env, settings, ui, yes: cli.global.yes, no_headers: cli.global.no_headers };
+    match program.run(cli.verb) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            program.ui.fail(&failure);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// The program, with all that a verb needs of it.
+pub struct Program {
+    /// The environment.
+    env: Env,
+    /// The settings.
+    settings: Settings,
+    /// How it speaks.
+    ui: Ui,
+    /// Whether nothing is asked.
+    yes: bool,
+    /// Whether tables go without a header.
+    no_headers: bool,
+}
+
+impl Program {
+    fn run(&self, verb: Verb) -> Result<Exit, Failure> {
+        match verb {
+            Verb::Validate(args) => verbs::validate::run(self, &args),
+            Verb::Render(args) => verbs::render::run(self, &args),
+            Verb::Plan(args) => verbs::plan::run(self, &args),
+            Verb::Create(args) => verbs::create::run(self, &args),
+            Verb::List(args) => verbs::list::run(self, &args),
+            Verb::Get(args) => verbs::get::run(self, &args.name),
+            Verb::Start(args) => verbs::power::start(self, &args.names, &args.waiting),
+            Verb::Stop(args) => verbs::power::stop(self, &args),
+            Verb::Restart(args) => verbs::power::restart(self, &args),
+            Verb::Destroy(args) => verbs::destroy::run(self, &args),
+            Verb::Ssh(args) => verbs::ssh::run(self, &args),
+            Verb::Console(args) => verbs::console::run(self, &args.name),
+            Verb::Wait(args) => verbs::wait::run(self, &args),
+            Verb::Resume(args) => verbs::resume::resume(self, &args),
+            Verb::Rollback(args) => verbs::resume::rollback(self, &args),
+            Verb::Config(args::ConfigVerb::Show) => verbs::config::show(self),
+            Verb::Schema => verbs::reference::schema(self),
+            Verb::Explain(args) => verbs::reference::explain(self, &args.path),
+            Verb::Completions(args) => verbs::reference::completions(self, args.shell),
+            Verb::Man(args) => verbs::reference::man(self, args.out.as_deref()),
+        }
+    }
+}
+
+fn timeout(verb: &Verb) -> Option<std::time::Duration> {
+    match verb {
+        Verb::Create(args) => args.waiting.timeout,
+        Verb::Start(args) => args.waiting.timeout,
+        Verb::Restart(args) => args.waiting.timeout,
+        Verb::Resume(args) | Verb::Rollback(args) => args.waiting.timeout,
+        Verb::Wait(args) => args.timeout,
+        _ => None,
+    }
+}
+
+/// Traces for developers: `TRUSTNET_VM_LOG` in the form of RUST_LOG, or `-vv`.
+fn logs(verbose: u8, env: &Env) {
+    let filter = env.text("TRUSTNET_VM_LOG").or_else(|| (verbose > 1).then(|| "trustnet=debug".to_owned()));
+    if let Some(filter) = filter {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+}
+
+/// Counts SIGINT, SIGTERM and SIGHUP from now on: the first stops after the step in hand and undoes,
+/// the second stops where we are.
+///
+/// # Errors
+/// The handler cannot be set.
+pub fn interruption() -> Result<trustnet_host::interrupt::Interrupt, Failure> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let interrupt = trustnet_host::interrupt::Interrupt::default();
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|error| Failure::new(Exit::Usage, format!("failed to catch signals: {error}")))?;
+    let raised = interrupt.clone();
+    std::thread::spawn(move || signals.forever().for_each(|_| raised.raise()));
+    Ok(interrupt)
+}

@@ -2,6 +2,8 @@
 //!
 //! In the order in which data flows:
 
+/// The fields of spec files, explained.
+pub mod explain;
 /// Where two specs differ.
 pub mod difference;
 /// ISO 9660 images: a writer for the seed and a reader for what was written.

@@ -278,7 +278,7 @@ fn missing_pools<'a>(vm: &'a Vm, observed: &Observed) -> Vec<&'a str> {
 
 /// Where a default pool is made.
 #[must_use]
-pub(super) fn default_pool_path(data_dir: &str, pool: &str) -> String {
+pub fn default_pool_path(data_dir: &str, pool: &str) -> String {
     let folder = match pool {
         IMAGE_POOL => "images",
         VM_POOL => "vms",

@@ -5,7 +5,7 @@ mod create;
 mod destroy;
 mod step;
 
-pub use create::{CreateInput, Goal, create, render};
+pub use create::{CreateInput, Goal, create, default_pool_path, render};
 pub use destroy::{DestroyOptions, destroy};
 pub use step::{Plan, Step, Verb};
 

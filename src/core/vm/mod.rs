@@ -292,3 +292,17 @@ impl Vm {
         format!("{}_cloudinit.iso", self.name)
     }
 }
+
+impl Vm {
+    /// Every secret that is given by reference.
+    #[must_use]
+    pub fn secret_refs(&self) -> Vec<trustnet_api::secret::ValueFrom> {
+        Vec::new()
+    }
+
+    /// The paths of values that were redacted when the spec was printed.
+    #[must_use]
+    pub fn redacted_secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

@@ -15,7 +15,7 @@ mod storage;
 
 pub use capabilities::{DomainCapabilities, guest_arch};
 pub use domain::{DomainInput, DomainType, Forward, domain};
-pub use read::{DiskFacts, DomainXml, read_domain};
+pub use read::{DiskFacts, DomainXml, read_domain, read_record};
 pub use storage::{PoolXml, VolumeXml, pool, read_pool, read_volume, volume};
 
 use std::io;

@@ -128,6 +128,22 @@ fn push_entity(text: &mut String, entity: &quick_xml::events::BytesRef<'_>) {
     }
 }
 
+/// The text of our record in a metadata element that was fetched by its namespace: libvirt gives it
+/// without the prefix.
+#[must_use]
+pub fn read_record(xml: &str) -> Option<String> {
+    let mut record = None;
+    let local = record::ELEMENT.rsplit(':').next();
+    walk(xml, |path, seen| {
+        if let ([element], Seen::Text(text)) = (path, seen)
+            && element.rsplit(':').next() == local
+        {
+            record = Some(text.to_owned());
+        }
+    });
+    record
+}
+
 /// Reads what planning needs of a domain's XML; what is missing stays empty.
 #[must_use]
 pub fn read_domain(xml: &str) -> DomainXml {

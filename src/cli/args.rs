@@ -1,0 +1,378 @@
+//! The command line. The doc comments here are the help text, and the help text is the manual.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Provision and manage libvirt virtual machines from Kubernetes-style YAML.
+///
+/// The embedded default is qemu:///session: no root, no daemon to start. Use `--connect
+/// qemu:///system` for bridges and libvirt networks.
+#[derive(Debug, Parser)]
+#[command(name = "trustnet-vm", version, max_term_width = 100, after_long_help = EXIT_CODES)]
+pub struct Cli {
+    /// Options of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The exit codes, as `--help` shows them.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  flags or configuration
+  2  the spec is invalid
+  3  libvirt cannot be reached
+  4  a VM operation failed
+  5  a storage operation failed
+  6  the guest is not ready (time-out, or cloud-init failed)
+  7  provisioning failed
+  8  a difference was found (plan --exit-code)
+  9  interrupted; the journal holds the rest";
+
+/// Options of every verb.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every verb")]
+pub struct Global {
+    /// The hypervisor, as a libvirt connection URI [default: qemu:///session] [env: TRUSTNET_VM_CONNECT]
+    #[arg(short = 'c', long, global = true, value_name = "URI")]
+    pub connect: Option<String>,
+    /// Who executes the guest's instructions; auto proves that KVM works before it picks it
+    /// [default: auto] [env: TRUSTNET_VM_VIRT_TYPE]
+    #[arg(long, global = true, value_name = "TYPE")]
+    pub virt_type: Option<VirtType>,
+    /// The form of the output [default: table] [env: TRUSTNET_VM_OUTPUT]
+    #[arg(short, long, global = true, value_name = "FORM")]
+    pub output: Option<Output>,
+    /// Leave the header out of tables.
+    #[arg(long, global = true)]
+    pub no_headers: bool,
+    /// Say nothing but the result and errors.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more: -v what is done, -vv every call.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// When to use colour [default: auto] [env: TRUSTNET_VM_COLOR]
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub color: Option<Color>,
+    /// Ask nothing; do it.
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Check spec files, and say everything that is wrong with them.
+    Validate(Files),
+    /// Print what libvirt and cloud-init would be told. Needs no hypervisor.
+    Render(Render),
+    /// Print what create would do, step by step.
+    Plan(Plan),
+    /// Make VMs and wait until they are ready. The same spec again changes nothing.
+    #[command(visible_alias = "apply")]
+    Create(Create),
+    /// List all domains.
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Show one VM with its status.
+    Get(Name),
+    /// Start VMs and wait until they are ready.
+    Start(Start),
+    /// Shut VMs down.
+    Stop(Stop),
+    /// Shut VMs down and start them again.
+    Restart(Restart),
+    /// Remove VMs with the volumes that their records name.
+    #[command(visible_alias = "rm")]
+    Destroy(Destroy),
+    /// Log in, or run a command, with the guest's host key verified.
+    Ssh(Ssh),
+    /// Attach to the serial console; Ctrl-] leaves.
+    Console(Name),
+    /// Wait until VMs have come to a phase.
+    Wait(Wait),
+    /// Finish what was interrupted.
+    Resume(Resume),
+    /// Undo what was interrupted.
+    Rollback(Resume),
+    /// Show the settings, and where each comes from.
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Print the JSON Schema of spec files.
+    Schema,
+    /// Explain a field of spec files, such as spec.bootDisk.image.
+    Explain(Explain),
+    /// Print a completion script for a shell.
+    Completions(Completions),
+    /// Print the manual page, or write one a verb.
+    Man(Man),
+}
+
+/// Spec files.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// Spec files, folders of them, or `-` for standard input.
+    #[arg(value_name = "FILE", required_unless_present = "filename")]
+    pub files: Vec<PathBuf>,
+    /// The same, as kubectl has it.
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+}
+
+impl Files {
+    /// All that were named, in either way.
+    pub fn all(&self) -> Vec<PathBuf> {
+        self.files.iter().chain(&self.filename).cloned().collect()
+    }
+}
+
+/// Arguments of `render`.
+#[derive(Debug, Args)]
+pub struct Render {
+    /// Which specs.
+    #[command(flatten)]
+    pub files: Files,
+    /// Write a folder for each VM below this one, instead of the domain XML to standard output.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Which specs.
+    #[command(flatten)]
+    pub files: Files,
+    /// Exit with 8 when there is something to do.
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// Arguments of `create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// Which specs.
+    #[command(flatten)]
+    pub files: Files,
+    /// How to wait.
+    #[command(flatten)]
+    pub waiting: Waiting,
+    /// The most VMs at once.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub parallel: usize,
+}
+
+/// How to wait for guests.
+#[derive(Debug, Clone, Args)]
+pub struct Waiting {
+    /// How long to wait until a guest is ready, such as 90s or 10m [default: 10m] [env: TRUSTNET_VM_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Return when the domain runs.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only VMs with these labels, such as role=web,tier=front.
+    #[arg(short = 'l', long, value_name = "KEY=VALUE,…")]
+    pub selector: Option<String>,
+    /// Kept for habit: all domains are listed in any case.
+    #[arg(short, long, hide = true)]
+    pub all: bool,
+}
+
+/// One VM.
+#[derive(Debug, Args)]
+pub struct Name {
+    /// The VM's name.
+    pub name: String,
+}
+
+/// Arguments of `start`.
+#[derive(Debug, Args)]
+pub struct Start {
+    /// The VMs' names.
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// How to wait.
+    #[command(flatten)]
+    pub waiting: Waiting,
+}
+
+/// Arguments of `stop`.
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// The VMs' names.
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// How long a guest may take before its power is cut, such as 30s.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    pub deadline: Duration,
+    /// Cut the power at once.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `restart`.
+#[derive(Debug, Args)]
+pub struct Restart {
+    /// How to stop.
+    #[command(flatten)]
+    pub stop: Stop,
+    /// How to wait.
+    #[command(flatten)]
+    pub waiting: Waiting,
+}
+
+/// Arguments of `destroy`.
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// Which, and how to stop them.
+    #[command(flatten)]
+    pub stop: Stop,
+    /// Keep every data volume, whatever its reclaimPolicy.
+    #[arg(long)]
+    pub keep_data: bool,
+}
+
+/// Arguments of `ssh`.
+#[derive(Debug, Args)]
+pub struct Ssh {
+    /// The VM's name.
+    pub name: String,
+    /// A command to run instead of a shell.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Arguments of `wait`.
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// The VMs' names.
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The phase to wait for.
+    #[arg(long = "for", value_name = "PHASE", default_value = "ready")]
+    pub phase: WaitPhase,
+    /// How long to wait, such as 90s or 10m [default: 10m] [env: TRUSTNET_VM_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// Arguments of `resume` and `rollback`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The VMs' names; none for all that were interrupted.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// How to wait.
+    #[command(flatten)]
+    pub waiting: Waiting,
+}
+
+/// What to do with the settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Show each setting, its value, and where that comes from.
+    Show,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The field's path, such as spec.bootDisk.image.
+    #[arg(default_value = "")]
+    pub path: String,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write a page for each verb into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Who executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VirtType {
+    /// KVM if it proves to work here, else QEMU.
+    Auto,
+    /// The CPU, through KVM.
+    Kvm,
+    /// QEMU's own translator.
+    Qemu,
+}
+
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A table.
+    Table,
+    /// A table with more columns.
+    Wide,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// Names only, one a line.
+    Name,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A phase of a guest that comes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WaitPhase {
+    /// The kernel runs and cloud-init has found its seed.
+    Booted,
+    /// The network is configured.
+    Network,
+    /// cloud-init is done.
+    CloudInit,
+    /// Everything is up.
+    Ready,
+}
+
+/// Reads `90`, `90s`, `10m`, `1h`, `500ms`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| "expected a time such as 90s or 10m".to_owned())?;
+    let milliseconds = match &text[digits..] {
+        "ms" => Some(number),
+        "" | "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        other => return Err(format!("unknown unit `{other}`; use ms, s, m or h")),
+    };
+    // A day is more than any guest needs, and keeps all sums of times in range.
+    match milliseconds {
+        Some(ms) if ms <= 86_400_000 => Ok(Duration::from_millis(ms)),
+        _ => Err("more than a day".to_owned()),
+    }
+}

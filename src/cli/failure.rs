@@ -1,0 +1,141 @@
+//! What the program says when it cannot go on, and with which exit code it ends.
+
+use std::error::Error;
+use std::fmt::Write;
+
+use trustnet_core::plan::{Refusal, RefusalKind};
+use trustnet_host::apply::ApplyError;
+use trustnet_host::error::HostError;
+
+/// How the program ends; documented in `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Flags or configuration.
+    Usage = 1,
+    /// The spec is invalid.
+    Spec = 2,
+    /// libvirt cannot be reached.
+    Connect = 3,
+    /// A VM operation failed.
+    Vm = 4,
+    /// A storage operation failed.
+    Storage = 5,
+    /// The guest is not ready.
+    NotReady = 6,
+    /// A difference was found.
+    Difference = 8,
+    /// Interrupted; the journal holds the rest.
+    Interrupted = 9,
+}
+
+/// Why the program cannot go on.
+#[derive(Debug)]
+pub struct Failure {
+    /// How it ends.
+    pub exit: Exit,
+    /// What is said: lower-case fragments, what was tried first, then why.
+    pub message: String,
+    /// The next action.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure in our own words.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    /// The same with the next action.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    fn of(exit: Exit, error: &dyn Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            // Writing to a String cannot fail.
+            let _ = write!(message, ": {cause}");
+            source = cause.source();
+        }
+        Self::new(exit, message)
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        let exit = exit_of(&error);
+        let failure = Self::of(exit, &error);
+        match &error {
+            HostError::Connect { uri, .. } => failure.hint(connect_hint(uri)),
+            HostError::Secret { .. } => failure.hint("the spec names it under `valueFrom`"),
+            _ => failure,
+        }
+    }
+}
+
+fn connect_hint(uri: &str) -> String {
+    if uri.ends_with("/session") {
+        "is libvirt installed (`libvirt-daemon-system` on Debian), and XDG_RUNTIME_DIR or HOME set?".to_owned()
+    } else {
+        "does the daemon run, and may this user talk to it (group `libvirt`)? \
+         `--connect qemu:///session` needs neither"
+            .to_owned()
+    }
+}
+
+/// The one place that maps what went wrong with the world to an exit code.
+fn exit_of(error: &HostError) -> Exit {
+    match error {
+        HostError::Connect { .. } => Exit::Connect,
+        HostError::Vm { .. } => Exit::Vm,
+        HostError::Storage { .. } => Exit::Storage,
+        HostError::File { .. } | HostError::Secret { .. } | HostError::Key { .. } => Exit::Usage,
+        HostError::Journal { .. } => Exit::Interrupted,
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        match &error {
+            ApplyError::Failed { source, .. } => Self::of(exit_of(source), &error),
+            ApplyError::Stuck { .. } => Self::of(Exit::Interrupted, &error)
+                .hint("see what is in the way, then `trustnet-vm rollback` or `resume`"),
+            ApplyError::NotReady(why) => {
+                let failure = Self::new(Exit::NotReady, why.to_string());
+                match why.hint() {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                }
+            }
+            ApplyError::Undone => Self::new(Exit::Interrupted, error.to_string()),
+            ApplyError::Left => Self::new(Exit::Interrupted, error.to_string())
+                .hint("`trustnet-vm resume` finishes it, `trustnet-vm rollback` undoes it"),
+        }
+    }
+}
+
+impl From<Vec<Refusal>> for Failure {
+    fn from(refusals: Vec<Refusal>) -> Self {
+        let storage = refusals.iter().all(|refusal| refusal.kind == RefusalKind::Storage);
+        let mut message = String::new();
+        for refusal in &refusals {
+            if !message.is_empty() {
+                message.push_str("\n  and ");
+            }
+            message.push_str(&refusal.message);
+            if let (Some(hint), true) = (&refusal.hint, refusals.len() > 1) {
+                let _ = write!(message, " ({hint})");
+            }
+        }
+        let hint = match refusals.as_slice() {
+            [only] => only.hint.clone(),
+            _ => None,
+        };
+        Self { exit: if storage { Exit::Storage } else { Exit::Vm }, message, hint }
+    }
+}

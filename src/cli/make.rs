@@ -1,0 +1,193 @@
+//! Making one VM: lock, look, plan, journal, apply.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use trustnet_core::plan::{self, CreateInput, Goal, Plan, Step};
+use trustnet_core::seed::{HostKey, Seed, SeedInput};
+use trustnet_host::apply::{self, Context, Event};
+use trustnet_host::doors::HostInfo;
+use trustnet_host::interrupt::Interrupt;
+use trustnet_host::journal::Journal;
+use trustnet_host::keys::{KeyPair, LoginKey};
+use trustnet_host::lock::Lock;
+use trustnet_host::ready::ReadyOptions;
+use trustnet_host::{observe, secrets};
+
+use trustnet_core::xml::DomainType;
+
+use crate::Program;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::specs::Spec;
+use crate::ui::Progress;
+
+/// What one invocation knows, for all its VMs.
+pub struct Maker<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The hypervisor.
+    pub host: &'a Host,
+    /// What the hypervisor said of itself.
+    pub info: HostInfo,
+    /// The domain type, and why.
+    pub domain_type: (DomainType, String),
+    /// The user's login key.
+    pub login: LoginKey,
+    /// Interruption by the user.
+    pub interrupt: Interrupt,
+    /// Whether to wait for guests.
+    pub wait: bool,
+}
+
+/// What came of one VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// It was made.
+    Created,
+    /// It was there already, made from the same spec.
+    Unchanged,
+}
+
+/// A plan with what applying it needs.
+pub struct Planned {
+    /// The goal.
+    pub goal: Goal,
+    /// The seed's image.
+    pub seed: Vec<u8>,
+}
+
+impl Maker<'_> {
+    /// Makes one VM.
+    ///
+    /// # Errors
+    /// Anything that stands in the way, or fails.
+    pub fn make(&self, spec: &Spec, progress: &Progress<'_>) -> Result<Made, Failure> {
+        let name = spec.vm.name().as_str();
+        let _mine = lock_vm(self.host, name)?;
+        refuse_leftover(self.host, name)?;
+        progress.begin("looking at the host");
+        // Held until the domain is defined: what we found free stays free until it is ours.
+        let planning = Mutex::new(Some(Lock::take(&self.host.planning_lock())?));
+        let Planned { goal, seed } = self.plan(spec)?;
+        let Goal::Steps(plan) = goal else { return Ok(Made::Unchanged) };
+        let journal = Journal::begin(&self.host.journal_dir(name), *plan, Some(&seed))?;
+        let listen = |event: Event<'_>| {
+            if matches!(event, Event::Finished(_, Step::DefineDomain { .. }, _) | Event::Undoing(..))
+                && let Ok(mut lock) = planning.lock()
+            {
+                lock.take();
+            }
+            show(progress, event);
+        };
+        let ready = ready_options(self.program, self.host, &self.login);
+        let context = Context {
+            hypervisor: &*self.host.hypervisor,
+            ready,
+            interrupt: &self.interrupt,
+            listen: &listen,
+        };
+        apply::apply(journal, &context)?;
+        Ok(Made::Created)
+    }
+
+    /// Plans one VM: reads its secrets, makes its host key, looks at the host.
+    ///
+    /// # Errors
+    /// Anything that stands in the way.
+    pub fn plan(&self, spec: &Spec) -> Result<Planned, Failure> {
+        let vm = &spec.vm;
+        let data_dir = self.host.data_dir(&self.info);
+        let domain_type = Some(self.domain_type.clone());
+        let observed = observe::observe(&*self.host.hypervisor, vm, &self.info, domain_type, &data_dir)?;
+        let exists = observed.domains.iter().any(|domain| domain.xml.name == vm.name().as_str());
+        // Of a VM that is there only the digest counts: no secret is read, no key made for it.
+        let (seed, host_key) = if exists {
+            (Vec::new(), String::new())
+        } else {
+            if let Some(path) = vm.redacted_secrets().first() {
+                return Err(Failure::new(Exit::Spec, format!("`{path}` was redacted when the spec was printed"))
+                    .hint("put the value itself there, or a `valueFrom`"));
+            }
+            let secrets = secrets::read(vm, &spec.folder, |name| self.program.env.var(name))?;
+            let key = KeyPair::generate(&format!("trustnet-vm {}", vm.name()))?;
+            let private = key.private_pem()?;
+            let seed = Seed::render(&SeedInput {
+                vm,
+                secrets: &secrets,
+                host_key: Some(HostKey { private_openssh: &private, public_openssh: key.public() }),
+                login_key: Some(&self.login.public),
+            })
+            .map_err(|error| Failure::new(Exit::Spec, format!("failed to make the seed of `{}`: {error}", vm.name())))?;
+            (seed.to_iso(), key.public().to_owned())
+        };
+        let goal = plan::create(&CreateInput {
+            vm,
+            observed: &observed,
+            host_key: &host_key,
+            seed_size: seed.len() as u64,
+            wait: self.wait,
+            version: env!("CARGO_PKG_VERSION"),
+        })?;
+        Ok(Planned { goal, seed })
+    }
+}
+
+/// Takes the lock of a VM; of two runs on the same name one wins, and the other is told.
+///
+/// # Errors
+/// Another run has it.
+pub fn lock_vm(host: &Host, name: &str) -> Result<Lock, Failure> {
+    Lock::try_take(&host.vm_lock(name))?.ok_or_else(|| {
+        Failure::new(Exit::Vm, format!("another trustnet-vm is working on `{name}`"))
+            .hint("wait until it is done, then look with `trustnet-vm list`")
+    })
+}
+
+/// Refuses to work on a VM with a journal.
+///
+/// # Errors
+/// There is one.
+pub fn refuse_leftover(host: &Host, name: &str) -> Result<(), Failure> {
+    match Journal::open(&host.journal_dir(name))? {
+        None => Ok(()),
+        Some(journal) => {
+            let Plan { verb, .. } = journal.plan();
+            Err(Failure::new(Exit::Interrupted, format!("a {} of `{name}` was interrupted", verb_word(*verb)))
+                .hint(format!("`trustnet-vm resume {name}` finishes it, `trustnet-vm rollback {name}` undoes it")))
+        }
+    }
+}
+
+/// The verb as a word.
+#[must_use]
+pub fn verb_word(verb: plan::Verb) -> &'static str {
+    match verb {
+        plan::Verb::Create => "create",
+        plan::Verb::Destroy => "destroy",
+    }
+}
+
+/// How to wait for guests.
+pub fn ready_options<'a>(program: &Program, host: &'a Host, login: &'a LoginKey) -> ReadyOptions<'a> {
+    ReadyOptions {
+        until: trustnet_core::readiness::Phase::Ready,
+        timeout: program.settings.timeout.value,
+        login,
+        paths: &host.paths,
+    }
+}
+
+/// Shows an event.
+pub fn show(progress: &Progress<'_>, event: Event<'_>) {
+    match event {
+        Event::Started(_, step) => progress.begin(step),
+        Event::Finished(_, step, took) => progress.done(step, took),
+        Event::Guest(phase) => {
+            progress.begin(format!("guest: {phase}"));
+            progress.done(format!("guest: {phase}"), Duration::ZERO);
+        }
+        Event::Note(note) => progress.note(note),
+        Event::Undoing(_, step) => progress.begin(format!("undoing: {step}")),
+    }
+}

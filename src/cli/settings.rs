@@ -1,0 +1,188 @@
+//! Settings: flag > environment > the user's file > the system's file > default. Each value knows
+//! where it comes from.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Deserialize;
+
+use crate::args::{Color, Global, Output, VirtType, parse_duration};
+use crate::env::Env;
+use crate::failure::{Exit, Failure};
+
+/// The settings, complete.
+#[derive(Debug)]
+pub struct Settings {
+    /// The connection URI.
+    pub connect: Setting<String>,
+    /// Who executes the guest's instructions.
+    pub virt_type: Setting<VirtType>,
+    /// The form of the output.
+    pub output: Setting<Output>,
+    /// When to use colour.
+    pub color: Setting<Color>,
+    /// How long to wait for a guest.
+    pub timeout: Setting<Duration>,
+}
+
+/// A value, and where it comes from.
+#[derive(Debug)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The command line.
+    Flag(&'static str),
+    /// The environment.
+    Env(&'static str),
+    /// A file.
+    File(PathBuf),
+    /// Built in.
+    Default,
+}
+
+/// The keys of a configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ConfigFile {
+    connect: Option<String>,
+    virt_type: Option<String>,
+    output: Option<String>,
+    color: Option<String>,
+    timeout: Option<String>,
+}
+
+/// The default wait: three times what a guest takes without KVM on a busy machine.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Settings {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a value is not one.
+    pub fn load(global: &Global, timeout: Option<Duration>, env: &Env) -> Result<Self, Failure> {
+        let files: Vec<(PathBuf, ConfigFile)> =
+            config_paths(env).into_iter().filter_map(|path| read(&path).transpose()).collect::<Result<_, _>>()?;
+        let layers = Layers { env, files: &files };
+        Ok(Self {
+            connect: layers.pick("--connect", global.connect.clone(), "TRUSTNET_VM_CONNECT", |f| f.connect.as_ref(), uri)?
+                .unwrap_or_else(|| Setting::default("qemu:///session".to_owned())),
+            virt_type: layers
+                .pick("--virt-type", global.virt_type, "TRUSTNET_VM_VIRT_TYPE", |f| f.virt_type.as_ref(), word)?
+                .unwrap_or_else(|| Setting::default(VirtType::Auto)),
+            output: layers
+                .pick("--output", global.output, "TRUSTNET_VM_OUTPUT", |f| f.output.as_ref(), word)?
+                .unwrap_or_else(|| Setting::default(Output::Table)),
+            color: layers
+                .pick("--color", global.color, "TRUSTNET_VM_COLOR", |f| f.color.as_ref(), word)?
+                .unwrap_or_else(|| Setting::default(Color::Auto)),
+            timeout: layers
+                .pick("--timeout", timeout, "TRUSTNET_VM_TIMEOUT", |f| f.timeout.as_ref(), parse_duration)?
+                .unwrap_or_else(|| Setting::default(DEFAULT_TIMEOUT)),
+        })
+    }
+
+    /// Key, value and source of each, for `config show`.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, String, String)> {
+        let name = |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| {
+            value().map_or_else(String::new, |value| value.get_name().to_owned())
+        };
+        vec![
+            ("connect", self.connect.value.clone(), self.connect.source.to_string()),
+            ("virtType", name(&|| self.virt_type.value.to_possible_value()), self.virt_type.source.to_string()),
+            ("output", name(&|| self.output.value.to_possible_value()), self.output.source.to_string()),
+            ("color", name(&|| self.color.value.to_possible_value()), self.color.source.to_string()),
+            ("timeout", format!("{}s", self.timeout.value.as_secs_f64()), self.timeout.source.to_string()),
+        ]
+    }
+}
+
+impl<T> Setting<T> {
+    fn default(value: T) -> Self {
+        Self { value, source: Source::Default }
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "flag {name}"),
+            Self::Env(name) => write!(f, "environment {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+struct Layers<'a> {
+    env: &'a Env,
+    files: &'a [(PathBuf, ConfigFile)],
+}
+
+impl Layers<'_> {
+    fn pick<T>(
+        &self,
+        flag_name: &'static str,
+        flag: Option<T>,
+        env_name: &'static str,
+        key: impl Fn(&ConfigFile) -> Option<&String>,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<Setting<T>>, Failure> {
+        if let Some(value) = flag {
+            return Ok(Some(Setting { value, source: Source::Flag(flag_name) }));
+        }
+        let written = match self.env.text(env_name).filter(|text| !text.is_empty()) {
+            Some(text) => Some((text, Source::Env(env_name))),
+            None => self
+                .files
+                .iter()
+                .find_map(|(path, file)| key(file).map(|text| (text.clone(), Source::File(path.clone())))),
+        };
+        let Some((text, source)) = written else { return Ok(None) };
+        match parse(&text) {
+            Ok(value) => Ok(Some(Setting { value, source })),
+            Err(why) => Err(Failure::new(Exit::Usage, format!("failed to read `{text}` from {source}: {why}"))),
+        }
+    }
+}
+
+fn uri(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn word<T: ValueEnum>(text: &str) -> Result<T, String> {
+    T::from_str(text, true).map_err(|_| {
+        let known: Vec<String> =
+            T::value_variants().iter().filter_map(|v| v.to_possible_value()).map(|v| v.get_name().to_owned()).collect();
+        format!("expected one of {}", known.join(", "))
+    })
+}
+
+fn config_paths(env: &Env) -> Vec<PathBuf> {
+    let user = env.paths.as_ref().map(|paths| paths.config.join("config.yaml"));
+    user.into_iter().chain([env.etc.join("trustnet-vm/config.yaml")]).collect()
+}
+
+fn read(path: &Path) -> Result<Option<(PathBuf, ConfigFile)>, Failure> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Failure::new(Exit::Usage, format!("failed to read `{}`: {error}", path.display())));
+        }
+    };
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let file = serde_saphyr::from_str(&text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("failed to read `{}`: {error}", path.display())))?;
+    Ok(Some((path.to_owned(), file)))
+}

@@ -1,0 +1,101 @@
+//! What a VM is now, from what libvirt and the guest say.
+
+use std::time::Duration;
+
+use trustnet_api::status::{Condition, Phase, VirtualMachineStatus};
+use trustnet_core::observed::{DomainFacts, DomainState};
+use trustnet_core::record::Record;
+use trustnet_host::journal::Journal;
+use trustnet_host::{ready, ssh};
+
+use crate::host::Host;
+
+/// How long a running guest may take to repeat what it has reported.
+const ANSWER: Duration = Duration::from_millis(500);
+
+/// Static addresses of a record's spec, without prefix length.
+#[must_use]
+pub fn static_addresses(record: &Record) -> Vec<String> {
+    let interfaces = &record.spec.spec.network_interfaces;
+    let written = interfaces.iter().flat_map(|interface| interface.ip.iter().chain(&interface.ips));
+    written.filter_map(|text| text.split('/').next()).map(str::to_owned).collect()
+}
+
+/// Where SSH answers, as `address:port`.
+#[must_use]
+pub fn ssh_endpoint(record: &Record) -> Option<String> {
+    ssh::endpoint(record).map(|at| {
+        if at.address.contains(':') { format!("[{}]:{}", at.address, at.port) } else { format!("{}:{}", at.address, at.port) }
+    })
+}
+
+/// The status of a domain of ours.
+#[must_use]
+pub fn of(host: &Host, domain: &DomainFacts, record: &Record) -> VirtualMachineStatus {
+    let guest = domain
+        .state
+        .is_active()
+        .then(|| ready::snapshot(&*host.hypervisor, &domain.xml.uuid, ANSWER))
+        .unwrap_or_default();
+    let ready = ready_condition(domain.state, &guest);
+    let running = Condition {
+        kind: "Running".to_owned(),
+        status: if domain.state.is_active() { "True" } else { "False" }.to_owned(),
+        last_transition_time: None,
+        reason: if domain.state.is_active() { "DomainRunning" } else { "DomainNotRunning" }.to_owned(),
+        message: format!("libvirt says: {}", domain.state.as_str()),
+    };
+    VirtualMachineStatus {
+        phase: phase(host, domain, &guest),
+        conditions: vec![running, ready],
+        observed_generation: Some(record.spec.metadata.generation.unwrap_or(1)),
+        domain_uuid: Some(domain.xml.uuid.clone()),
+        addresses: static_addresses(record),
+        mac_addresses: domain.xml.macs.clone(),
+        interface_names: domain.xml.taps.clone(),
+        ssh: ssh_endpoint(record),
+        ssh_host_key: Some(record.host_key.clone()),
+    }
+}
+
+fn phase(host: &Host, domain: &DomainFacts, guest: &ready::Snapshot) -> Phase {
+    if let Ok(Some(journal)) = Journal::open(&host.journal_dir(&domain.xml.name)) {
+        return match journal.plan().verb {
+            trustnet_core::plan::Verb::Create => Phase::Creating,
+            trustnet_core::plan::Verb::Destroy => Phase::Destroying,
+        };
+    }
+    match domain.state {
+        DomainState::Crashed => Phase::Failed,
+        state if !state.is_active() => Phase::Stopped,
+        _ if guest.failed.is_some() => Phase::Failed,
+        _ => Phase::Running,
+    }
+}
+
+fn ready_condition(state: DomainState, guest: &ready::Snapshot) -> Condition {
+    let (status, reason, message) = if !state.is_active() {
+        ("False", "NotRunning", "the domain does not run".to_owned())
+    } else if let Some(why) = &guest.failed {
+        ("False", "GuestFailed", why.clone())
+    } else {
+        match guest.phase {
+            Some(trustnet_core::readiness::Phase::Ready) => ("True", "GuestReady", "the guest is ready".to_owned()),
+            Some(phase) => ("False", "GuestComingUp", format!("the guest has come to: {phase}")),
+            None => ("Unknown", "NoReport", guest.silent.clone().unwrap_or_else(|| "the guest has not reported".into())),
+        }
+    };
+    Condition {
+        kind: "Ready".to_owned(),
+        status: status.to_owned(),
+        last_transition_time: guest.since.and_then(rfc3339),
+        reason: reason.to_owned(),
+        message,
+    }
+}
+
+/// Seconds since 1970 in RFC 3339.
+fn rfc3339(seconds: u64) -> Option<String> {
+    let seconds = i64::try_from(seconds).ok()?;
+    jiff::Timestamp::from_second(seconds).ok().map(|at| at.to_string())
+}

@@ -1,0 +1,184 @@
+//! The one place that prints. Standard output is the result that was asked for; everything else goes
+//! to standard error.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
+
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::args::Color;
+use crate::env::Env;
+use crate::failure::Failure;
+
+/// How the program speaks.
+pub struct Ui {
+    color_out: bool,
+    color_err: bool,
+    quiet: bool,
+    verbose: u8,
+    live: Option<MultiProgress>,
+    /// Keeps what several threads say in whole lines.
+    lock: Mutex<()>,
+}
+
+/// A line of progress that changes while something goes on.
+pub struct Progress<'a> {
+    ui: &'a Ui,
+    name: String,
+    bar: Option<ProgressBar>,
+}
+
+impl Ui {
+    /// Decides once how to speak.
+    #[must_use]
+    pub fn new(color: Color, quiet: bool, verbose: u8, env: &Env) -> Self {
+        let no_color = env.text("NO_COLOR").is_some_and(|text| !text.is_empty());
+        let wanted = |terminal: bool| match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !no_color && env.text("TERM").as_deref() != Some("dumb"),
+        };
+        let live = (env.stderr_terminal && !quiet).then(MultiProgress::new);
+        Self {
+            color_out: wanted(env.stdout_terminal),
+            color_err: wanted(env.stderr_terminal),
+            quiet,
+            verbose,
+            live,
+            lock: Mutex::new(()),
+        }
+    }
+
+    /// Whether `-v` was given.
+    #[must_use]
+    pub fn verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
+    /// Prints a piece of the result, as it is. A reader that went away (`| head`) ends the program
+    /// quietly at its own end.
+    pub fn result(&self, text: impl Display) {
+        let print = || {
+            let mut out = std::io::stdout().lock();
+            // Nobody reads: there is nobody to tell.
+            let _ = write!(out, "{text}").and_then(|()| out.flush());
+        };
+        self.around(print);
+    }
+
+    /// Says something that is not the result.
+    pub fn say(&self, text: impl Display) {
+        if !self.quiet {
+            self.around(|| eprintln!("{text}"));
+        }
+    }
+
+    /// Says something that only `-v` wants.
+    pub fn detail(&self, text: impl Display) {
+        if self.verbose() {
+            self.say(text);
+        }
+    }
+
+    /// Says that something is odd.
+    pub fn warn(&self, text: impl Display) {
+        let label = self.paint_err("33;1", "warning:");
+        self.around(|| eprintln!("{label} {text}"));
+    }
+
+    /// Says why the program cannot go on.
+    pub fn fail(&self, failure: &Failure) {
+        if failure.message.is_empty() {
+            return;
+        }
+        let label = self.paint_err("31;1", "error:");
+        self.around(|| {
+            eprintln!("{label} {}", failure.message);
+            if let Some(hint) = &failure.hint {
+                eprintln!("{} {hint}", self.paint_err("36;1", "hint:"));
+            }
+        });
+    }
+
+    /// Paints for standard output.
+    #[must_use]
+    pub fn paint(&self, code: &str, text: &str) -> String {
+        if self.color_out { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Says something that even `--quiet` does not hide.
+    pub fn always(&self, text: impl Display) {
+        self.around(|| eprintln!("{text}"));
+    }
+
+    /// Paints for standard error.
+    #[must_use]
+    pub fn paint_err(&self, code: &str, text: &str) -> String {
+        if self.color_err { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Begins a line of progress for a VM.
+    pub fn progress(&self, name: &str) -> Progress<'_> {
+        let bar = self.live.as_ref().map(|live| {
+            let bar = live.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg} ({elapsed})") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(name.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Progress { ui: self, name: name.to_owned(), bar }
+    }
+
+    /// Asks a yes-or-no question on the terminal.
+    pub fn ask(&self, question: &str) -> bool {
+        let mut answer = String::new();
+        self.around(|| eprint!("{question} [y/N] "));
+        // No answer is no.
+        let _ = std::io::stdin().read_line(&mut answer);
+        matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
+    /// Prints around the live lines, whole.
+    fn around(&self, print: impl FnOnce()) {
+        let _whole = self.lock.lock();
+        match &self.live {
+            Some(live) => live.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+impl Progress<'_> {
+    /// Something begins.
+    pub fn begin(&self, what: impl Display) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(what.to_string());
+        }
+    }
+
+    /// Something is done. On a terminal the live line has shown it; elsewhere each gets a line.
+    pub fn done(&self, what: impl Display, took: Duration) {
+        if self.bar.is_none() || self.ui.verbose() {
+            self.ui.say(format!("{}: {what} ({:.2} s)", self.name, took.as_secs_f64()));
+        }
+    }
+
+    /// Something worth a line in any case.
+    pub fn note(&self, what: impl Display) {
+        self.ui.say(format!("{}: {what}", self.name));
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `create`: load, resolve, then for each VM at once: observe, plan, apply.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use serde_json::json;
+use trustnet_core::units;
+
+use crate::Program;
+use crate::args::{Create, Output};
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::make::{Made, Maker};
+use crate::specs::{self, Spec};
+
+/// Makes VMs.
+///
+/// # Errors
+/// One of them failed, or the specs are wrong.
+pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
+    let specs = specs::load(program, &args.files.all())?;
+    specs::refuse_twins(&specs)?;
+    let host = program.connect()?;
+    let maker = maker(program, &host, !args.waiting.no_wait)?;
+    let results = in_parallel(&specs, args.parallel, |spec| {
+        let progress = program.ui.progress(spec.vm.name().as_str());
+        let begun = Instant::now();
+        let made = maker.make(spec, &progress);
+        drop(progress);
+        if let Ok(made) = &made {
+            report(program, &maker, spec, *made);
+            program.ui.detail(format!("{}: {:.2} s", spec.vm.name(), begun.elapsed().as_secs_f64()));
+        }
+        made
+    });
+    summarise(program, &specs, results)
+}
+
+/// Prepares what all VMs of an invocation share.
+///
+/// # Errors
+/// The hypervisor does not answer, KVM does not work, or there is no login key.
+pub fn maker<'a>(program: &'a Program, host: &'a Host, wait: bool) -> Result<Maker<'a>, Failure> {
+    let info = host.hypervisor.survey().host()?;
+    Ok(Maker {
+        program,
+        host,
+        domain_type: program.domain_type(host, &info)?,
+        info,
+        login: host.login_key()?,
+        interrupt: crate::interruption()?,
+        wait,
+    })
+}
+
+/// Runs `work` for every item, `at_once` at a time, and keeps the order. One failure stops no other.
+pub fn in_parallel<T: Sync, R: Send>(items: &[T], at_once: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::new());
+    let worker = || {
+        while let Some((index, item)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, items.get(i)?))) {
+            let result = work(item);
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..at_once.clamp(1, items.len().max(1)) {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The lines that the user asked for, in one piece.
+fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made) {
+    let ui = &program.ui;
+    if !matches!(program.settings.output.value, Output::Table | Output::Wide) {
+        return;
+    }
+    let vm = &spec.vm;
+    let name = vm.name();
+    if made == Made::Unchanged {
+        ui.result(format!("VM '{name}' is there already, made from this spec: nothing to do\n"));
+        return;
+    }
+    let data: u64 = vm.data_disks().iter().map(|disk| disk.size).sum();
+    let mut storage = format!("{} boot", units::bytes(vm.boot_disk().size));
+    if data > 0 {
+        storage.push_str(&format!(" + {} data", units::bytes(data)));
+    }
+    let tick = ui.paint("32", "✓");
+    let (kind, reason) = &maker.domain_type;
+    let mut text = format!(
+        "Creating VM '{name}'...\n\
+         {tick} Configuration validated\n\
+         {tick} Storage created ({storage})\n\
+         {tick} Cloud-init ISO generated\n\
+         {tick} Domain defined (type {}: {reason})\n\
+         {tick} VM started\n",
+        kind.as_str()
+    );
+    if maker.wait {
+        text.push_str(&format!("{tick} Guest ready\n"));
+    }
+    text.push_str(&format!("Successfully created VM '{name}'\n"));
+    ui.result(text);
+}
+
+fn summarise(program: &Program, specs: &[Spec], results: Vec<Result<Made, Failure>>) -> Result<Exit, Failure> {
+    let mut worst: Option<Failure> = None;
+    let mut items = Vec::new();
+    let several = specs.len() > 1;
+    for (spec, result) in specs.iter().zip(results) {
+        let name = spec.vm.name().as_str();
+        match result {
+            Ok(made) => {
+                let word = if made == Made::Created { "created" } else { "unchanged" };
+                items.push(json!({ "name": name, "result": word }));
+            }
+            Err(mut failure) => {
+                items.push(json!({
+                    "name": name,
+                    "result": "failed",
+                    "exitCode": failure.exit as u8,
+                    "error": failure.message,
+                    "hint": failure.hint,
+                }));
+                failure.message = format!("failed to create `{name}`: {}", failure.message);
+                if several {
+                    program.ui.fail(&failure);
+                    failure.message = String::new();
+                    failure.hint = None;
+                }
+                // The first that failed decides how the program ends.
+                worst.get_or_insert(failure);
+            }
+        }
+    }
+    match program.settings.output.value {
+        form @ (Output::Json | Output::Yaml) => {
+            let value = json!({ "kind": "ResultList", "items": items });
+            program.ui.result(super::get::serialise(form, &value)?);
+        }
+        Output::Name => specs.iter().for_each(|spec| program.ui.result(format!("{}\n", spec.vm.name()))),
+        Output::Table | Output::Wide if several => {
+            let count = |word: &str| items.iter().filter(|item| item["result"] == word).count();
+            program.ui.say(format!(
+                "{} created, {} unchanged, {} failed",
+                count("created"),
+                count("unchanged"),
+                count("failed")
+            ));
+        }
+        Output::Table | Output::Wide => {}
+    }
+    worst.map_or(Ok(Exit::Done), Err)
+}

@@ -1,0 +1,106 @@
+//! `destroy`: find, plan, say what goes, ask, apply.
+
+use trustnet_core::observed::DomainFacts;
+use trustnet_core::plan::{self, DestroyOptions, Plan, Step};
+use trustnet_host::apply::{self, Context, Event};
+use trustnet_host::interrupt::Interrupt;
+use trustnet_host::journal::Journal;
+
+use crate::Program;
+use crate::args::{Destroy, Output};
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::make;
+use crate::verbs::power::{deadline, each};
+
+/// Removes VMs.
+///
+/// # Errors
+/// One of them failed, is protected, or is not ours.
+pub fn run(program: &Program, args: &Destroy) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let options = DestroyOptions { deadline_s: deadline(&args.stop).as_secs(), keep_data: args.keep_data };
+    confirm(program, &host, &args.stop.names, options)?;
+    let interrupt = crate::interruption()?;
+    each(program, &args.stop.names, |name| destroy_one(program, &host, name, options, &interrupt))
+}
+
+/// Says what goes, and asks.
+fn confirm(program: &Program, host: &Host, names: &[String], options: DestroyOptions) -> Result<(), Failure> {
+    let mut anything = false;
+    for name in names {
+        let Some(domain) = host.hypervisor.domains().find(&name.to_ascii_lowercase())? else { continue };
+        let plan = plan::destroy(&domain, options).map_err(|refusal| Failure::from(vec![refusal]))?;
+        anything = true;
+        program.ui.say(format!("destroying `{}`:", plan.vm));
+        plan.steps.iter().for_each(|step| program.ui.say(format!("  - {step}")));
+        kept(&domain, &plan).iter().for_each(|name| program.ui.say(format!("  - keep volume `{name}`")));
+    }
+    if !anything || program.yes {
+        return Ok(());
+    }
+    if !program.env.stdin_terminal {
+        return Err(Failure::new(Exit::Usage, "destroying needs a yes, and there is no terminal to ask on")
+            .hint("give `--yes`"));
+    }
+    if program.ui.ask("go on?") { Ok(()) } else { Err(Failure::new(Exit::Usage, "nothing was destroyed")) }
+}
+
+/// The recorded volumes that a plan leaves, as `pool/volume`.
+fn kept(domain: &DomainFacts, plan: &Plan) -> Vec<String> {
+    let deleted = |pool: &str, name: &str| {
+        plan.steps.iter().any(|step| matches!(step, Step::DeleteVolume { pool: p, volume: v } if p == pool && v == name))
+    };
+    let volumes = domain.owner.record().map(|record| record.volumes.as_slice()).unwrap_or_default();
+    volumes.iter().filter(|v| !deleted(&v.pool, &v.name)).map(|v| format!("{}/{}", v.pool, v.name)).collect()
+}
+
+fn destroy_one(
+    program: &Program,
+    host: &Host,
+    name: &str,
+    options: DestroyOptions,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let _mine = make::lock_vm(host, name)?;
+    make::refuse_leftover(host, name)?;
+    let Some(domain) = host.hypervisor.domains().find(name)? else {
+        program.ui.result(format!("VM '{name}' is not there: nothing to do\n"));
+        return Ok(());
+    };
+    let plan = plan::destroy(&domain, options).map_err(|refusal| Failure::from(vec![refusal]))?;
+    let kept = kept(&domain, &plan);
+    let was_active = domain.state.is_active();
+    let journal = Journal::begin(&host.journal_dir(name), plan, None)?;
+    let login = host.login_key()?;
+    let progress = program.ui.progress(name);
+    let listen = |event: Event<'_>| make::show(&progress, event);
+    let context = Context {
+        hypervisor: &*host.hypervisor,
+        ready: make::ready_options(program, host, &login),
+        interrupt,
+        listen: &listen,
+    };
+    apply::apply(journal, &context)?;
+    drop(progress);
+    report(program, name, was_active, &kept);
+    Ok(())
+}
+
+fn report(program: &Program, name: &str, was_active: bool, kept: &[String]) {
+    if program.settings.output.value == Output::Name {
+        program.ui.result(format!("{name}\n"));
+        return;
+    }
+    let tick = program.ui.paint("32", "✓");
+    let mut text = format!("Destroying VM '{name}'...\n");
+    if was_active {
+        text.push_str(&format!("{tick} VM stopped\n"));
+    }
+    text.push_str(&format!("{tick} Domain undefined\n{tick} Storage removed\n"));
+    for volume in kept {
+        text.push_str(&format!("{tick} Kept {volume}\n"));
+    }
+    text.push_str(&format!("Successfully destroyed VM '{name}'\n"));
+    program.ui.result(text);
+}

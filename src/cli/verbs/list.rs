@@ -1,0 +1,121 @@
+//! `list`: one call for all domains, their records, print.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+use trustnet_core::record::Record;
+use trustnet_host::doors::ListedDomain;
+
+use crate::Program;
+use crate::args::{List, Output};
+use crate::failure::{Exit, Failure};
+use crate::{status, table};
+
+/// A row of the list: the stable form of `list -o json`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    name: String,
+    state: &'static str,
+    vcpus: u32,
+    memory_mib: u64,
+    addresses: Vec<String>,
+    ssh: Option<String>,
+    labels: BTreeMap<String, String>,
+    /// `trustnet-vm`, or `other` for a domain that something else made.
+    owner: &'static str,
+    uuid: String,
+    image: Option<String>,
+}
+
+/// Lists all domains.
+///
+/// # Errors
+/// The hypervisor does not answer.
+pub fn run(program: &Program, args: &List) -> Result<Exit, Failure> {
+    let wanted = args.selector.as_deref().map(parse_selector).transpose()?.unwrap_or_default();
+    let host = program.connect()?;
+    for name in trustnet_host::journal::leftovers(&host.paths, &host.uri) {
+        program.ui.warn(format!(
+            "work on `{name}` was interrupted: `trustnet-vm resume {name}` finishes it, `rollback` undoes it"
+        ));
+    }
+    let domains = host.hypervisor.domains().list()?;
+    let uuids: Vec<String> = domains.iter().map(|domain| domain.uuid.clone()).collect();
+    let records = host.hypervisor.survey().records(&uuids)?;
+    let mut rows: Vec<Row> = domains.into_iter().zip(records).map(|(domain, record)| row(domain, record)).collect();
+    rows.retain(|row| wanted.iter().all(|(key, value)| row.labels.get(key) == Some(value)));
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    print(program, &rows)?;
+    Ok(Exit::Done)
+}
+
+fn row(domain: ListedDomain, record: Option<String>) -> Row {
+    let record = record.and_then(|text| Record::parse(&text).ok());
+    let spec = record.as_ref().map(|record| &record.spec);
+    Row {
+        state: domain.state.as_str(),
+        vcpus: domain.vcpus,
+        memory_mib: domain.memory_mib,
+        addresses: record.as_ref().map(status::static_addresses).unwrap_or_default(),
+        ssh: record.as_ref().and_then(status::ssh_endpoint),
+        labels: spec.map(|vm| vm.metadata.labels.clone()).unwrap_or_default(),
+        owner: if record.is_some() { "trustnet-vm" } else { "other" },
+        image: spec.and_then(|vm| vm.spec.boot_disk.image.clone()),
+        name: domain.name,
+        uuid: domain.uuid,
+    }
+}
+
+fn parse_selector(text: &str) -> Result<Vec<(String, String)>, Failure> {
+    text.split(',')
+        .map(|pair| match pair.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+            _ => Err(Failure::new(Exit::Usage, format!("failed to read the selector `{pair}`"))
+                .hint("write KEY=VALUE, several with commas between")),
+        })
+        .collect()
+}
+
+fn print(program: &Program, rows: &[Row]) -> Result<(), Failure> {
+    let wide = program.settings.output.value == Output::Wide;
+    match program.settings.output.value {
+        Output::Table | Output::Wide => {
+            let mut headers = vec!["NAME", "STATE", "VCPUS", "MEMORY", "IP ADDRESS"];
+            if wide {
+                headers.extend(["SSH", "OWNER", "IMAGE", "UUID"]);
+            }
+            let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, wide)).collect();
+            let headers = (!program.no_headers).then_some(headers.as_slice());
+            program.ui.result(table::lay_out(headers, &cells));
+        }
+        Output::Name => rows.iter().for_each(|row| program.ui.result(format!("{}\n", row.name))),
+        form => {
+            let value = json!({ "kind": "DomainList", "items": rows });
+            program.ui.result(super::get::serialise(form, &value)?);
+        }
+    }
+    Ok(())
+}
+
+fn cells(row: &Row, wide: bool) -> Vec<String> {
+    let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    let known = |number: u64, text: String| if number == 0 { "-".to_owned() } else { text };
+    let mut cells = vec![
+        row.name.clone(),
+        row.state.to_owned(),
+        known(u64::from(row.vcpus), row.vcpus.to_string()),
+        known(row.memory_mib, trustnet_core::units::bytes(row.memory_mib << 20)),
+        or_dash(row.addresses.join(",")),
+    ];
+    if wide {
+        cells.extend([
+            or_dash(row.ssh.clone().unwrap_or_default()),
+            row.owner.to_owned(),
+            or_dash(row.image.clone().unwrap_or_default()),
+            row.uuid.clone(),
+        ]);
+    }
+    cells
+}

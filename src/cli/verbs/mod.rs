@@ -1,0 +1,16 @@
+//! The verbs: each reads top to bottom what it does.
+
+pub mod config;
+pub mod console;
+pub mod create;
+pub mod destroy;
+pub mod get;
+pub mod list;
+pub mod plan;
+pub mod power;
+pub mod reference;
+pub mod render;
+pub mod resume;
+pub mod ssh;
+pub mod validate;
+pub mod wait;

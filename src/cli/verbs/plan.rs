@@ -1,0 +1,57 @@
+//! `plan`: load, resolve, observe, plan; print.
+
+use std::fmt::Write;
+
+use serde_json::json;
+use trustnet_core::plan::Goal;
+
+use crate::Program;
+use crate::args::{Output, Plan};
+use crate::failure::{Exit, Failure};
+use crate::specs;
+use crate::verbs::create;
+
+/// Prints what create would do.
+///
+/// # Errors
+/// Anything that stands in the way.
+pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
+    let specs = specs::load(program, &args.files.all())?;
+    let host = program.connect()?;
+    let maker = create::maker(program, &host, true)?;
+    let mut text = String::new();
+    let mut items = Vec::new();
+    let mut difference = false;
+    for spec in &specs {
+        crate::make::refuse_leftover(&host, spec.vm.name().as_str())?;
+        match maker.plan(spec)?.goal {
+            Goal::Reached => {
+                let _ = writeln!(text, "`{}` is there already, made from this spec: nothing to do", spec.vm.name());
+                items.push(json!({ "name": spec.vm.name().as_str(), "steps": [] }));
+            }
+            Goal::Steps(plan) => {
+                difference = true;
+                let _ = write!(text, "{plan}");
+                let steps: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
+                items.push(json!({ "name": plan.vm, "uuid": plan.uuid, "steps": steps }));
+            }
+        }
+    }
+    let (kind, reason) = &maker.domain_type;
+    match program.settings.output.value {
+        Output::Table | Output::Wide => {
+            let _ = writeln!(text, "domain type: {} ({reason})", kind.as_str());
+            program.ui.result(text);
+        }
+        Output::Name => specs.iter().for_each(|spec| program.ui.result(format!("{}\n", spec.vm.name()))),
+        form => {
+            let value = json!({
+                "kind": "PlanList",
+                "domainType": { "type": kind.as_str(), "reason": reason },
+                "items": items,
+            });
+            program.ui.result(super::get::serialise(form, &value)?);
+        }
+    }
+    Ok(if difference && args.exit_code { Exit::Difference } else { Exit::Done })
+}

@@ -1,0 +1,170 @@
+//! `start`, `stop`, `restart`.
+
+use std::time::Duration;
+
+use trustnet_core::observed::{DomainFacts, Owner};
+use trustnet_core::record::{Record, Role};
+use trustnet_host::apply;
+use trustnet_host::doors::{Power, VolumeRef};
+use trustnet_host::interrupt::Interrupt;
+use trustnet_host::ready::{self, AwaitError, ReadyOptions};
+
+use crate::Program;
+use crate::args::{Restart, Stop, Waiting};
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::make;
+use crate::verbs::create::in_parallel;
+use crate::verbs::get::not_ours;
+
+/// VMs that are started or stopped at once.
+const AT_ONCE: usize = 4;
+
+/// Starts VMs and waits until they are ready.
+///
+/// # Errors
+/// One of them failed.
+pub fn start(program: &Program, names: &[String], waiting: &Waiting) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let interrupt = crate::interruption()?;
+    each(program, names, |name| start_one(program, &host, name, !waiting.no_wait, &interrupt))
+}
+
+/// Shuts VMs down.
+///
+/// # Errors
+/// One of them failed.
+pub fn stop(program: &Program, args: &Stop) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let interrupt = crate::interruption()?;
+    each(program, &args.names, |name| stop_one(program, &host, name, deadline(args), &interrupt))
+}
+
+/// Shuts VMs down and starts them again.
+///
+/// # Errors
+/// One of them failed.
+pub fn restart(program: &Program, args: &Restart) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let interrupt = crate::interruption()?;
+    each(program, &args.stop.names, |name| {
+        stop_one(program, &host, name, deadline(&args.stop), &interrupt)?;
+        start_one(program, &host, name, !args.waiting.no_wait, &interrupt)
+    })
+}
+
+/// How long a guest may take to go.
+#[must_use]
+pub fn deadline(args: &Stop) -> Duration {
+    if args.force { Duration::ZERO } else { args.deadline }
+}
+
+/// Runs `work` for each name; every failure is told, and the first decides how the program ends.
+pub fn each(
+    program: &Program,
+    names: &[String],
+    work: impl Fn(&str) -> Result<(), Failure> + Sync,
+) -> Result<Exit, Failure> {
+    let mut names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    names.sort();
+    names.dedup();
+    let mut first = None;
+    for failure in in_parallel(&names, AT_ONCE, |name| work(name)).into_iter().filter_map(Result::err) {
+        program.ui.fail(&failure);
+        first.get_or_insert(failure.exit);
+    }
+    Ok(first.unwrap_or(Exit::Done))
+}
+
+/// A domain of ours, with its record.
+///
+/// # Errors
+/// It is not there, or not ours.
+pub fn ours(host: &Host, name: &str) -> Result<(DomainFacts, Record), Failure> {
+    let domain = host.find(name)?;
+    match &domain.owner {
+        Owner::Ours(record) => {
+            let record = (**record).clone();
+            Ok((domain, record))
+        }
+        _ => Err(not_ours(&domain)),
+    }
+}
+
+fn start_one(program: &Program, host: &Host, name: &str, wait: bool, interrupt: &Interrupt) -> Result<(), Failure> {
+    let _mine = make::lock_vm(host, name)?;
+    make::refuse_leftover(host, name)?;
+    let (domain, record) = ours(host, name)?;
+    if domain.state.is_active() {
+        program.ui.result(format!("VM '{name}' runs already\n"));
+    } else {
+        host.hypervisor.domains().power(&domain.xml.uuid, Power::On)?;
+    }
+    if wait {
+        let login = host.login_key()?;
+        let options = make::ready_options(program, host, &login);
+        await_phase(program, host, &domain, &record, &options, interrupt)?;
+    }
+    if !domain.state.is_active() {
+        program.ui.result(format!("Successfully started VM '{name}'\n"));
+    }
+    Ok(())
+}
+
+/// Waits for a phase; a guest that is ready has its seed scrubbed, if that is still to do.
+///
+/// # Errors
+/// The guest does not come to it.
+pub fn await_phase(
+    program: &Program,
+    host: &Host,
+    domain: &DomainFacts,
+    record: &Record,
+    options: &ReadyOptions<'_>,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let progress = program.ui.progress(&domain.xml.name);
+    progress.begin("waiting for the guest");
+    let listen = |event: ready::Progress| match event {
+        ready::Progress::Phase(phase) => {
+            progress.begin(format!("guest: {phase}"));
+            progress.done(format!("guest: {phase}"), Duration::ZERO);
+        }
+        ready::Progress::Note(note) => progress.note(note),
+    };
+    match ready::await_guest(&*host.hypervisor, &domain.xml.uuid, options, interrupt, &listen) {
+        Ok(()) => {}
+        Err(AwaitError::NotReady(why)) => return Err(apply::ApplyError::NotReady(why).into()),
+        Err(AwaitError::Interrupted) => return Err(Failure::new(Exit::Interrupted, "interrupted")),
+        Err(AwaitError::Host(error)) => return Err(error.into()),
+    }
+    if options.until == trustnet_core::readiness::Phase::Ready
+        && let Some(seed) = record.volumes.iter().find(|volume| volume.role == Role::Seed)
+    {
+        apply::scrub(&*host.hypervisor, VolumeRef::Named(&seed.pool, &seed.name))?;
+    }
+    Ok(())
+}
+
+fn stop_one(
+    program: &Program,
+    host: &Host,
+    name: &str,
+    deadline: Duration,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let _mine = make::lock_vm(host, name)?;
+    make::refuse_leftover(host, name)?;
+    let (domain, _) = ours(host, name)?;
+    if !domain.state.is_active() {
+        program.ui.result(format!("VM '{name}' does not run\n"));
+        return Ok(());
+    }
+    let progress = program.ui.progress(name);
+    progress.begin("shutting down");
+    let graceful = apply::shut_down(&*host.hypervisor, &domain.xml.uuid, deadline, interrupt)?;
+    drop(progress);
+    let how = if graceful { "" } else { " (its power was cut)" };
+    program.ui.result(format!("Successfully stopped VM '{name}'{how}\n"));
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! `render`: load, resolve, render. No hypervisor, no secret, no key: the same spec gives the same bytes.
+
+use std::path::Path;
+
+use trustnet_core::observed::{HostFacts, ImageFacts, Observed};
+use trustnet_core::plan;
+use trustnet_core::seed::{Seed, SeedInput};
+use trustnet_core::vm::{Attachment, BootSource, SecretMap, Vm};
+use trustnet_core::xml::{DomainType, VolumeXml};
+
+use crate::Program;
+use crate::args::{Render, VirtType};
+use crate::failure::{Exit, Failure};
+use crate::specs;
+
+/// What stands where create puts the guest's host key.
+const HOST_KEY: &str = "ssh-ed25519 (made by create)";
+
+/// The port that stands for the free one that create chooses.
+const PORT: u16 = 2201;
+
+/// Prints what libvirt and cloud-init would be told.
+///
+/// # Errors
+/// The specs are wrong, or a file cannot be written.
+pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
+    let specs = specs::load(program, &args.files.all())?;
+    specs::refuse_twins(&specs)?;
+    for spec in &specs {
+        let observed = ideal_host(program, &spec.vm);
+        let (domain, volumes) = plan::render(&spec.vm, &observed, HOST_KEY, env!("CARGO_PKG_VERSION"));
+        match &args.out {
+            None => program.ui.result(domain),
+            Some(out) => {
+                let folder = out.join(spec.vm.name().as_str());
+                write_all(&folder, &spec.vm, &domain, &volumes, &secrets(program, spec)?)?;
+                program.ui.say(format!("wrote {}", folder.display()));
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Secrets by reference go into the seed that is written, and nowhere else.
+fn secrets(program: &Program, spec: &specs::Spec) -> Result<SecretMap, Failure> {
+    Ok(trustnet_host::secrets::read(&spec.vm, &spec.folder, |name| program.env.var(name))?)
+}
+
+/// A host that has everything, in the places of the connection that is set.
+fn ideal_host(program: &Program, vm: &Vm) -> Observed {
+    let session = program.settings.connect.value.ends_with("/session");
+    let data_dir = if session { "/home/user/.local/share/trustnet-vm" } else { "/var/lib/libvirt/images/foundry" };
+    let kind = if program.settings.virt_type.value == VirtType::Qemu { DomainType::Qemu } else { DomainType::Kvm };
+    let ports = vm.interfaces().iter().enumerate();
+    let ports = ports.filter(|(_, interface)| matches!(interface.attachment, Attachment::User { ssh_port: None }));
+    Observed {
+        host: HostFacts {
+            session,
+            arch: "x86_64".to_owned(),
+            domain_type: Some((kind, "rendered".to_owned())),
+            data_dir: data_dir.to_owned(),
+            ..HostFacts::default()
+        },
+        free_ports: ports.map(|(index, _)| (index, PORT)).collect(),
+        image: image_path(vm, data_dir).map(|path| ImageFacts {
+            volume: VolumeXml { path, format: "qcow2".to_owned(), ..VolumeXml::default() },
+            content: None,
+        }),
+        ..Observed::default()
+    }
+}
+
+fn image_path(vm: &Vm, data_dir: &str) -> Option<String> {
+    match &vm.boot_disk().source {
+        BootSource::Empty => None,
+        BootSource::Volume { volume, .. } => Some(format!("{data_dir}/images/{volume}")),
+        BootSource::Path(path) => Some(path.clone()),
+    }
+}
+
+fn write_all(
+    folder: &Path,
+    vm: &Vm,
+    domain: &str,
+    volumes: &[(String, String)],
+    secrets: &SecretMap,
+) -> Result<(), Failure> {
+    let seed = Seed::render(&SeedInput { vm, secrets, host_key: None, login_key: None })
+        .map_err(|error| Failure::new(Exit::Spec, format!("failed to make the seed of `{}`: {error}", vm.name())))?;
+    let iso = seed.to_iso();
+    let mut files: Vec<(String, &[u8])> = vec![("domain.xml".to_owned(), domain.as_bytes()), ("seed.iso".to_owned(), &iso)];
+    files.extend(seed.documents().map(|(name, text)| (name.to_owned(), text.as_bytes())));
+    files.extend(volumes.iter().map(|(name, xml)| (format!("volumes/{name}.xml"), xml.as_bytes())));
+    let failed = |path: &Path, error: std::io::Error| {
+        Failure::new(Exit::Usage, format!("failed to write `{}`: {error}", path.display()))
+    };
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            trustnet_host::paths::private_dir(parent)?;
+        }
+        // The seed may hold secrets of the spec: for the user only.
+        trustnet_host::paths::write_private(&path, bytes).map_err(|error| failed(&path, error))?;
+    }
+    Ok(())
+}

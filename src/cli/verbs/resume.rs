@@ -1,0 +1,88 @@
+//! `resume` and `rollback`: what a journal holds is finished, or undone.
+
+use trustnet_core::plan::Plan;
+use trustnet_host::apply::{self, Context, Event};
+use trustnet_host::interrupt::Interrupt;
+use trustnet_host::journal::{self, Journal};
+
+use crate::args::Resume;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::verbs::power::each;
+use crate::{Program, make};
+
+/// Finishes what was interrupted.
+///
+/// # Errors
+/// One of the VMs failed.
+pub fn resume(program: &Program, args: &Resume) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let interrupt = crate::interruption()?;
+    each_leftover(program, &host, &args.names, |journal| {
+        let Plan { vm, verb, .. } = journal.plan().clone();
+        let word = make::verb_word(verb);
+        with_context(program, &host, &vm, &interrupt, |context| Ok(apply::apply(journal, context)?))?;
+        program.ui.result(format!("Successfully finished the {word} of VM '{vm}'\n"));
+        Ok(())
+    })
+}
+
+/// Undoes what was interrupted.
+///
+/// # Errors
+/// One of the VMs failed, or its destroy has gone too far.
+pub fn rollback(program: &Program, args: &Resume) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let interrupt = crate::interruption()?;
+    each_leftover(program, &host, &args.names, |journal| {
+        let Plan { vm, verb, .. } = journal.plan().clone();
+        let word = make::verb_word(verb);
+        if !apply::can_roll_back(&journal) {
+            return Err(Failure::new(Exit::Vm, format!("the destroy of `{vm}` has removed things that cannot be brought back"))
+                .hint(format!("finish it: `trustnet-vm resume {vm}`")));
+        }
+        with_context(program, &host, &vm, &interrupt, |context| Ok(apply::rollback(journal, context)?))?;
+        program.ui.result(format!("Successfully undid the {word} of VM '{vm}'\n"));
+        Ok(())
+    })
+}
+
+fn each_leftover(
+    program: &Program,
+    host: &Host,
+    names: &[String],
+    work: impl Fn(Journal) -> Result<(), Failure> + Sync,
+) -> Result<Exit, Failure> {
+    let names = if names.is_empty() { journal::leftovers(&host.paths, &host.uri) } else { names.to_vec() };
+    if names.is_empty() {
+        program.ui.result("nothing was interrupted\n");
+    }
+    each(program, &names, |name| {
+        let _mine = make::lock_vm(host, name)?;
+        match Journal::open(&host.journal_dir(name))? {
+            Some(journal) => work(journal),
+            None => {
+                program.ui.result(format!("nothing was interrupted for VM '{name}'\n"));
+                Ok(())
+            }
+        }
+    })
+}
+
+fn with_context(
+    program: &Program,
+    host: &Host,
+    vm: &str,
+    interrupt: &Interrupt,
+    work: impl FnOnce(&Context<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let login = host.login_key()?;
+    let progress = program.ui.progress(vm);
+    let listen = |event: Event<'_>| make::show(&progress, event);
+    work(&Context {
+        hypervisor: &*host.hypervisor,
+        ready: make::ready_options(program, host, &login),
+        interrupt,
+        listen: &listen,
+    })
+}

@@ -1,0 +1,59 @@
+//! `ssh`: find, pin the host key, hand over to the user's ssh.
+
+use std::os::unix::process::CommandExt;
+
+use trustnet_host::ssh;
+
+use crate::Program;
+use crate::args::Ssh;
+use crate::failure::{Exit, Failure};
+use crate::verbs::power::ours;
+
+/// Logs in, or runs a command. The program becomes ssh(1), whose exit code is then its own.
+///
+/// # Errors
+/// The VM is not there or does not run, or ssh cannot be started.
+pub fn run(program: &Program, args: &Ssh) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let (domain, record) = ours(&host, &args.name)?;
+    if !domain.state.is_active() {
+        return Err(Failure::new(Exit::Vm, format!("`{}` does not run", domain.xml.name))
+            .hint(format!("`trustnet-vm start {}`", domain.xml.name)));
+    }
+    let login = host.login_key()?;
+    let endpoint = ssh::endpoint(&record).ok_or_else(|| {
+        Failure::new(Exit::Vm, format!("`{}` has no address that is known from here", domain.xml.name))
+            .hint("give it a static address or a `user: {}` interface; its console is at `trustnet-vm console`")
+    })?;
+    let mut command = ssh::command(&host.paths, &login, &domain.xml.uuid, &record, &endpoint)?;
+    if !args.command.is_empty() {
+        // ssh joins its arguments with blanks and the guest's shell reads them again: quote each.
+        command.arg("--");
+        command.args(args.command.iter().map(|word| quote(word)));
+    }
+    let error = command.exec();
+    Err(Failure::new(Exit::Usage, format!("failed to start `ssh`: {error}")).hint("install `openssh-client`"))
+}
+
+/// A word as POSIX shell reads it back: as it is where it is plain, else in single quotes.
+/// One argument alone may be a whole command line and stays as it is.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+
+    #[test]
+    fn a_word_comes_out_of_the_guest_s_shell_as_it_went_in() {
+        for word in ["plain", "two words", "it's", "$HOME", "", "a;b", "tab\there", "new\nline"] {
+            let echoed = std::process::Command::new("sh").args(["-c", &format!("printf %s {}", quote(word))]).output();
+            assert_eq!(echoed.expect("sh runs").stdout, word.as_bytes(), "{word:?}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The doors: what is asked of a hypervisor. Each is small and object-safe; libvirt stands behind
+//! them in the program, a fake in tests, and both pass the same contract.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
+
+use trustnet_core::observed::{DomainFacts, DomainState, PoolFacts};
+use trustnet_core::xml::{DomainCapabilities, DomainType, VolumeXml};
+
+use crate::error::HostError;
+
+type Result<T> = std::result::Result<T, HostError>;
+
+/// A connection to a hypervisor.
+pub trait Hypervisor: Send + Sync {
+    /// What the host has.
+    fn survey(&self) -> &dyn Survey;
+    /// Domains.
+    fn domains(&self) -> &dyn Domains;
+    /// Storage pools.
+    fn pools(&self) -> &dyn Pools;
+    /// Volumes.
+    fn volumes(&self) -> &dyn Volumes;
+    /// What guests say.
+    fn guests(&self) -> &dyn Guests;
+}
+
+/// What the host has.
+pub trait Survey: Send + Sync {
+    /// The host itself.
+    fn host(&self) -> Result<HostInfo>;
+    /// What a domain type can do here; none where the driver cannot say.
+    fn capabilities(&self, kind: DomainType, arch: &str) -> Result<Option<DomainCapabilities>>;
+    /// Bridges of the host; none where they cannot be listed.
+    fn bridges(&self) -> Result<Option<Vec<String>>>;
+    /// libvirt networks: name, and whether it is active.
+    fn networks(&self) -> Result<BTreeMap<String, bool>>;
+    /// All domains with their facts.
+    fn domains(&self) -> Result<Vec<DomainFacts>>;
+    /// Our record's text for each of these domains, by UUID; none for those without.
+    fn records(&self, uuids: &[String]) -> Result<Vec<Option<String>>>;
+}
+
+/// The host itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostInfo {
+    /// The connection URI, as the driver gives it.
+    pub uri: String,
+    /// Whether the connection is a session (unprivileged) one.
+    pub session: bool,
+    /// Whether the hypervisor is on this machine.
+    pub local: bool,
+    /// Architecture, such as `x86_64`.
+    pub arch: String,
+    /// Free memory in MiB; none where the driver cannot say.
+    pub free_memory_mib: Option<u64>,
+}
+
+/// A domain, as far as one call for all of them tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedDomain {
+    /// The name.
+    pub name: String,
+    /// The UUID.
+    pub uuid: String,
+    /// The state.
+    pub state: DomainState,
+    /// Number of vCPUs.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+}
+
+/// Domains. By name where a user names one, by UUID where we have found it: a name can change hands.
+pub trait Domains: Send + Sync {
+    /// The domain of that name, if there is one.
+    fn find(&self, name: &str) -> Result<Option<DomainFacts>>;
+    /// All domains, at the cost of one call.
+    fn list(&self) -> Result<Vec<ListedDomain>>;
+    /// The domain's state; none if it is not there.
+    fn state(&self, uuid: &str) -> Result<Option<DomainState>>;
+    /// Defines a domain, or defines it anew over the old one.
+    fn define(&self, xml: &str) -> Result<()>;
+    /// Changes its power.
+    fn power(&self, uuid: &str, change: Power) -> Result<()>;
+    /// Undefines it, with NVRAM, TPM state, managed save and snapshots. It is not running.
+    fn undefine(&self, uuid: &str) -> Result<()>;
+}
+
+/// A change of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// Start it.
+    On,
+    /// Press the power button (ACPI).
+    Button,
+    /// Ask the guest to reboot (ACPI).
+    Reboot,
+    /// Cut the power.
+    Cut,
+    /// Have libvirt turn it on with the host.
+    OnWithHost,
+}
+
+/// Storage pools.
+pub trait Pools: Send + Sync {
+    /// A pool, without its volumes; none if there is no such pool.
+    fn find(&self, name: &str) -> Result<Option<PoolFacts>>;
+    /// Makes the pool if it is missing, starts it if it is not active.
+    fn ensure(&self, name: &str, xml: &str) -> Result<()>;
+    /// Looks again which volumes the pool holds. Never while a volume of it is being written.
+    fn refresh(&self, name: &str) -> Result<()>;
+}
+
+/// Volumes.
+pub trait Volumes: Send + Sync {
+    /// A volume; none if it is not there.
+    fn find(&self, volume: VolumeRef<'_>) -> Result<Option<VolumeXml>>;
+    /// Makes a volume.
+    fn create(&self, pool: &str, xml: &str) -> Result<()>;
+    /// Writes bytes at the beginning of a volume.
+    fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<()>;
+    /// Reads bytes from the beginning of a volume: `length`, or fewer where it ends before.
+    fn read(&self, volume: VolumeRef<'_>, length: u64) -> Result<Vec<u8>>;
+    /// Deletes a volume; one that is not there is no error.
+    fn delete(&self, volume: VolumeRef<'_>) -> Result<()>;
+}
+
+/// Which volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VolumeRef<'a> {
+    /// By pool and name.
+    Named(&'a str, &'a str),
+    /// By path.
+    Path(&'a str),
+}
+
+/// What guests say.
+pub trait Guests: Send + Sync {
+    /// The guest's reports: from the beginning of this boot, and then as they come.
+    fn reports(&self, uuid: &str) -> Result<Receiver<Signal>>;
+    /// The console, from now on.
+    fn console(&self, uuid: &str) -> Result<Console>;
+}
+
+/// An attached console; it is free again when both halves are dropped.
+pub struct Console {
+    /// What the guest says.
+    pub output: Receiver<Signal>,
+    /// What is typed.
+    pub input: Box<dyn ConsoleInput>,
+}
+
+/// What is typed at a console.
+pub trait ConsoleInput: Send {
+    /// Sends all of it.
+    fn send(&self, bytes: &[u8]) -> Result<()>;
+}
+
+/// Something from a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    /// Bytes, as they came.
+    Bytes(Vec<u8>),
+    /// The end: the guest went down, or the connection broke; why.
+    Closed(String),
+}
+
+impl std::fmt::Display for VolumeRef<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Named(pool, name) => write!(f, "volume `{pool}/{name}`"),
+            Self::Path(path) => write!(f, "volume `{path}`"),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A plan on disk, with how far it has come. It is written and synced before the first step, and
+//! each step is marked before and after; what `kill -9` leaves is enough to finish or to undo.
+//!
+//! One folder a VM and connection: `plan.json`, `seed.iso` (0600: it holds the guest's private host
+//! key), `log` (a line a mark). The folder goes when nothing remains to be done.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use trustnet_core::plan::Plan;
+
+use crate::error::HostError;
+use crate::paths::{Paths, private_dir};
+
+/// The journal of one VM's plan.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    plan: Plan,
+    log: File,
+    marks: Vec<Mark>,
+}
+
+/// How far a step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mark {
+    /// Not touched.
+    #[default]
+    Pending,
+    /// Begun, and perhaps done.
+    Begun,
+    /// Done.
+    Done,
+}
+
+/// What stands in `plan.json`.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    plan: Plan,
+}
+
+/// The version of the journal's form that this program writes and reads.
+const VERSION: u32 = 1;
+
+/// The folder for everything about one connection.
+#[must_use]
+pub fn connection_dir(paths: &Paths, uri: &str) -> PathBuf {
+    let digest = Sha256::digest(uri.as_bytes());
+    let readable: String = uri.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
+    paths.state.join(format!("{readable}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]))
+}
+
+/// The folder of a VM's journal.
+#[must_use]
+pub fn journal_dir(paths: &Paths, uri: &str, vm: &str) -> PathBuf {
+    connection_dir(paths, uri).join("journal").join(vm)
+}
+
+/// The VMs with a journal on this connection, sorted.
+#[must_use]
+pub fn leftovers(paths: &Paths, uri: &str) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(connection_dir(paths, uri).join("journal")) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().join("plan.json").exists())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+impl Journal {
+    /// Begins the journal of a plan. The folder appears with everything in it, or not at all.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn begin(folder: &Path, plan: Plan, seed: Option<&[u8]>) -> Result<Self, HostError> {
+        let staging = folder.with_extension("new");
+        if staging.exists() {
+            fs::remove_dir_all(&staging).map_err(HostError::file("remove", &staging))?;
+        }
+        private_dir(&staging)?;
+        let stored = Stored { version: VERSION, plan };
+        let json = serde_json::to_vec_pretty(&stored)
+            .map_err(|error| HostError::Journal { path: folder.to_owned(), why: error.to_string() })?;
+        write_synced(&staging.join("plan.json"), &json)?;
+        if let Some(seed) = seed {
+            write_synced(&staging.join("seed.iso"), seed)?;
+        }
+        write_synced(&staging.join("log"), b"")?;
+        sync_dir(&staging)?;
+        fs::rename(&staging, folder).map_err(HostError::file("write", folder))?;
+        if let Some(parent) = folder.parent() {
+            sync_dir(parent)?;
+        }
+        let log = open_log(folder)?;
+        let marks = vec![Mark::Pending; stored.plan.steps.len()];
+        Ok(Self { folder: folder.to_owned(), plan: stored.plan, log, marks })
+    }
+
+    /// Opens a journal that was left.
+    ///
+    /// # Errors
+    /// It cannot be read, or a newer version wrote it.
+    pub fn open(folder: &Path) -> Result<Option<Self>, HostError> {
+        let path = folder.join("plan.json");
+        let json = match fs::read(&path) {
+            Ok(json) => json,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(HostError::file("read", path)(error)),
+        };
+        let bad = |why: String| HostError::Journal { path: folder.to_owned(), why };
+        let stored: Stored = serde_json::from_slice(&json).map_err(|error| bad(error.to_string()))?;
+        if stored.version != VERSION {
+            return Err(bad(format!("its form is version {}, and this program knows {VERSION}", stored.version)));
+        }
+        let log_path = folder.join("log");
+        let text = fs::read_to_string(&log_path).map_err(HostError::file("read", &log_path))?;
+        let marks = read_marks(&text, stored.plan.steps.len());
+        Ok(Some(Self { folder: folder.to_owned(), plan: stored.plan, log: open_log(folder)?, marks }))
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// How far each step has come.
+    #[must_use]
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// The seed's bytes.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn seed(&self) -> Result<Vec<u8>, HostError> {
+        let path = self.folder.join("seed.iso");
+        fs::read(&path).map_err(HostError::file("read", path))
+    }
+
+    /// Marks a step, durably.
+    ///
+    /// # Errors
+    /// The mark cannot be written; the step is then not to be taken.
+    pub fn mark(&mut self, step: usize, mark: Mark) -> Result<(), HostError> {
+        let word = match mark {
+            Mark::Pending => "undone",
+            Mark::Begun => "begun",
+            Mark::Done => "done",
+        };
+        let failed = |error| HostError::file("write", self.folder.join("log"))(error);
+        self.log.write_all(format!("{word} {step}\n").as_bytes()).map_err(failed)?;
+        let failed = |error| HostError::file("write", self.folder.join("log"))(error);
+        self.log.sync_data().map_err(failed)?;
+        if let Some(place) = self.marks.get_mut(step) {
+            *place = mark;
+        }
+        Ok(())
+    }
+
+    /// Removes the journal: nothing remains to be done.
+    ///
+    /// # Errors
+    /// The folder cannot be removed.
+    pub fn finish(self) -> Result<(), HostError> {
+        // The plan first: without it the folder is no journal, whatever happens next.
+        let plan = self.folder.join("plan.json");
+        fs::remove_file(&plan).map_err(HostError::file("remove", &plan))?;
+        fs::remove_dir_all(&self.folder).map_err(HostError::file("remove", &self.folder))
+    }
+}
+
+/// Reads the marks; a last line that was cut off does not count.
+fn read_marks(text: &str, steps: usize) -> Vec<Mark> {
+    let mut marks = vec![Mark::Pending; steps];
+    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+        let Some((word, step)) = line.split_once(' ') else { continue };
+        let Some(place) = step.parse().ok().and_then(|step: usize| marks.get_mut(step)) else { continue };
+        *place = match word {
+            "begun" => Mark::Begun,
+            "done" => Mark::Done,
+            _ => Mark::Pending,
+        };
+    }
+    marks
+}
+
+fn open_log(folder: &Path) -> Result<File, HostError> {
+    let path = folder.join("log");
+    OpenOptions::new().append(true).open(&path).map_err(HostError::file("open", path))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(HostError::file("write", path))
+}
+
+fn sync_dir(path: &Path) -> Result<(), HostError> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(HostError::file("sync", path))
+}

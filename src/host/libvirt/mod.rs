@@ -1,0 +1,98 @@
+//! libvirt behind the doors. Blocking calls on one connection, which several threads may share.
+
+/// Domains: find, list, define, power, undefine.
+mod domains;
+/// What guests say: streams of a channel and of the console.
+mod guests;
+/// All domains in one call; the one place that calls the C library itself.
+mod stats;
+/// Pools and volumes.
+mod storage;
+/// What the host has.
+mod survey;
+
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::error::Error;
+
+use crate::doors::{Domains, Guests, Hypervisor, Pools, Survey, Volumes};
+use crate::error::{BackendError, BackendErrorKind, HostError};
+
+/// A connection to libvirt.
+pub struct Libvirt {
+    connection: Connect,
+    uri: String,
+}
+
+impl Libvirt {
+    /// Connects.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or refuses.
+    pub fn connect(uri: &str) -> Result<Self, HostError> {
+        // libvirt would print every error by itself, beside our own words.
+        virt::error::clear_error_callback();
+        let connection = Connect::open(Some(uri))
+            .map_err(|source| HostError::Connect { uri: uri.to_owned(), source: source.into() })?;
+        Ok(Self { connection, uri: uri.to_owned() })
+    }
+
+    fn domain(&self, uuid: &str) -> Result<Domain, Error> {
+        self.connection.lookup_domain_by_uuid_string(uuid)
+    }
+}
+
+impl Hypervisor for Libvirt {
+    fn survey(&self) -> &dyn Survey {
+        self
+    }
+    fn domains(&self) -> &dyn Domains {
+        self
+    }
+    fn pools(&self) -> &dyn Pools {
+        self
+    }
+    fn volumes(&self) -> &dyn Volumes {
+        self
+    }
+    fn guests(&self) -> &dyn Guests {
+        self
+    }
+}
+
+impl From<Error> for BackendError {
+    fn from(error: Error) -> Self {
+        let kind = match error.code().to_raw() {
+            virt_sys::VIR_ERR_NO_DOMAIN
+            | virt_sys::VIR_ERR_NO_NETWORK
+            | virt_sys::VIR_ERR_NO_STORAGE_POOL
+            | virt_sys::VIR_ERR_NO_STORAGE_VOL
+            | virt_sys::VIR_ERR_NO_DOMAIN_METADATA => BackendErrorKind::NotFound,
+            virt_sys::VIR_ERR_DOM_EXIST | virt_sys::VIR_ERR_STORAGE_VOL_EXIST => BackendErrorKind::Exists,
+            virt_sys::VIR_ERR_NO_SUPPORT
+            | virt_sys::VIR_ERR_OPERATION_UNSUPPORTED
+            | virt_sys::VIR_ERR_ARGUMENT_UNSUPPORTED
+            | virt_sys::VIR_ERR_CONFIG_UNSUPPORTED => BackendErrorKind::Unsupported,
+            _ => BackendErrorKind::Other,
+        };
+        Self { kind, message: error.message().to_owned() }
+    }
+}
+
+/// Turns "it is not there" into none, and nothing else: any other failure is a failure.
+fn if_found<T>(result: Result<T, Error>) -> Result<Option<T>, BackendError> {
+    match result.map_err(BackendError::from) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == BackendErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same for what a driver may not have at all.
+fn if_supported<T>(result: Result<T, Error>) -> Result<Option<T>, BackendError> {
+    match result.map_err(BackendError::from) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == BackendErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,120 @@
+//! Pools and volumes.
+
+use trustnet_core::observed::PoolFacts;
+use trustnet_core::xml::{VolumeXml, read_pool, read_volume};
+use virt::storage_pool::StoragePool;
+use virt::storage_vol::StorageVol;
+use virt::stream::Stream;
+
+use super::{Libvirt, if_found};
+use crate::doors::{Pools, VolumeRef, Volumes};
+use crate::error::{BackendError, HostError};
+
+/// Bytes a message of a stream: libvirt's own limit is 256 KiB less a header.
+const CHUNK: usize = 256 * 1024 - 64;
+
+impl Libvirt {
+    fn pool(&self, name: &str) -> Result<StoragePool, virt::error::Error> {
+        self.connection.lookup_storage_pool_by_name(name)
+    }
+
+    fn volume(&self, volume: VolumeRef<'_>) -> Result<StorageVol, virt::error::Error> {
+        match volume {
+            VolumeRef::Named(pool, name) => self.pool(pool)?.lookup_storage_vol_by_name(name),
+            VolumeRef::Path(path) => self.connection.lookup_storage_vol_by_path(path),
+        }
+    }
+}
+
+impl Pools for Libvirt {
+    fn find(&self, name: &str) -> Result<Option<PoolFacts>, HostError> {
+        let doing = || format!("look up storage pool `{name}`");
+        let Some(pool) = if_found(self.pool(name)).map_err(HostError::storage(doing()))? else {
+            return Ok(None);
+        };
+        let facts = || -> Result<PoolFacts, virt::error::Error> {
+            Ok(PoolFacts {
+                xml: read_pool(&pool.xml_desc(0)?),
+                active: pool.is_active()?,
+                available: pool.info()?.available,
+                volumes: std::collections::BTreeMap::new(),
+            })
+        };
+        facts().map(Some).map_err(HostError::storage(doing()))
+    }
+
+    fn ensure(&self, name: &str, xml: &str) -> Result<(), HostError> {
+        let run = || -> Result<(), BackendError> {
+            let pool = match if_found(self.pool(name))? {
+                Some(pool) => pool,
+                None => {
+                    let pool = self.connection.define_storage_pool_xml(xml, 0)?;
+                    pool.build(0)?;
+                    pool.set_autostart(true)?;
+                    pool
+                }
+            };
+            if !pool.is_active()? {
+                pool.create(virt_sys::VIR_STORAGE_POOL_CREATE_NORMAL)?;
+            }
+            Ok(())
+        };
+        run().map_err(HostError::storage(format!("make storage pool `{name}`")))
+    }
+
+    fn refresh(&self, name: &str) -> Result<(), HostError> {
+        let run = || self.pool(name)?.refresh(0);
+        run().map_err(HostError::storage(format!("refresh storage pool `{name}`")))
+    }
+}
+
+impl Volumes for Libvirt {
+    fn find(&self, volume: VolumeRef<'_>) -> Result<Option<VolumeXml>, HostError> {
+        let xml = || self.volume(volume)?.xml_desc(0);
+        let found = if_found(xml()).map_err(HostError::storage(format!("look up {volume}")))?;
+        Ok(found.map(|xml| read_volume(&xml)))
+    }
+
+    fn create(&self, pool: &str, xml: &str) -> Result<(), HostError> {
+        let run = || StorageVol::create_xml(&self.pool(pool)?, xml, 0).map(drop);
+        run().map_err(HostError::storage(format!("create a volume in pool `{pool}`")))
+    }
+
+    fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<(), HostError> {
+        let run = || -> Result<(), virt::error::Error> {
+            let stream = Stream::new(&self.connection, 0)?;
+            self.volume(volume)?.upload(&stream, 0, bytes.len() as u64, 0)?;
+            for chunk in bytes.chunks(CHUNK) {
+                let mut sent = 0;
+                while sent < chunk.len() {
+                    sent += stream.send(&chunk[sent..])?.unsigned_abs();
+                }
+            }
+            stream.finish()
+        };
+        run().map_err(HostError::storage(format!("write {volume}")))
+    }
+
+    fn read(&self, volume: VolumeRef<'_>, length: u64) -> Result<Vec<u8>, HostError> {
+        let run = || -> Result<Vec<u8>, virt::error::Error> {
+            let stream = Stream::new(&self.connection, 0)?;
+            self.volume(volume)?.download(&stream, 0, length, 0)?;
+            let mut bytes = Vec::new();
+            let mut chunk = vec![0; CHUNK];
+            loop {
+                let count = stream.recv(&mut chunk)?.unsigned_abs();
+                if count == 0 {
+                    stream.finish()?;
+                    return Ok(bytes);
+                }
+                bytes.extend_from_slice(&chunk[..count]);
+            }
+        };
+        run().map_err(HostError::storage(format!("read {volume}")))
+    }
+
+    fn delete(&self, volume: VolumeRef<'_>) -> Result<(), HostError> {
+        let run = || self.volume(volume)?.delete(0);
+        if_found(run()).map(drop).map_err(HostError::storage(format!("delete {volume}")))
+    }
+}

@@ -1,0 +1,173 @@
+//! From the doors to the facts that a plan is made from.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+
+use trustnet_core::observed::{DomainFacts, HostFacts, ImageContent, ImageFacts, Observed, PoolFacts};
+use trustnet_core::vm::{Attachment, BootSource, Vm};
+use trustnet_core::plan::default_pool_path;
+use trustnet_core::xml::{DomainType, VolumeXml};
+
+use crate::doors::{HostInfo, Hypervisor, VolumeRef};
+use crate::error::HostError;
+
+/// The bytes at the beginning of an image that tell what it is: qcow2's header, a boot record.
+const HEAD: u64 = 1024;
+
+/// The port below which none is chosen for forwarding.
+const FIRST_FORWARDED_PORT: u16 = 2201;
+
+/// Looks at everything that a VM needs of a host.
+///
+/// # Errors
+/// The hypervisor refuses to tell.
+pub fn observe(
+    hypervisor: &dyn Hypervisor,
+    vm: &Vm,
+    host: &HostInfo,
+    domain_type: Option<(DomainType, String)>,
+    data_dir: &str,
+) -> Result<Observed, HostError> {
+    let survey = hypervisor.survey();
+    let capabilities = match &domain_type {
+        Some((kind, _)) => survey.capabilities(*kind, &host.arch)?,
+        None => None,
+    };
+    let domains = survey.domains()?;
+    let attached = |wanted: fn(&Attachment) -> bool| vm.interfaces().iter().any(|i| wanted(&i.attachment));
+    let bridges = if attached(|a| matches!(a, Attachment::Bridge(_))) { survey.bridges()? } else { None };
+    let networks =
+        if attached(|a| matches!(a, Attachment::Network(_))) { survey.networks()? } else { BTreeMap::new() };
+    Ok(Observed {
+        host: HostFacts {
+            session: host.session,
+            arch: host.arch.clone(),
+            free_memory_mib: host.free_memory_mib,
+            domain_type,
+            capabilities,
+            data_dir: data_dir.to_owned(),
+        },
+        pools: pools(hypervisor, vm)?,
+        free_ports: free_ports(vm, &domains),
+        domains,
+        bridges,
+        networks,
+        image: image(hypervisor, vm, host, data_dir)?,
+    })
+}
+
+fn pools(hypervisor: &dyn Hypervisor, vm: &Vm) -> Result<BTreeMap<String, PoolFacts>, HostError> {
+    let mut pools = BTreeMap::new();
+    if let BootSource::Volume { pool, .. } = &vm.boot_disk().source
+        && let Some(facts) = hypervisor.pools().find(pool)?
+    {
+        pools.insert(pool.clone(), facts);
+    }
+    let Some(mut own) = hypervisor.pools().find(vm.pool())? else { return Ok(pools) };
+    if own.active {
+        let wanted = [vm.boot_disk().volume.clone(), vm.seed_volume()];
+        for name in wanted.into_iter().chain(vm.data_disks().iter().map(|disk| disk.volume.clone())) {
+            if let Some(volume) = hypervisor.volumes().find(VolumeRef::Named(vm.pool(), &name))? {
+                own.volumes.insert(name, volume);
+            }
+        }
+    }
+    pools.insert(vm.pool().to_owned(), own);
+    Ok(pools)
+}
+
+fn image(
+    hypervisor: &dyn Hypervisor,
+    vm: &Vm,
+    host: &HostInfo,
+    data_dir: &str,
+) -> Result<Option<ImageFacts>, HostError> {
+    let reference = match &vm.boot_disk().source {
+        BootSource::Empty => return Ok(None),
+        BootSource::Volume { pool, volume } => VolumeRef::Named(pool, volume),
+        BootSource::Path(path) => VolumeRef::Path(path),
+    };
+    let mut found = hypervisor.volumes().find(reference)?;
+    if let (None, VolumeRef::Named(pool, name)) = (&found, reference) {
+        match hypervisor.pools().find(pool)? {
+            // Someone may have put the file there since libvirt last looked.
+            Some(facts) if facts.active => {
+                hypervisor.pools().refresh(pool)?;
+                found = hypervisor.volumes().find(reference)?;
+            }
+            Some(_) => {}
+            // Before the first VM there is no pool, only the folder that will be one.
+            None if host.local => return Ok(local_image(&format!("{}/{name}", default_pool_path(data_dir, pool)))),
+            None => {}
+        }
+    } else if let (None, VolumeRef::Path(path), true) = (&found, reference, host.local) {
+        return Ok(local_image(path));
+    }
+    let Some(volume) = found else { return Ok(None) };
+    let head = hypervisor.volumes().read(reference, HEAD)?;
+    Ok(Some(image_facts(volume, &head)))
+}
+
+/// An image that libvirt does not know yet, read as the file that it is.
+fn local_image(path: &str) -> Option<ImageFacts> {
+    let file = File::open(path).ok()?;
+    let length = file.metadata().ok().filter(Metadata::is_file)?.len();
+    let mut head = Vec::new();
+    file.take(HEAD).read_to_end(&mut head).ok()?;
+    let volume = VolumeXml {
+        path: path.to_owned(),
+        format: "raw".to_owned(),
+        capacity: length,
+        allocation: length,
+        backing: None,
+    };
+    Some(image_facts(volume, &head))
+}
+
+/// What the bytes say counts, whatever the name made libvirt think.
+fn image_facts(mut volume: VolumeXml, head: &[u8]) -> ImageFacts {
+    let content = content(head);
+    match content {
+        ImageContent::Qcow2 { virtual_size, .. } => {
+            "qcow2".clone_into(&mut volume.format);
+            volume.capacity = virtual_size;
+        }
+        ImageContent::Raw => "raw".clone_into(&mut volume.format),
+        ImageContent::Unknown => {}
+    }
+    ImageFacts { volume, content: Some(content) }
+}
+
+/// What the first bytes of an image say. <https://www.qemu.org/docs/master/interop/qcow2.html>
+fn content(head: &[u8]) -> ImageContent {
+    let number = |at: usize| head.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+    if head.starts_with(b"QFI\xfb") {
+        return match (number(8), number(24)) {
+            (Some(backing_offset), Some(virtual_size)) => {
+                ImageContent::Qcow2 { virtual_size, backed: backing_offset != 0 }
+            }
+            _ => ImageContent::Unknown,
+        };
+    }
+    if head.get(510..512) == Some(&[0x55, 0xaa]) { ImageContent::Raw } else { ImageContent::Unknown }
+}
+
+/// A port of 127.0.0.1 for each interface that needs one and names none: one that no domain
+/// forwards and that can be bound now.
+fn free_ports(vm: &Vm, domains: &[DomainFacts]) -> BTreeMap<usize, u16> {
+    let mut taken: Vec<u16> = domains.iter().flat_map(|domain| domain.xml.forwarded_ports.iter().copied()).collect();
+    let mut ports = BTreeMap::new();
+    for (index, interface) in vm.interfaces().iter().enumerate() {
+        if !matches!(interface.attachment, Attachment::User { ssh_port: None }) {
+            continue;
+        }
+        let free = |port: &u16| !taken.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+        if let Some(port) = (FIRST_FORWARDED_PORT..u16::MAX).find(free) {
+            taken.push(port);
+            ports.insert(index, port);
+        }
+    }
+    ports
+}

@@ -1,0 +1,304 @@
+//! Waiting for a guest: its reports are read as events, its console is kept for the case that it
+//! fails, and a guest that never reports is asked over SSH.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use trustnet_core::readiness::{Lines, Phase, Readiness, Verdict, clean};
+
+use crate::doors::{Hypervisor, Signal};
+use crate::error::HostError;
+use crate::interrupt::Interrupt;
+use crate::keys::LoginKey;
+use crate::paths::Paths;
+use crate::ssh;
+
+/// How to wait.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadyOptions<'a> {
+    /// The phase to wait for.
+    pub until: Phase,
+    /// How long.
+    pub timeout: Duration,
+    /// The key to log in with, where a guest never reports.
+    pub login: &'a LoginKey,
+    /// The user's folders.
+    pub paths: &'a Paths,
+}
+
+/// What happens while we wait.
+#[derive(Debug)]
+pub enum Progress {
+    /// The guest has come to a phase.
+    Phase(Phase),
+    /// Something that the user should know.
+    Note(String),
+}
+
+/// Why waiting ended before the guest was ready.
+#[derive(Debug)]
+pub enum AwaitError {
+    /// The guest is not ready.
+    NotReady(NotReady),
+    /// The user interrupted.
+    Interrupted,
+    /// The hypervisor refused.
+    Host(HostError),
+}
+
+/// Why a guest is not ready.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct NotReady {
+    /// What happened.
+    pub what: NotReadyKind,
+    /// The last lines of cloud-init's own log, if the guest sent them.
+    pub log: Vec<String>,
+    /// The last lines of the console.
+    pub console: Vec<String>,
+}
+
+/// What kept a guest from being ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotReadyKind {
+    /// Time ran out; the last phase that was seen.
+    Timeout(Duration, Option<Phase>),
+    /// cloud-init failed: its own reasons.
+    CloudInit(Vec<String>),
+    /// The guest went down while it came up.
+    Down,
+}
+
+/// Lines of the console that are kept.
+const CONSOLE_LINES: usize = 12;
+/// How often a silent guest is asked over SSH, and how often interruption is looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// The longest silence before SSH is tried; half the time-out, if that is shorter.
+const SILENCE: Duration = Duration::from_secs(240);
+/// The time between two tries over SSH.
+const SSH_EVERY: Duration = Duration::from_secs(10);
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            NotReadyKind::Timeout(after, None) => {
+                write!(f, "the guest has not reported anything in {} s", after.as_secs())?;
+            }
+            NotReadyKind::Timeout(after, Some(phase)) => {
+                write!(f, "the guest is not ready after {} s; it has come to: {phase}", after.as_secs())?;
+            }
+            NotReadyKind::CloudInit(reasons) => write!(f, "cloud-init failed: {}", reasons.join("; "))?,
+            NotReadyKind::Down => f.write_str("the guest went down while it came up")?,
+        }
+        for (title, lines) in [("cloud-init's log ends with", &self.log), ("the console ends with", &self.console)] {
+            if !lines.is_empty() {
+                write!(f, "\n{title}:")?;
+                lines.iter().try_for_each(|line| write!(f, "\n  | {line}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl NotReady {
+    /// The next action.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self.what {
+            NotReadyKind::Timeout(..) => {
+                "the VM is left as it is: look with `trustnet-vm console`, go on waiting with `trustnet-vm wait`"
+            }
+            NotReadyKind::CloudInit(_) => {
+                "the VM is left as it is: look with `trustnet-vm ssh`, then mend the spec, `destroy` and `create`"
+            }
+            NotReadyKind::Down => "look at its console: `trustnet-vm start NAME --no-wait`, `trustnet-vm console NAME`",
+        })
+    }
+}
+
+/// Waits until a guest has come to a phase.
+///
+/// # Errors
+/// It does not, or the user interrupts, or the hypervisor refuses.
+pub fn await_guest(
+    hypervisor: &dyn Hypervisor,
+    uuid: &str,
+    options: &ReadyOptions<'_>,
+    interrupt: &Interrupt,
+    listen: &dyn Fn(Progress),
+) -> Result<(), AwaitError> {
+    let reports = hypervisor.guests().reports(uuid).map_err(AwaitError::Host)?;
+    // The console may be taken by the user, who then sees for himself.
+    let console = hypervisor.guests().console(uuid).ok();
+    let mut watch = Watch {
+        readiness: Readiness::default(),
+        lines: Lines::default(),
+        console: Console::default(),
+        phase: None,
+    };
+    let begun = Instant::now();
+    let silence = SILENCE.min(options.timeout / 2);
+    let mut next_ssh = silence;
+    loop {
+        if interrupt.stop() {
+            return Err(AwaitError::Interrupted);
+        }
+        match reports.recv_timeout(TICK) {
+            Ok(Signal::Bytes(bytes)) => {
+                if watch.read(&bytes, options.until, listen)? {
+                    return Ok(());
+                }
+            }
+            Ok(Signal::Closed(_)) | Err(RecvTimeoutError::Disconnected) => {
+                watch.console.drain(console.as_ref().map(|console| &console.output));
+                return Err(AwaitError::NotReady(watch.not_ready(NotReadyKind::Down, Vec::new())));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        watch.console.drain(console.as_ref().map(|console| &console.output));
+        let waited = begun.elapsed();
+        if watch.phase.is_none() && waited >= next_ssh && options.until == Phase::Ready {
+            next_ssh = waited + SSH_EVERY;
+            if answers_ssh(hypervisor, uuid, options).map_err(AwaitError::Host)? {
+                listen(Progress::Note(
+                    "the guest's cloud-init has not reported; its SSH answers, with the right host key".to_owned(),
+                ));
+                return Ok(());
+            }
+        }
+        if waited >= options.timeout {
+            let phase = watch.phase;
+            return Err(AwaitError::NotReady(
+                watch.not_ready(NotReadyKind::Timeout(options.timeout, phase), Vec::new()),
+            ));
+        }
+    }
+}
+
+struct Watch {
+    readiness: Readiness,
+    lines: Lines,
+    console: Console,
+    phase: Option<Phase>,
+}
+
+impl Watch {
+    /// Reads what the guest said; true when it has come to the phase.
+    fn read(&mut self, bytes: &[u8], until: Phase, listen: &dyn Fn(Progress)) -> Result<bool, AwaitError> {
+        for line in self.lines.push(bytes) {
+            let Some(report) = self.readiness.push(&line) else { continue };
+            listen(Progress::Phase(report.phase));
+            self.phase = Some(report.phase);
+            match report.verdict {
+                Some(Verdict::Failed { reasons, log_tail }) => {
+                    return Err(AwaitError::NotReady(
+                        self.not_ready(NotReadyKind::CloudInit(reasons), log_tail),
+                    ));
+                }
+                Some(Verdict::Degraded { messages }) => {
+                    for message in messages {
+                        listen(Progress::Note(format!("cloud-init says: {message}")));
+                    }
+                }
+                Some(Verdict::Done) | None => {}
+            }
+            if report.phase >= until {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn not_ready(&self, what: NotReadyKind, log: Vec<String>) -> NotReady {
+        NotReady { what, log, console: self.console.lines.iter().cloned().collect() }
+    }
+}
+
+/// The last lines of a console, harmless for a terminal.
+#[derive(Default)]
+struct Console {
+    lines: VecDeque<String>,
+    partial: Vec<u8>,
+}
+
+impl Console {
+    fn drain(&mut self, output: Option<&Receiver<Signal>>) {
+        let Some(output) = output else { return };
+        while let Ok(Signal::Bytes(bytes)) = output.try_recv() {
+            for byte in bytes {
+                if byte == b'\n' || self.partial.len() >= 500 {
+                    let line = clean(&String::from_utf8_lossy(&std::mem::take(&mut self.partial)));
+                    if !line.trim().is_empty() {
+                        self.lines.push_back(line.trim_end().to_owned());
+                    }
+                    if self.lines.len() > CONSOLE_LINES {
+                        self.lines.pop_front();
+                    }
+                } else {
+                    self.partial.push(byte);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a login works: the host key is the pinned one, and a command runs.
+fn answers_ssh(hypervisor: &dyn Hypervisor, uuid: &str, options: &ReadyOptions<'_>) -> Result<bool, HostError> {
+    let texts = hypervisor.survey().records(&[uuid.to_owned()])?;
+    let record = texts.into_iter().flatten().next();
+    let Some(record) = record.and_then(|text| trustnet_core::record::Record::parse(&text).ok()) else {
+        return Ok(false);
+    };
+    let Some(endpoint) = ssh::endpoint(&record) else { return Ok(false) };
+    let mut command = ssh::command(options.paths, options.login, uuid, &record, &endpoint)?;
+    command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "--", "true"]);
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    // No ssh on this machine is no answer.
+    Ok(command.status().is_ok_and(|status| status.success()))
+}
+
+/// What a guest has reported in this boot, as far as it repeats it in a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The last phase.
+    pub phase: Option<Phase>,
+    /// Since when, in seconds since 1970.
+    pub since: Option<u64>,
+    /// Why it failed.
+    pub failed: Option<String>,
+    /// Why nothing was heard.
+    pub silent: Option<String>,
+}
+
+/// Asks a running guest what it has reported.
+#[must_use]
+pub fn snapshot(hypervisor: &dyn Hypervisor, uuid: &str, patience: Duration) -> Snapshot {
+    let reports = match hypervisor.guests().reports(uuid) {
+        Ok(reports) => reports,
+        Err(error) => {
+            let mut why = error.to_string();
+            if let Some(source) = std::error::Error::source(&error) {
+                why = format!("{why}: {source}");
+            }
+            return Snapshot { silent: Some(why), ..Snapshot::default() };
+        }
+    };
+    let mut snapshot = Snapshot::default();
+    let (mut readiness, mut lines) = (Readiness::default(), Lines::default());
+    let begun = Instant::now();
+    while let Some(left) = patience.checked_sub(begun.elapsed()) {
+        let Ok(Signal::Bytes(bytes)) = reports.recv_timeout(left) else { break };
+        for report in lines.push(&bytes).iter().filter_map(|line| readiness.push(line)) {
+            snapshot.phase = Some(report.phase);
+            snapshot.since = Some(report.at);
+            if let Some(Verdict::Failed { reasons, .. }) = report.verdict {
+                snapshot.failed = Some(reasons.join("; "));
+            }
+        }
+        if snapshot.phase == Some(Phase::Ready) || snapshot.failed.is_some() {
+            break;
+        }
+    }
+    snapshot
+}
