@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot set up its home fails there")]
 
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -12,7 +14,13 @@ use tempfile::TempDir;
 pub struct Home {
     folder: TempDir,
     uri: String,
+    program: PathBuf,
+    /// Who lives here: nobody, where root runs the tests, because root has no session daemon.
+    user: Option<u32>,
 }
+
+/// The unprivileged user that session tests of root's run as: Debian's `nobody`.
+const NOBODY: u32 = 65534;
 
 /// What a run of the program came to.
 pub struct Run {
@@ -36,7 +44,25 @@ impl Home {
         for name in ["run", "data", "state", "cache", "config"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder");
         }
-        Self { folder, uri: uri.to_owned() }
+        let root = std::fs::metadata("/proc/self").expect("proc").uid() == 0;
+        let user = (root && uri.ends_with("/session")).then_some(NOBODY);
+        let mut program = PathBuf::from(env!("CARGO_BIN_EXE_trustnet-vm"));
+        if user.is_some() {
+            // The checkout may lie where nobody may look.
+            let copy = folder.path().join("trustnet-vm");
+            std::fs::copy(&program, &copy).expect("a copy of the program");
+            program = copy;
+        }
+        let home = Self { folder, uri: uri.to_owned(), program, user };
+        home.hand_over(home.folder.path());
+        home
+    }
+
+    /// Makes a path the property of who lives here.
+    fn hand_over(&self, path: &Path) {
+        let Some(user) = self.user else { return };
+        let status = Command::new("chown").args(["-R", &format!("{user}:{user}")]).arg(path).status();
+        assert!(status.expect("chown starts").success());
     }
 
     /// A path below the home.
@@ -48,18 +74,22 @@ impl Home {
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, text).expect("a file");
+        self.hand_over(&path);
         path
     }
 
     /// The program with this home, and nothing else of the environment but the path.
     pub fn program(&self) -> Command {
-        self.at_home(env!("CARGO_BIN_EXE_trustnet-vm"))
+        self.at_home(&self.program)
     }
 
     /// Any program with this home.
     pub fn at_home(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().stdin(Stdio::null());
+        command.env_clear().stdin(Stdio::null()).current_dir(self.folder.path());
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         for name in ["PATH", "LLVM_PROFILE_FILE"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
@@ -133,6 +163,7 @@ impl Home {
             let copied = Command::new("cp").args(["--reflink=auto"]).arg(image).arg(&place).status();
             assert!(copied.expect("cp starts").success());
         }
+        self.hand_over(&self.path("data"));
         self
     }
 }

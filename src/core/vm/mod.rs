@@ -297,7 +297,16 @@ impl Vm {
     /// Every secret that is given by reference.
     #[must_use]
     pub fn secret_refs(&self) -> Vec<trustnet_api::secret::ValueFrom> {
-        Vec::new()
+        let guest = &self.guest;
+        let users = guest.users.iter().filter_map(|user| user.password_hash.as_ref());
+        let own = guest.password_hash.iter().chain(&guest.raw_user_data);
+        own.chain(users)
+            .chain(guest.files.iter().map(|file| &file.content))
+            .filter_map(|secret| match secret {
+                SecretValue::From(from) => Some(from.clone()),
+                SecretValue::Known(_) | SecretValue::Redacted(_) => None,
+            })
+            .collect()
     }
 
     /// The paths of values that were redacted when the spec was printed.
