@@ -1,126 +1,111 @@
-//! What the guest says of itself while it comes up: lines of JSON over a virtio-serial port, from a
-//! guest that is not trusted. `images/guest/guest.sh` writes them.
+//! What the guest says of itself while it comes up, and what is to be made of it.
+//!
+//! The guest's script (`images/guest/guest.sh`) writes lines to a virtio-serial port, each a JSON object;
+//! `boot` and `seq` say which are new. The guest is not trusted: every text is cut and made harmless.
 
-mod judge;
 mod lines;
+mod report;
+#[cfg(test)]
+mod tests;
+mod text;
+mod verdict;
 
-use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Deserialize;
-
-pub use judge::Verdict;
-pub use lines::{Lines, clean};
+pub use lines::Lines;
+pub use report::{Report, ReportError};
+pub use text::clean;
+pub use verdict::{CloudInitStatus, Verdict, judge};
 
 /// The name of the virtio-serial port over which the guest reports.
 pub const CHANNEL: &str = "io.trustnet.vm.status";
 
-/// The most lines of one boot that are taken from a guest.
-const MAX_REPORTS: usize = 256;
+/// What the host sends after it has connected, so that the guest begins with its first report again
+/// even where it has not seen that an earlier connection ended.
+pub const HELLO: &[u8] = b"\n";
 
-/// How far a guest has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How far a boot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// The kernel runs and cloud-init has found its seed.
+    /// cloud-init has found the seed and runs the guest's script.
     Booted,
-    /// The network is configured.
+    /// There is an address, or none will come.
     Network,
-    /// cloud-init is done, for better or worse.
+    /// cloud-init has ended, well or not.
     CloudInit,
-    /// Everything is up.
+    /// SSH listens, where the guest has it.
     Ready,
+}
+
+/// Follows the reports of a guest, from any number of connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readiness {
+    boot: String,
+    seq: u64,
+    phase: Option<Phase>,
+    failures: Vec<String>,
+}
+
+/// More failures of one boot than this are not remembered.
+const MAX_FAILURES: usize = 64;
+
+impl Readiness {
+    /// Takes a line; gives the report if it is a new one. What is no report is passed over: a line
+    /// may be the rest of an earlier connection.
+    ///
+    /// The report of [`Phase::CloudInit`] is judged together with what failed before it.
+    pub fn push(&mut self, line: &str) -> Option<Report> {
+        let mut report = Report::parse(line).ok()?;
+        if report.boot != self.boot {
+            *self = Self {
+                boot: report.boot.clone(),
+                ..Self::default()
+            };
+        } else if report.seq <= self.seq {
+            return None;
+        }
+        self.seq = report.seq;
+        self.phase = self.phase.max(Some(report.phase));
+        if let Some(failure) = report
+            .failure
+            .clone()
+            .filter(|_| self.failures.len() < MAX_FAILURES)
+        {
+            self.failures.push(failure);
+        }
+        report.verdict = report
+            .verdict
+            .map(|verdict| verdict.with_failures(&self.failures));
+        Some(report)
+    }
+
+    /// The furthest phase of this boot.
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        self.phase
+    }
+}
+
+impl Phase {
+    /// All phases, in order.
+    const ALL: [Self; 4] = [Self::Booted, Self::Network, Self::CloudInit, Self::Ready];
+
+    /// The name in a report.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Booted => "booted",
+            Self::Network => "network",
+            Self::CloudInit => "cloud-init",
+            Self::Ready => "ready",
+        }
+    }
 }
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Booted => "booted",
-            Self::Network => "network",
+        f.pad(match self {
             Self::CloudInit => "cloud-init done",
-            Self::Ready => "ready",
-        })
-    }
-}
-
-/// One line of a guest's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// The phase it tells of.
-    pub phase: Phase,
-    /// When, in seconds since 1970, by the guest's clock.
-    pub at: u64,
-    /// Addresses of the guest with prefix length, as it sees them.
-    pub addresses: Vec<String>,
-    /// How cloud-init went; with [`Phase::CloudInit`].
-    pub verdict: Option<Verdict>,
-    /// Something of ours that failed in the guest, such as mounting a data disk.
-    pub failure: Option<String>,
-}
-
-/// The line as it comes.
-#[derive(Deserialize)]
-struct Wire {
-    v: u32,
-    seq: u64,
-    boot: String,
-    #[serde(default)]
-    at: u64,
-    phase: String,
-    #[serde(default)]
-    addresses: Vec<WireAddress>,
-    #[serde(default)]
-    failure: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    result: Option<String>,
-    #[serde(default)]
-    log: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct WireAddress {
-    #[serde(default)]
-    address: String,
-}
-
-/// Follows the reports of one boot: a line that comes again is told apart by its number.
-#[derive(Debug, Clone, Default)]
-pub struct Readiness {
-    boot: String,
-    seen: BTreeSet<u64>,
-}
-
-impl Readiness {
-    /// Takes one line. None for a line that came before or is not understood.
-    pub fn push(&mut self, line: &str) -> Option<Report> {
-        let wire: Wire = serde_json::from_str(line.trim()).ok()?;
-        if wire.v != 1 {
-            return None;
-        }
-        if wire.boot != self.boot {
-            // The guest has rebooted: it begins again.
-            self.boot.clone_from(&wire.boot);
-            self.seen.clear();
-        }
-        if self.seen.len() >= MAX_REPORTS || !self.seen.insert(wire.seq) {
-            return None;
-        }
-        let phase = match wire.phase.as_str() {
-            "booted" => Phase::Booted,
-            "network" => Phase::Network,
-            "cloud-init" => Phase::CloudInit,
-            "ready" => Phase::Ready,
-            _ => return None,
-        };
-        let verdict = (phase == Phase::CloudInit)
-            .then(|| judge::judge(wire.status.as_deref(), wire.result.as_deref(), wire.log.as_deref()));
-        Some(Report {
-            phase,
-            at: wire.at,
-            addresses: wire.addresses.iter().map(|address| clean(&address.address)).collect(),
-            verdict,
-            failure: wire.failure.as_deref().map(clean),
+            other => other.name(),
         })
     }
 }
