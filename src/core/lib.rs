@@ -2,16 +2,18 @@
 //!
 //! In the order in which data flows:
 
-/// The fields of spec files, explained.
-pub mod explain;
 /// Where two specs differ.
 pub mod difference;
+/// The fields of spec files, explained.
+pub mod explain;
 /// ISO 9660 images: a writer for the seed and a reader for what was written.
 pub mod iso;
 /// Text to wire types: strict YAML with positions.
 pub mod load;
 /// What was seen of a host.
 pub mod observed;
+/// Paths of fields.
+pub mod path;
 /// What is to be done, as data.
 pub mod plan;
 /// What is wrong with a user's file: every problem, each with its place.

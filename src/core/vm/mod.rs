@@ -1,6 +1,7 @@
 //! The working type. A [`Vm`] is complete and valid by construction: its fields are private, and
 //! [`Vm::resolve`] is the one way to make it.
 
+mod digest;
 mod identity;
 mod name;
 mod resolve;
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use trustnet_api::disk::{DiskFormat, Filesystem, ReclaimPolicy};
 use trustnet_api::interface::Dhcp;
+use trustnet_api::secret::ValueFrom;
 use trustnet_api::vm::{CpuMode, Firmware, VirtualMachine};
 use uuid::Uuid;
 
@@ -291,27 +293,51 @@ impl Vm {
     pub fn seed_volume(&self) -> String {
         format!("{}_cloudinit.iso", self.name)
     }
-}
-
-impl Vm {
-    /// Every secret that is given by reference.
+    /// The references that the host has to read before the seed can be made; each once.
     #[must_use]
-    pub fn secret_refs(&self) -> Vec<trustnet_api::secret::ValueFrom> {
-        let guest = &self.guest;
-        let users = guest.users.iter().filter_map(|user| user.password_hash.as_ref());
-        let own = guest.password_hash.iter().chain(&guest.raw_user_data);
-        own.chain(users)
-            .chain(guest.files.iter().map(|file| &file.content))
-            .filter_map(|secret| match secret {
-                SecretValue::From(from) => Some(from.clone()),
-                SecretValue::Known(_) | SecretValue::Redacted(_) => None,
-            })
-            .collect()
+    pub fn secret_refs(&self) -> Vec<ValueFrom> {
+        let mut found: Vec<ValueFrom> = Vec::new();
+        for (_, secret) in self.guest.secrets() {
+            if let SecretValue::From(from) = secret
+                && !found.contains(from)
+            {
+                found.push(from.clone());
+            }
+        }
+        found
     }
-
-    /// The paths of values that were redacted when the spec was printed.
+    /// The paths of the values that are there as digests only; a VM cannot be made from those.
     #[must_use]
     pub fn redacted_secrets(&self) -> Vec<String> {
-        Vec::new()
+        let redacted = |s: &SecretValue| matches!(s, SecretValue::Redacted(_));
+        let found = self.guest.secrets().into_iter();
+        found
+            .filter(|(_, s)| redacted(s))
+            .map(|(path, _)| path)
+            .collect()
+    }
+}
+
+impl Guest {
+    /// Every secret with its path in the document.
+    fn secrets(&self) -> Vec<(String, &SecretValue)> {
+        let own = [
+            ("passwordHash", &self.password_hash),
+            ("rawUserData", &self.raw_user_data),
+        ];
+        let own = own
+            .into_iter()
+            .filter_map(|(key, secret)| Some((format!("spec.cloudInit.{key}"), secret.as_ref()?)));
+        let users = self.users.iter().enumerate().filter_map(|(index, user)| {
+            let path = format!("spec.cloudInit.users[{index}].passwordHash");
+            Some((path, user.password_hash.as_ref()?))
+        });
+        let files = self.files.iter().enumerate().map(|(index, file)| {
+            (
+                format!("spec.cloudInit.files[{index}].content"),
+                &file.content,
+            )
+        });
+        own.chain(users).chain(files).collect()
     }
 }

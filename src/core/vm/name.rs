@@ -52,6 +52,11 @@ impl VmName {
         Ok(Self(name))
     }
 
+    /// Stands in for a name that is not valid while the other problems are collected.
+    pub(super) fn placeholder() -> Self {
+        Self("invalid".to_owned())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
