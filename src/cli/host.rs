@@ -48,7 +48,7 @@ impl Program {
             VirtType::Kvm => (DomainType::Kvm, format!("asked for by {}", self.settings.virt_type.source)),
             VirtType::Auto => trustnet_host::kvm::choose(&*host.hypervisor, info, &host.paths)?,
         };
-        self.ui.detail(format!("domain type `{}`: {}", chosen.0.as_str(), chosen.1));
+        self.ui.say(format!("domain type `{}`: {}", chosen.0.as_str(), chosen.1));
         Ok(chosen)
     }
 }

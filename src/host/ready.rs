@@ -66,6 +66,8 @@ pub enum NotReadyKind {
     Timeout(Duration, Option<Phase>),
     /// cloud-init failed: its own reasons.
     CloudInit(Vec<String>),
+    /// Something of ours failed in the guest, such as mounting a data disk.
+    Guest(String),
     /// The guest went down while it came up.
     Down,
 }
@@ -89,6 +91,7 @@ impl fmt::Display for NotReady {
                 write!(f, "the guest is not ready after {} s; it has come to: {phase}", after.as_secs())?;
             }
             NotReadyKind::CloudInit(reasons) => write!(f, "cloud-init failed: {}", reasons.join("; "))?,
+            NotReadyKind::Guest(why) => write!(f, "the guest failed: {why}")?,
             NotReadyKind::Down => f.write_str("the guest went down while it came up")?,
         }
         for (title, lines) in [("cloud-init's log ends with", &self.log), ("the console ends with", &self.console)] {
@@ -109,7 +112,7 @@ impl NotReady {
             NotReadyKind::Timeout(..) => {
                 "the VM is left as it is: look with `trustnet-vm console`, go on waiting with `trustnet-vm wait`"
             }
-            NotReadyKind::CloudInit(_) => {
+            NotReadyKind::CloudInit(_) | NotReadyKind::Guest(_) => {
                 "the VM is left as it is: look with `trustnet-vm ssh`, then mend the spec, `destroy` and `create`"
             }
             NotReadyKind::Down => "look at its console: `trustnet-vm start NAME --no-wait`, `trustnet-vm console NAME`",
@@ -190,6 +193,9 @@ impl Watch {
             let Some(report) = self.readiness.push(&line) else { continue };
             listen(Progress::Phase(report.phase));
             self.phase = Some(report.phase);
+            if let Some(why) = report.failure {
+                return Err(AwaitError::NotReady(self.not_ready(NotReadyKind::Guest(why), Vec::new())));
+            }
             match report.verdict {
                 Some(Verdict::Failed { reasons, log_tail }) => {
                     return Err(AwaitError::NotReady(
@@ -292,6 +298,7 @@ pub fn snapshot(hypervisor: &dyn Hypervisor, uuid: &str, patience: Duration) -> 
         for report in lines.push(&bytes).iter().filter_map(|line| readiness.push(line)) {
             snapshot.phase = Some(report.phase);
             snapshot.since = Some(report.at);
+            snapshot.failed = snapshot.failed.or(report.failure);
             if let Some(Verdict::Failed { reasons, .. }) = report.verdict {
                 snapshot.failed = Some(reasons.join("; "));
             }

@@ -93,15 +93,13 @@ fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made) {
         storage.push_str(&format!(" + {} data", units::bytes(data)));
     }
     let tick = ui.paint("32", "✓");
-    let (kind, reason) = &maker.domain_type;
     let mut text = format!(
         "Creating VM '{name}'...\n\
          {tick} Configuration validated\n\
          {tick} Storage created ({storage})\n\
          {tick} Cloud-init ISO generated\n\
-         {tick} Domain defined (type {}: {reason})\n\
-         {tick} VM started\n",
-        kind.as_str()
+         {tick} Domain defined\n\
+         {tick} VM started\n"
     );
     if maker.wait {
         text.push_str(&format!("{tick} Guest ready\n"));
