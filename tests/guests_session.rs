@@ -4,7 +4,6 @@
 
 mod support;
 
-
 use support::{Home, files_below};
 
 /// One guest proves much: that a spec with everything in it becomes a guest that can be trusted, that
@@ -56,23 +55,53 @@ spec:
 
     // The guest is what the spec says.
     assert_eq!(home.guest("web", "hostname -f"), "web.example.org");
-    assert_eq!(home.guest("web", "cat /etc/token; stat -c %a /etc/token"), "tok3n-from-a-file600");
-    assert_eq!(home.guest("web", "cat /etc/motto"), "it's \"quoted\": #not a comment");
-    assert_eq!(home.guest("web", "cat /var/lib/ran; sudo -u ada sudo -n id -u"), "ran\n0");
-    assert_eq!(home.guest("web", "cloud-init status | head -1"), "status: done");
+    assert_eq!(
+        home.guest("web", "cat /etc/token; stat -c %a /etc/token"),
+        "tok3n-from-a-file600"
+    );
+    assert_eq!(
+        home.guest("web", "cat /etc/motto"),
+        "it's \"quoted\": #not a comment"
+    );
+    assert_eq!(
+        home.guest("web", "cat /var/lib/ran; sudo -u ada sudo -n id -u"),
+        "ran\n0"
+    );
+    assert_eq!(
+        home.guest("web", "cloud-init status | head -1"),
+        "status: done"
+    );
     assert_eq!(home.guest("web", "findmnt -no FSTYPE /srv/data"), "ext4");
-    assert!(home.guest("web", "df --output=size -BM / | tail -1").trim().trim_end_matches('M').parse::<u32>().expect("a number") > 3000);
+    assert!(
+        home.guest("web", "df --output=size -BM / | tail -1")
+            .trim()
+            .trim_end_matches('M')
+            .parse::<u32>()
+            .expect("a number")
+            > 3000
+    );
 
     // The guest's host key is the recorded one, and the private half is nowhere.
-    let recorded = json(&home, &["get", "web", "-o", "json"])["status"]["sshHostKey"].as_str().expect("a key").to_owned();
+    let recorded = json(&home, &["get", "web", "-o", "json"])["status"]["sshHostKey"]
+        .as_str()
+        .expect("a key")
+        .to_owned();
     let key = |text: &str| text.split_whitespace().nth(1).expect("a key").to_owned();
-    assert_eq!(key(&home.guest("web", "cat /etc/ssh/ssh_host_ed25519_key.pub")), key(&recorded));
-    let private = home.guest("web", "sed -n 2p /etc/ssh/ssh_host_ed25519_key");
+    assert_eq!(
+        key(&home.guest("web", "cat /etc/ssh/ssh_host_ed25519_key.pub")),
+        key(&recorded)
+    );
+    let private = home.guest("web", "sed -n 4p /etc/ssh/ssh_host_ed25519_key");
     for place in ["data", "state", "cache", "run", "config"] {
         for file in files_below(&home.path(place)) {
-            if file.metadata().is_ok_and(|facts| facts.is_file() && facts.len() < 8 << 20) {
+            if file
+                .metadata()
+                .is_ok_and(|facts| facts.is_file() && facts.len() < 8 << 20)
+            {
                 let bytes = std::fs::read(&file).unwrap_or_default();
-                let found = bytes.windows(private.len()).any(|window| window == private.as_bytes());
+                let found = bytes
+                    .windows(private.len())
+                    .any(|window| window == private.as_bytes());
                 assert!(!found, "the private host key is in {}", file.display());
             }
         }
@@ -86,41 +115,66 @@ spec:
     let again = "VM 'web' is there already, made from this spec: nothing to do\n";
     assert_eq!(home.done(["create", spec]).out, again);
     let echoed = home.file("echo.yaml", &home.done(["get", "web", "-o", "yaml"]).out);
-    assert_eq!(home.done(["create", echoed.to_str().expect("UTF-8")]).out, again);
-    let other = std::fs::read_to_string(spec).expect("the spec").replace("vcpus: 1", "vcpus: 2");
+    assert_eq!(
+        home.done(["create", echoed.to_str().expect("UTF-8")]).out,
+        again
+    );
+    let other = std::fs::read_to_string(spec)
+        .expect("the spec")
+        .replace("vcpus: 1", "vcpus: 2");
     let other = home.file("other.yaml", &other);
     let refused = home.run(["create", other.to_str().expect("UTF-8")]);
     assert_eq!(refused.code, 4);
-    assert!(refused.err.contains("`spec.vcpus` (1 → 2)"), "{}", refused.err);
+    assert!(
+        refused.err.contains("`spec.vcpus` (1 → 2)"),
+        "{}",
+        refused.err
+    );
 
     // Its state is what it says.
     let listed = json(&home, &["list", "-o", "json"]);
     assert_eq!(listed["items"][0]["state"], "running");
     let status = json(&home, &["get", "web", "-o", "json"])["status"].clone();
     assert_eq!(status["phase"], "Running");
-    let ready = status["conditions"].as_array().expect("conditions").iter().find(|c| c["type"] == "Ready");
+    let ready = status["conditions"]
+        .as_array()
+        .expect("conditions")
+        .iter()
+        .find(|c| c["type"] == "Ready");
     assert_eq!(ready.expect("a condition")["status"], "True");
 
     // It survives stop and start with the same host key, and reports again.
     home.guest("web", "echo kept > /srv/data/kept; sync");
-    assert_eq!(home.done(["stop", "web"]).out, "Successfully stopped VM 'web'\n");
+    assert_eq!(
+        home.done(["stop", "web"]).out,
+        "Successfully stopped VM 'web'\n"
+    );
     home.done(["start", "web", "--timeout", "15m"]);
-    assert_eq!(home.done(["wait", "web", "--for", "cloud-init"]).out, "VM 'web': cloud-init done\n");
+    assert_eq!(
+        home.done(["wait", "web", "--for", "cloud-init"]).out,
+        "VM 'web': cloud-init done\n"
+    );
     assert_eq!(home.guest("web", "cat /srv/data/kept"), "kept");
 
     // Its end leaves the data, and the next VM takes it up.
     let gone = home.done(["destroy", "web", "--yes"]);
-    assert!(gone.out.ends_with("Successfully destroyed VM 'web'\n"), "{}", gone.out);
+    assert!(
+        gone.out.ends_with("Successfully destroyed VM 'web'\n"),
+        "{}",
+        gone.out
+    );
     let left = home.inventory();
     assert_eq!(left.len(), 3, "{left:?}");
     assert!(left[2].contains("web_data-vdb.qcow2"), "{left:?}");
     home.done(["create", spec, "--timeout", "15m"]);
     assert_eq!(home.guest("web", "cat /srv/data/kept"), "kept");
     home.done(["destroy", "web", "--yes", "--force"]);
-    assert_eq!(home.done(["destroy", "web", "--yes"]).out, "VM 'web' is not there: nothing to do\n");
+    assert_eq!(
+        home.done(["destroy", "web", "--yes"]).out,
+        "VM 'web' is not there: nothing to do\n"
+    );
 }
 
 fn json(home: &Home, args: &[&str]) -> serde_json::Value {
     serde_json::from_str(&home.done(args).out).expect("JSON")
 }
-

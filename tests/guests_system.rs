@@ -68,21 +68,56 @@ spec:
 
     // The one that fails says with which command, and stops no other.
     assert_eq!(run.code, 6, "{}\n{}", run.out, run.err);
-    assert!(run.err.contains("failed to create `broken`: cloud-init failed"), "{}", run.err);
+    assert!(
+        run.err
+            .contains("failed to create `broken`: cloud-init failed"),
+        "{}",
+        run.err
+    );
     assert!(run.err.contains("+ ls /does-not-exist"), "{}", run.err);
-    assert!(run.err.contains("2 created, 0 unchanged, 1 failed"), "{}", run.err);
-    assert!(run.out.contains("Successfully created VM 'web'\n"), "{}", run.out);
-    assert!(run.out.contains("Successfully created VM 'web_2'\n"), "{}", run.out);
-    assert_eq!(home.guest("broken", "cat /var/lib/never || echo stopped"), "stopped");
+    assert!(
+        run.err.contains("2 created, 0 unchanged, 1 failed"),
+        "{}",
+        run.err
+    );
+    assert!(
+        run.out.contains("Successfully created VM 'web'\n"),
+        "{}",
+        run.out
+    );
+    assert!(
+        run.out.contains("Successfully created VM 'web_2'\n"),
+        "{}",
+        run.out
+    );
+    assert_eq!(
+        home.guest("broken", "cat /var/lib/never || echo stopped"),
+        "stopped"
+    );
     let status: serde_json::Value =
         serde_json::from_str(&home.done(["get", "broken", "-o", "json"]).out).expect("JSON");
     assert_eq!(status["status"]["phase"], "Failed");
 
     // The two find each other by their static addresses.
     assert_eq!(home.guest("web_2", "cat /var/lib/raw"), "raw");
-    assert_eq!(home.guest("web", "ping -6 -c 1 -W 20 2001:db8:1::20 >/dev/null && echo reached"), "reached");
-    assert_eq!(home.guest("web_2", "ping -6 -c 1 -W 20 2001:db8:1::10 >/dev/null && echo reached"), "reached");
-    assert_eq!(home.guest("web", "ip -4 -o addr show scope global | wc -l"), "0");
+    assert_eq!(
+        home.guest(
+            "web",
+            "ping -6 -c 1 -W 20 2001:db8:1::20 >/dev/null && echo reached"
+        ),
+        "reached"
+    );
+    assert_eq!(
+        home.guest(
+            "web_2",
+            "ping -6 -c 1 -W 20 2001:db8:1::10 >/dev/null && echo reached"
+        ),
+        "reached"
+    );
+    assert_eq!(
+        home.guest("web", "ip -4 -o addr show scope global | wc -l"),
+        "0"
+    );
 
     // An address, a name, a bridge that is taken or not there is refused before anything is made.
     let clash = home.file(
@@ -102,16 +137,37 @@ spec:
     let with_all = home.inventory();
     let refused = home.run(["create", clash.to_str().expect("UTF-8")]);
     assert_eq!(refused.code, 4, "{}", refused.err);
-    assert!(refused.err.contains("did you mean `br-lab`?"), "{}", refused.err);
-    assert!(refused.err.contains("address 2001:db8:1::10 is taken by `web`"), "{}", refused.err);
+    assert!(
+        refused.err.contains("did you mean `br-lab`?"),
+        "{}",
+        refused.err
+    );
+    assert!(
+        refused
+            .err
+            .contains("address 2001:db8:1::10 is taken by `web`"),
+        "{}",
+        refused.err
+    );
     assert_eq!(home.inventory(), with_all);
 
     // `web` goes; `web_2`, whose name begins the same, stays and runs.
     home.done(["destroy", "web", "broken", "--yes", "--deadline", "60s"]);
     assert_eq!(home.guest("web_2", "echo alive"), "alive");
     let left = home.inventory().join("\n");
-    assert!(left.contains("web_2_boot.qcow2") && left.contains("domain web_2"), "{left}");
-    assert!(!left.contains("web_boot") && !left.contains("broken"), "{left}");
+    assert!(
+        left.contains("web_2_boot.qcow2") && left.contains("domain web_2"),
+        "{left}"
+    );
+    assert!(
+        !left.contains("web_boot") && !left.contains("broken"),
+        "{left}"
+    );
     home.done(["destroy", "web_2", "--yes", "--force"]);
-    assert_eq!(home.inventory().len(), before.len().max(2), "{:?}", home.inventory());
+    assert_eq!(
+        home.inventory().len(),
+        before.len().max(2),
+        "{:?}",
+        home.inventory()
+    );
 }

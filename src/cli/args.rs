@@ -361,8 +361,12 @@ pub enum WaitPhase {
 
 /// Reads `90`, `90s`, `10m`, `1h`, `500ms`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().map_err(|_| "expected a time such as 90s or 10m".to_owned())?;
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number: u64 = text[..digits]
+        .parse()
+        .map_err(|_| "expected a time such as 90s or 10m".to_owned())?;
     let milliseconds = match &text[digits..] {
         "ms" => Some(number),
         "" | "s" => number.checked_mul(1000),

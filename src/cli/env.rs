@@ -55,7 +55,11 @@ impl Env {
     /// There is no home.
     pub fn paths(&self) -> Result<&Paths, Failure> {
         self.paths.as_ref().ok_or_else(|| {
-            Failure::new(Exit::Usage, "failed to find the user's folders: HOME is not set").hint("set HOME")
+            Failure::new(
+                Exit::Usage,
+                "failed to find the user's folders: HOME is not set",
+            )
+            .hint("set HOME")
         })
     }
 }

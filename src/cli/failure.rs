@@ -45,13 +45,20 @@ pub struct Failure {
 impl Failure {
     /// A failure in our own words.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+        Self {
+            exit,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// The same with the next action.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     fn of(exit: Exit, error: &dyn Error) -> Self {
@@ -80,7 +87,8 @@ impl From<HostError> for Failure {
 
 fn connect_hint(uri: &str) -> String {
     if uri.ends_with("/session") {
-        "is libvirt installed (`libvirt-daemon-system` on Debian), and XDG_RUNTIME_DIR or HOME set?".to_owned()
+        "is libvirt installed (`libvirt-daemon-system` on Debian), and XDG_RUNTIME_DIR or HOME set?"
+            .to_owned()
     } else {
         "does the daemon run, and may this user talk to it (group `libvirt`)? \
          `--connect qemu:///session` needs neither"
@@ -121,7 +129,9 @@ impl From<ApplyError> for Failure {
 
 impl From<Vec<Refusal>> for Failure {
     fn from(refusals: Vec<Refusal>) -> Self {
-        let storage = refusals.iter().all(|refusal| refusal.kind == RefusalKind::Storage);
+        let storage = refusals
+            .iter()
+            .all(|refusal| refusal.kind == RefusalKind::Storage);
         let mut message = String::new();
         for refusal in &refusals {
             if !message.is_empty() {
@@ -136,6 +146,10 @@ impl From<Vec<Refusal>> for Failure {
             [only] => only.hint.clone(),
             _ => None,
         };
-        Self { exit: if storage { Exit::Storage } else { Exit::Vm }, message, hint }
+        Self {
+            exit: if storage { Exit::Storage } else { Exit::Vm },
+            message,
+            hint,
+        }
     }
 }

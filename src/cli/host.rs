@@ -35,20 +35,35 @@ impl Program {
     pub fn connect(&self) -> Result<Host, Failure> {
         let uri = self.settings.connect.value.clone();
         let paths = self.env.paths()?.clone();
-        Ok(Host { hypervisor: open(&uri)?, uri, paths })
+        Ok(Host {
+            hypervisor: open(&uri)?,
+            uri,
+            paths,
+        })
     }
 
     /// Chooses the domain type, and says why.
     ///
     /// # Errors
     /// KVM is asked for and does not work.
-    pub fn domain_type(&self, host: &Host, info: &HostInfo) -> Result<(DomainType, String), Failure> {
+    pub fn domain_type(
+        &self,
+        host: &Host,
+        info: &HostInfo,
+    ) -> Result<(DomainType, String), Failure> {
         let chosen = match self.settings.virt_type.value {
-            VirtType::Qemu => (DomainType::Qemu, format!("asked for by {}", self.settings.virt_type.source)),
-            VirtType::Kvm => (DomainType::Kvm, format!("asked for by {}", self.settings.virt_type.source)),
+            VirtType::Qemu => (
+                DomainType::Qemu,
+                format!("asked for by {}", self.settings.virt_type.source),
+            ),
+            VirtType::Kvm => (
+                DomainType::Kvm,
+                format!("asked for by {}", self.settings.virt_type.source),
+            ),
             VirtType::Auto => trustnet_host::kvm::choose(&*host.hypervisor, info, &host.paths)?,
         };
-        self.ui.say(format!("domain type `{}`: {}", chosen.0.as_str(), chosen.1));
+        self.ui
+            .say(format!("domain type `{}`: {}", chosen.0.as_str(), chosen.1));
         Ok(chosen)
     }
 }
@@ -56,7 +71,9 @@ impl Program {
 #[cfg(feature = "fake")]
 fn open(uri: &str) -> Result<Box<dyn Hypervisor>, Failure> {
     if let Some(path) = uri.strip_prefix("fake://") {
-        return Ok(Box::new(trustnet_host::fake::Fake::open(std::path::Path::new(path))?));
+        return Ok(Box::new(trustnet_host::fake::Fake::open(
+            std::path::Path::new(path),
+        )?));
     }
     Ok(Box::new(Libvirt::connect(uri)?))
 }
@@ -70,7 +87,11 @@ impl Host {
     /// The folder below which a missing default pool is made.
     #[must_use]
     pub fn data_dir(&self, info: &HostInfo) -> String {
-        if info.session { self.paths.data.to_string_lossy().into_owned() } else { SYSTEM_DATA.to_owned() }
+        if info.session {
+            self.paths.data.to_string_lossy().into_owned()
+        } else {
+            SYSTEM_DATA.to_owned()
+        }
     }
 
     /// The user's login key.
@@ -91,11 +112,19 @@ impl Host {
             return Ok(domain);
         }
         let failure = Failure::new(Exit::Vm, format!("there is no VM `{name}` on {}", self.uri));
-        let names: Vec<String> = self.hypervisor.domains().list()?.into_iter().map(|domain| domain.name).collect();
-        Err(match trustnet_core::suggest::nearest(&name, names.iter().map(String::as_str)) {
-            Some(near) => failure.hint(format!("did you mean `{near}`?")),
-            None => failure.hint("`trustnet-vm list` shows what there is"),
-        })
+        let names: Vec<String> = self
+            .hypervisor
+            .domains()
+            .list()?
+            .into_iter()
+            .map(|domain| domain.name)
+            .collect();
+        Err(
+            match trustnet_core::suggest::nearest(&name, names.iter().map(String::as_str)) {
+                Some(near) => failure.hint(format!("did you mean `{near}`?")),
+                None => failure.hint("`trustnet-vm list` shows what there is"),
+            },
+        )
     }
 
     /// The folder of a VM's journal.
@@ -107,13 +136,17 @@ impl Host {
     /// The file whose lock one run on a VM holds.
     #[must_use]
     pub fn vm_lock(&self, vm: &str) -> PathBuf {
-        journal::connection_dir(&self.paths, &self.uri).join("locks").join(format!("{vm}.vm"))
+        journal::connection_dir(&self.paths, &self.uri)
+            .join("locks")
+            .join(format!("{vm}.vm"))
     }
 
     /// The file whose lock is held from looking at the host until what was planned is defined: so
     /// that two runs never take the same port, address or volume.
     #[must_use]
     pub fn planning_lock(&self) -> PathBuf {
-        journal::connection_dir(&self.paths, &self.uri).join("locks").join("planning")
+        journal::connection_dir(&self.paths, &self.uri)
+            .join("locks")
+            .join("planning")
     }
 }

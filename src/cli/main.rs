@@ -29,7 +29,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version come this way too, and are no errors. Nobody reads: nobody to tell.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 });
+            return ExitCode::from(if error.use_stderr() {
+                Exit::Usage as u8
+            } else {
+                Exit::Done as u8
+            });
         }
     };
     logs(cli.global.verbose, &env);
@@ -40,8 +44,19 @@ fn main() -> ExitCode {
             return ExitCode::from(failure.exit as u8);
         }
     };
-    let ui = Ui::new(settings.color.value, cli.global.quiet, cli.global.verbose, &env);
-    let program = Program { env, settings, ui, yes: cli.global.yes, no_headers: cli.global.no_headers };
+    let ui = Ui::new(
+        settings.color.value,
+        cli.global.quiet,
+        cli.global.verbose,
+        &env,
+    );
+    let program = Program {
+        env,
+        settings,
+        ui,
+        yes: cli.global.yes,
+        no_headers: cli.global.no_headers,
+    };
     match program.run(cli.verb) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
@@ -105,9 +120,14 @@ fn timeout(verb: &Verb) -> Option<std::time::Duration> {
 
 /// Traces for developers: `TRUSTNET_VM_LOG` in the form of RUST_LOG, or `-vv`.
 fn logs(verbose: u8, env: &Env) {
-    let filter = env.text("TRUSTNET_VM_LOG").or_else(|| (verbose > 1).then(|| "trustnet=debug".to_owned()));
+    let filter = env
+        .text("TRUSTNET_VM_LOG")
+        .or_else(|| (verbose > 1).then(|| "trustnet=debug".to_owned()));
     if let Some(filter) = filter {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init();
     }
 }
 

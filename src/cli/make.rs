@@ -70,11 +70,15 @@ impl Maker<'_> {
         // Held until the domain is defined: what we found free stays free until it is ours.
         let planning = Mutex::new(Some(Lock::take(&self.host.planning_lock())?));
         let Planned { goal, seed } = self.plan(spec)?;
-        let Goal::Steps(plan) = goal else { return Ok(Made::Unchanged) };
+        let Goal::Steps(plan) = goal else {
+            return Ok(Made::Unchanged);
+        };
         let journal = Journal::begin(&self.host.journal_dir(name), *plan, Some(&seed))?;
         let listen = |event: Event<'_>| {
-            if matches!(event, Event::Finished(_, Step::DefineDomain { .. }, _) | Event::Undoing(..))
-                && let Ok(mut lock) = planning.lock()
+            if matches!(
+                event,
+                Event::Finished(_, Step::DefineDomain { .. }, _) | Event::Undoing(..)
+            ) && let Ok(mut lock) = planning.lock()
             {
                 lock.take();
             }
@@ -99,15 +103,27 @@ impl Maker<'_> {
         let vm = &spec.vm;
         let data_dir = self.host.data_dir(&self.info);
         let domain_type = Some(self.domain_type.clone());
-        let observed = observe::observe(&*self.host.hypervisor, vm, &self.info, domain_type, &data_dir)?;
-        let exists = observed.domains.iter().any(|domain| domain.xml.name == vm.name().as_str());
+        let observed = observe::observe(
+            &*self.host.hypervisor,
+            vm,
+            &self.info,
+            domain_type,
+            &data_dir,
+        )?;
+        let exists = observed
+            .domains
+            .iter()
+            .any(|domain| domain.xml.name == vm.name().as_str());
         // Of a VM that is there only the digest counts: no secret is read, no key made for it.
         let (seed, host_key) = if exists {
             (Vec::new(), String::new())
         } else {
             if let Some(path) = vm.redacted_secrets().first() {
-                return Err(Failure::new(Exit::Spec, format!("`{path}` was redacted when the spec was printed"))
-                    .hint("put the value itself there, or a `valueFrom`"));
+                return Err(Failure::new(
+                    Exit::Spec,
+                    format!("`{path}` was redacted when the spec was printed"),
+                )
+                .hint("put the value itself there, or a `valueFrom`"));
             }
             let secrets = secrets::read(vm, &spec.folder, |name| self.program.env.var(name))?;
             let key = KeyPair::generate(&format!("trustnet-vm {}", vm.name()))?;
@@ -115,10 +131,18 @@ impl Maker<'_> {
             let seed = Seed::render(&SeedInput {
                 vm,
                 secrets: &secrets,
-                host_key: Some(HostKey { private_openssh: &private, public_openssh: key.public() }),
+                host_key: Some(HostKey {
+                    private_openssh: &private,
+                    public_openssh: key.public(),
+                }),
                 login_key: Some(&self.login.public),
             })
-            .map_err(|error| Failure::new(Exit::Spec, format!("failed to make the seed of `{}`: {error}", vm.name())))?;
+            .map_err(|error| {
+                Failure::new(
+                    Exit::Spec,
+                    format!("failed to make the seed of `{}`: {error}", vm.name()),
+                )
+            })?;
             (seed.to_iso(), key.public().to_owned())
         };
         let goal = plan::create(&CreateInput {
@@ -139,8 +163,11 @@ impl Maker<'_> {
 /// Another run has it.
 pub fn lock_vm(host: &Host, name: &str) -> Result<Lock, Failure> {
     Lock::try_take(&host.vm_lock(name))?.ok_or_else(|| {
-        Failure::new(Exit::Vm, format!("another trustnet-vm is working on `{name}`"))
-            .hint("wait until it is done, then look with `trustnet-vm list`")
+        Failure::new(
+            Exit::Vm,
+            format!("another trustnet-vm is working on `{name}`"),
+        )
+        .hint("wait until it is done, then look with `trustnet-vm list`")
     })
 }
 
@@ -153,8 +180,13 @@ pub fn refuse_leftover(host: &Host, name: &str) -> Result<(), Failure> {
         None => Ok(()),
         Some(journal) => {
             let Plan { verb, .. } = journal.plan();
-            Err(Failure::new(Exit::Interrupted, format!("a {} of `{name}` was interrupted", verb_word(*verb)))
-                .hint(format!("`trustnet-vm resume {name}` finishes it, `trustnet-vm rollback {name}` undoes it")))
+            Err(Failure::new(
+                Exit::Interrupted,
+                format!("a {} of `{name}` was interrupted", verb_word(*verb)),
+            )
+            .hint(format!(
+                "`trustnet-vm resume {name}` finishes it, `trustnet-vm rollback {name}` undoes it"
+            )))
         }
     }
 }
@@ -169,7 +201,11 @@ pub fn verb_word(verb: plan::Verb) -> &'static str {
 }
 
 /// How to wait for guests.
-pub fn ready_options<'a>(program: &Program, host: &'a Host, login: &'a LoginKey) -> ReadyOptions<'a> {
+pub fn ready_options<'a>(
+    program: &Program,
+    host: &'a Host,
+    login: &'a LoginKey,
+) -> ReadyOptions<'a> {
     ReadyOptions {
         until: trustnet_core::readiness::Phase::Ready,
         timeout: program.settings.timeout.value,

@@ -68,23 +68,56 @@ impl Settings {
     /// # Errors
     /// A file cannot be read, or a value is not one.
     pub fn load(global: &Global, timeout: Option<Duration>, env: &Env) -> Result<Self, Failure> {
-        let files: Vec<(PathBuf, ConfigFile)> =
-            config_paths(env).into_iter().filter_map(|path| read(&path).transpose()).collect::<Result<_, _>>()?;
+        let files: Vec<(PathBuf, ConfigFile)> = config_paths(env)
+            .into_iter()
+            .filter_map(|path| read(&path).transpose())
+            .collect::<Result<_, _>>()?;
         let layers = Layers { env, files: &files };
         Ok(Self {
-            connect: layers.pick("--connect", global.connect.clone(), "TRUSTNET_VM_CONNECT", |f| f.connect.as_ref(), uri)?
+            connect: layers
+                .pick(
+                    "--connect",
+                    global.connect.clone(),
+                    "TRUSTNET_VM_CONNECT",
+                    |f| f.connect.as_ref(),
+                    uri,
+                )?
                 .unwrap_or_else(|| Setting::default("qemu:///session".to_owned())),
             virt_type: layers
-                .pick("--virt-type", global.virt_type, "TRUSTNET_VM_VIRT_TYPE", |f| f.virt_type.as_ref(), word)?
+                .pick(
+                    "--virt-type",
+                    global.virt_type,
+                    "TRUSTNET_VM_VIRT_TYPE",
+                    |f| f.virt_type.as_ref(),
+                    word,
+                )?
                 .unwrap_or_else(|| Setting::default(VirtType::Auto)),
             output: layers
-                .pick("--output", global.output, "TRUSTNET_VM_OUTPUT", |f| f.output.as_ref(), word)?
+                .pick(
+                    "--output",
+                    global.output,
+                    "TRUSTNET_VM_OUTPUT",
+                    |f| f.output.as_ref(),
+                    word,
+                )?
                 .unwrap_or_else(|| Setting::default(Output::Table)),
             color: layers
-                .pick("--color", global.color, "TRUSTNET_VM_COLOR", |f| f.color.as_ref(), word)?
+                .pick(
+                    "--color",
+                    global.color,
+                    "TRUSTNET_VM_COLOR",
+                    |f| f.color.as_ref(),
+                    word,
+                )?
                 .unwrap_or_else(|| Setting::default(Color::Auto)),
             timeout: layers
-                .pick("--timeout", timeout, "TRUSTNET_VM_TIMEOUT", |f| f.timeout.as_ref(), parse_duration)?
+                .pick(
+                    "--timeout",
+                    timeout,
+                    "TRUSTNET_VM_TIMEOUT",
+                    |f| f.timeout.as_ref(),
+                    parse_duration,
+                )?
                 .unwrap_or_else(|| Setting::default(DEFAULT_TIMEOUT)),
         })
     }
@@ -96,18 +129,41 @@ impl Settings {
             value().map_or_else(String::new, |value| value.get_name().to_owned())
         };
         vec![
-            ("connect", self.connect.value.clone(), self.connect.source.to_string()),
-            ("virtType", name(&|| self.virt_type.value.to_possible_value()), self.virt_type.source.to_string()),
-            ("output", name(&|| self.output.value.to_possible_value()), self.output.source.to_string()),
-            ("color", name(&|| self.color.value.to_possible_value()), self.color.source.to_string()),
-            ("timeout", format!("{}s", self.timeout.value.as_secs_f64()), self.timeout.source.to_string()),
+            (
+                "connect",
+                self.connect.value.clone(),
+                self.connect.source.to_string(),
+            ),
+            (
+                "virtType",
+                name(&|| self.virt_type.value.to_possible_value()),
+                self.virt_type.source.to_string(),
+            ),
+            (
+                "output",
+                name(&|| self.output.value.to_possible_value()),
+                self.output.source.to_string(),
+            ),
+            (
+                "color",
+                name(&|| self.color.value.to_possible_value()),
+                self.color.source.to_string(),
+            ),
+            (
+                "timeout",
+                format!("{}s", self.timeout.value.as_secs_f64()),
+                self.timeout.source.to_string(),
+            ),
         ]
     }
 }
 
 impl<T> Setting<T> {
     fn default(value: T) -> Self {
-        Self { value, source: Source::Default }
+        Self {
+            value,
+            source: Source::Default,
+        }
     }
 }
 
@@ -137,19 +193,26 @@ impl Layers<'_> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<Setting<T>>, Failure> {
         if let Some(value) = flag {
-            return Ok(Some(Setting { value, source: Source::Flag(flag_name) }));
+            return Ok(Some(Setting {
+                value,
+                source: Source::Flag(flag_name),
+            }));
         }
         let written = match self.env.text(env_name).filter(|text| !text.is_empty()) {
             Some(text) => Some((text, Source::Env(env_name))),
-            None => self
-                .files
-                .iter()
-                .find_map(|(path, file)| key(file).map(|text| (text.clone(), Source::File(path.clone())))),
+            None => self.files.iter().find_map(|(path, file)| {
+                key(file).map(|text| (text.clone(), Source::File(path.clone())))
+            }),
         };
-        let Some((text, source)) = written else { return Ok(None) };
+        let Some((text, source)) = written else {
+            return Ok(None);
+        };
         match parse(&text) {
             Ok(value) => Ok(Some(Setting { value, source })),
-            Err(why) => Err(Failure::new(Exit::Usage, format!("failed to read `{text}` from {source}: {why}"))),
+            Err(why) => Err(Failure::new(
+                Exit::Usage,
+                format!("failed to read `{text}` from {source}: {why}"),
+            )),
         }
     }
 }
@@ -160,15 +223,23 @@ fn uri(text: &str) -> Result<String, String> {
 
 fn word<T: ValueEnum>(text: &str) -> Result<T, String> {
     T::from_str(text, true).map_err(|_| {
-        let known: Vec<String> =
-            T::value_variants().iter().filter_map(|v| v.to_possible_value()).map(|v| v.get_name().to_owned()).collect();
+        let known: Vec<String> = T::value_variants()
+            .iter()
+            .filter_map(|v| v.to_possible_value())
+            .map(|v| v.get_name().to_owned())
+            .collect();
         format!("expected one of {}", known.join(", "))
     })
 }
 
 fn config_paths(env: &Env) -> Vec<PathBuf> {
-    let user = env.paths.as_ref().map(|paths| paths.config.join("config.yaml"));
-    user.into_iter().chain([env.etc.join("trustnet-vm/config.yaml")]).collect()
+    let user = env
+        .paths
+        .as_ref()
+        .map(|paths| paths.config.join("config.yaml"));
+    user.into_iter()
+        .chain([env.etc.join("trustnet-vm/config.yaml")])
+        .collect()
 }
 
 fn read(path: &Path) -> Result<Option<(PathBuf, ConfigFile)>, Failure> {
@@ -176,13 +247,20 @@ fn read(path: &Path) -> Result<Option<(PathBuf, ConfigFile)>, Failure> {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(Failure::new(Exit::Usage, format!("failed to read `{}`: {error}", path.display())));
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("failed to read `{}`: {error}", path.display()),
+            ));
         }
     };
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let file = serde_saphyr::from_str(&text)
-        .map_err(|error| Failure::new(Exit::Usage, format!("failed to read `{}`: {error}", path.display())))?;
+    let file = serde_saphyr::from_str(&text).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("failed to read `{}`: {error}", path.display()),
+        )
+    })?;
     Ok(Some((path.to_owned(), file)))
 }

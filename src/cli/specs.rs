@@ -38,20 +38,36 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
             match Vm::resolve(&document.vm) {
                 Ok((vm, warnings)) => {
                     all.extend(warnings.into_iter().map(|problem| document.place(problem)));
-                    specs.push(Spec { vm, source: source.clone(), folder: folder.clone() });
+                    specs.push(Spec {
+                        vm,
+                        source: source.clone(),
+                        folder: folder.clone(),
+                    });
                 }
-                Err(problems) => all.extend(problems.into_iter().map(|problem| document.place(problem))),
+                Err(problems) => {
+                    all.extend(problems.into_iter().map(|problem| document.place(problem)))
+                }
             }
         }
         all.sort_by_key(|problem| problem.place.map_or(0, |place| place.offset));
-        errors += all.iter().filter(|problem| problem.severity == Severity::Error).count();
-        all.iter().for_each(|problem| show(program, &source, &text, problem));
+        errors += all
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .count();
+        all.iter()
+            .for_each(|problem| show(program, &source, &text, problem));
     }
     match errors {
         0 if specs.is_empty() => Err(Failure::new(Exit::Spec, "there is no VM in what was given")),
         0 => Ok(specs),
-        1 => Err(Failure::new(Exit::Spec, "1 problem in the spec; nothing was done")),
-        count => Err(Failure::new(Exit::Spec, format!("{count} problems in the spec; nothing was done"))),
+        1 => Err(Failure::new(
+            Exit::Spec,
+            "1 problem in the spec; nothing was done",
+        )),
+        count => Err(Failure::new(
+            Exit::Spec,
+            format!("{count} problems in the spec; nothing was done"),
+        )),
     }
 }
 
@@ -61,10 +77,18 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
 /// There are two.
 pub fn refuse_twins(specs: &[Spec]) -> Result<(), Failure> {
     for (index, spec) in specs.iter().enumerate() {
-        if let Some(twin) = specs[..index].iter().find(|twin| twin.vm.name() == spec.vm.name()) {
+        if let Some(twin) = specs[..index]
+            .iter()
+            .find(|twin| twin.vm.name() == spec.vm.name())
+        {
             return Err(Failure::new(
                 Exit::Spec,
-                format!("two VMs are named `{}`: in {} and in {}", spec.vm.name(), twin.source, spec.source),
+                format!(
+                    "two VMs are named `{}`: in {} and in {}",
+                    spec.vm.name(),
+                    twin.source,
+                    spec.source
+                ),
             ));
         }
     }
@@ -83,10 +107,16 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         let mut found: Vec<PathBuf> = entries
             .filter_map(Result::ok)
             .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "yaml" || extension == "yml")
+            })
             .collect();
         if found.is_empty() {
-            return Err(Failure::new(Exit::Spec, format!("there is no .yaml file in `{}`", path.display())));
+            return Err(Failure::new(
+                Exit::Spec,
+                format!("there is no .yaml file in `{}`", path.display()),
+            ));
         }
         found.sort();
         files.extend(found);
@@ -100,17 +130,27 @@ fn read(path: &Path) -> Result<(String, Vec<u8>, PathBuf), Failure> {
     let mut bytes = Vec::new();
     if path == Path::new("-") {
         let stdin = std::io::stdin().lock();
-        stdin.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+        stdin
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable(path, &error))?;
         return Ok(("standard input".to_owned(), bytes, PathBuf::from(".")));
     }
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    file.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
-    let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(path, &error))?;
+    let folder = path
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_owned);
     Ok((path.display().to_string(), bytes, folder))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Usage, format!("failed to read `{}`: {error}", path.display()))
+    Failure::new(
+        Exit::Usage,
+        format!("failed to read `{}`: {error}", path.display()),
+    )
 }
 
 /// Shows a problem: what, where, the line with a caret, the hint.
@@ -124,7 +164,10 @@ fn show(program: &Program, source: &str, text: &str, problem: &Problem) {
         None => format!("{source}: "),
     };
     out.push_str(&program.ui.paint_err(code, word));
-    out.push_str(&format!(": {}", trustnet_core::readiness::clean(&problem.to_string())));
+    out.push_str(&format!(
+        ": {}",
+        trustnet_core::readiness::clean(&problem.to_string())
+    ));
     if let Some(place) = problem.place
         && let Some(line) = text.lines().nth(place.line - 1)
     {
@@ -132,9 +175,15 @@ fn show(program: &Program, source: &str, text: &str, problem: &Problem) {
         let line = trustnet_core::readiness::clean(line);
         // A tab was made one blank, so that the caret stands below its character.
         let room = " ".repeat(place.column.saturating_sub(1));
-        let width = place.length.min(line.chars().count().saturating_sub(place.column - 1)).max(1);
+        let width = place
+            .length
+            .min(line.chars().count().saturating_sub(place.column - 1))
+            .max(1);
         let caret = program.ui.paint_err(code, &"^".repeat(width));
-        out.push_str(&format!("\n {number} | {line}\n {} | {room}{caret}", " ".repeat(number.len())));
+        out.push_str(&format!(
+            "\n {number} | {line}\n {} | {room}{caret}",
+            " ".repeat(number.len())
+        ));
     }
     if let Some(hint) = &problem.hint {
         out.push_str(&format!("\n  hint: {hint}"));

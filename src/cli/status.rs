@@ -11,21 +11,41 @@ use trustnet_host::{ready, ssh};
 use crate::host::Host;
 
 /// How long a running guest may take to repeat what it has reported.
-const ANSWER: Duration = Duration::from_millis(500);
+pub const ANSWER: Duration = Duration::from_millis(500);
 
 /// Static addresses of a record's spec, without prefix length.
 #[must_use]
 pub fn static_addresses(record: &Record) -> Vec<String> {
     let interfaces = &record.spec.spec.network_interfaces;
-    let written = interfaces.iter().flat_map(|interface| interface.ip.iter().chain(&interface.ips));
-    written.filter_map(|text| text.split('/').next()).map(str::to_owned).collect()
+    let written = interfaces
+        .iter()
+        .flat_map(|interface| interface.ip.iter().chain(&interface.ips));
+    written
+        .filter_map(|text| text.split('/').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Static addresses, and those that the guest reports beside them.
+fn addresses(record: &Record, guest: &ready::Snapshot) -> Vec<String> {
+    let mut all = static_addresses(record);
+    for address in guest.addresses.iter().map(ToString::to_string) {
+        if !all.contains(&address) {
+            all.push(address);
+        }
+    }
+    all
 }
 
 /// Where SSH answers, as `address:port`.
 #[must_use]
 pub fn ssh_endpoint(record: &Record) -> Option<String> {
     ssh::endpoint(record).map(|at| {
-        if at.address.contains(':') { format!("[{}]:{}", at.address, at.port) } else { format!("{}:{}", at.address, at.port) }
+        if at.address.contains(':') {
+            format!("[{}]:{}", at.address, at.port)
+        } else {
+            format!("{}:{}", at.address, at.port)
+        }
     })
 }
 
@@ -40,9 +60,19 @@ pub fn of(host: &Host, domain: &DomainFacts, record: &Record) -> VirtualMachineS
     let ready = ready_condition(domain.state, &guest);
     let running = Condition {
         kind: "Running".to_owned(),
-        status: if domain.state.is_active() { "True" } else { "False" }.to_owned(),
+        status: if domain.state.is_active() {
+            "True"
+        } else {
+            "False"
+        }
+        .to_owned(),
         last_transition_time: None,
-        reason: if domain.state.is_active() { "DomainRunning" } else { "DomainNotRunning" }.to_owned(),
+        reason: if domain.state.is_active() {
+            "DomainRunning"
+        } else {
+            "DomainNotRunning"
+        }
+        .to_owned(),
         message: format!("libvirt says: {}", domain.state.as_str()),
     };
     VirtualMachineStatus {
@@ -50,7 +80,7 @@ pub fn of(host: &Host, domain: &DomainFacts, record: &Record) -> VirtualMachineS
         conditions: vec![running, ready],
         observed_generation: Some(record.spec.metadata.generation.unwrap_or(1)),
         domain_uuid: Some(domain.xml.uuid.clone()),
-        addresses: static_addresses(record),
+        addresses: addresses(record, &guest),
         mac_addresses: domain.xml.macs.clone(),
         interface_names: domain.xml.taps.clone(),
         ssh: ssh_endpoint(record),
@@ -80,9 +110,22 @@ fn ready_condition(state: DomainState, guest: &ready::Snapshot) -> Condition {
         ("False", "GuestFailed", why.clone())
     } else {
         match guest.phase {
-            Some(trustnet_core::readiness::Phase::Ready) => ("True", "GuestReady", "the guest is ready".to_owned()),
-            Some(phase) => ("False", "GuestComingUp", format!("the guest has come to: {phase}")),
-            None => ("Unknown", "NoReport", guest.silent.clone().unwrap_or_else(|| "the guest has not reported".into())),
+            Some(trustnet_core::readiness::Phase::Ready) => {
+                ("True", "GuestReady", "the guest is ready".to_owned())
+            }
+            Some(phase) => (
+                "False",
+                "GuestComingUp",
+                format!("the guest has come to: {phase}"),
+            ),
+            None => (
+                "Unknown",
+                "NoReport",
+                guest
+                    .silent
+                    .clone()
+                    .unwrap_or_else(|| "the guest has not reported".into()),
+            ),
         }
     };
     Condition {
@@ -97,5 +140,7 @@ fn ready_condition(state: DomainState, guest: &ready::Snapshot) -> Condition {
 /// Seconds since 1970 in RFC 3339.
 fn rfc3339(seconds: u64) -> Option<String> {
     let seconds = i64::try_from(seconds).ok()?;
-    jiff::Timestamp::from_second(seconds).ok().map(|at| at.to_string())
+    jiff::Timestamp::from_second(seconds)
+        .ok()
+        .map(|at| at.to_string())
 }

@@ -1,7 +1,11 @@
 //! The one place that prints. Standard output is the result that was asked for; everything else goes
 //! to standard error.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where the program speaks"
+)]
 
 use std::fmt::Display;
 use std::io::Write;
@@ -107,7 +111,11 @@ impl Ui {
     /// Paints for standard output.
     #[must_use]
     pub fn paint(&self, code: &str, text: &str) -> String {
-        if self.color_out { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color_out {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Says something that even `--quiet` does not hide.
@@ -118,21 +126,30 @@ impl Ui {
     /// Paints for standard error.
     #[must_use]
     pub fn paint_err(&self, code: &str, text: &str) -> String {
-        if self.color_err { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color_err {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Begins a line of progress for a VM.
     pub fn progress(&self, name: &str) -> Progress<'_> {
         let bar = self.live.as_ref().map(|live| {
             let bar = live.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg} ({elapsed})") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg} ({elapsed})")
+            {
                 bar.set_style(style);
             }
             bar.set_prefix(name.to_owned());
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Progress { ui: self, name: name.to_owned(), bar }
+        Progress {
+            ui: self,
+            name: name.to_owned(),
+            bar,
+        }
     }
 
     /// Asks a yes-or-no question on the terminal.
@@ -165,7 +182,11 @@ impl Progress<'_> {
     /// Something is done. On a terminal the live line has shown it; elsewhere each gets a line.
     pub fn done(&self, what: impl Display, took: Duration) {
         if self.bar.is_none() || self.ui.verbose() {
-            self.ui.say(format!("{}: {what} ({:.2} s)", self.name, took.as_secs_f64()));
+            self.ui.say(format!(
+                "{}: {what} ({:.2} s)",
+                self.name,
+                took.as_secs_f64()
+            ));
         }
     }
 

@@ -23,7 +23,8 @@ pub struct Observed {
     pub networks: BTreeMap<String, bool>,
     /// The image's volume, where the boot disk has one: looked up by pool and name, or by path.
     pub image: Option<ImageFacts>,
-    /// A free port of 127.0.0.1 for each interface that needs one, by the interface's place.
+    /// The port of 127.0.0.1 for each user-mode interface, by the interface's place: the spec's or a
+    /// chosen one; absent where it is not free.
     pub free_ports: BTreeMap<usize, u16>,
 }
 

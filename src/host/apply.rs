@@ -103,14 +103,22 @@ pub fn apply(mut journal: Journal, context: &Context<'_>) -> Result<(), ApplyErr
             Err(StepError::NotReady(why)) => {
                 // The VM stays: what is left to do (scrubbing) is done when it is seen ready.
                 if let Err(source) = journal.finish() {
-                    return Err(ApplyError::Failed { step: step.to_string(), source });
+                    return Err(ApplyError::Failed {
+                        step: step.to_string(),
+                        source,
+                    });
                 }
                 return Err(ApplyError::NotReady(why));
             }
-            Err(StepError::Host(source)) => return Err(failed(journal, &plan, step, source, context)),
+            Err(StepError::Host(source)) => {
+                return Err(failed(journal, &plan, step, source, context));
+            }
         }
     }
-    journal.finish().map_err(|source| ApplyError::Failed { step: "close the journal".to_owned(), source })
+    journal.finish().map_err(|source| ApplyError::Failed {
+        step: "close the journal".to_owned(),
+        source,
+    })
 }
 
 /// Undoes what a journal's plan has done, in reverse.
@@ -128,7 +136,13 @@ pub fn rollback(mut journal: Journal, context: &Context<'_>) -> Result<(), HostE
 pub fn can_roll_back(journal: &Journal) -> bool {
     let lossy = |step: &Step| matches!(step, Step::UndefineDomain | Step::DeleteVolume { .. });
     let touched = |(step, mark): (&Step, &Mark)| lossy(step) && *mark != Mark::Pending;
-    journal.plan().verb == Verb::Create || !journal.plan().steps.iter().zip(journal.marks()).any(touched)
+    journal.plan().verb == Verb::Create
+        || !journal
+            .plan()
+            .steps
+            .iter()
+            .zip(journal.marks())
+            .any(touched)
 }
 
 enum StepError {
@@ -143,7 +157,13 @@ impl From<HostError> for StepError {
     }
 }
 
-fn failed(mut journal: Journal, plan: &Plan, step: &Step, source: HostError, context: &Context<'_>) -> ApplyError {
+fn failed(
+    mut journal: Journal,
+    plan: &Plan,
+    step: &Step,
+    source: HostError,
+    context: &Context<'_>,
+) -> ApplyError {
     let step = step.to_string();
     if plan.verb == Verb::Destroy {
         // What is gone is gone: the journal stays, and `resume` finishes.
@@ -162,7 +182,9 @@ fn interrupted(mut journal: Journal, plan: &Plan, context: &Context<'_>) -> Resu
     match undo_all(&mut journal, plan, context).and_then(|()| journal.finish()) {
         Ok(()) => Err(ApplyError::Undone),
         Err(undo) => {
-            (context.listen)(Event::Note(format!("not everything could be undone: {undo}")));
+            (context.listen)(Event::Note(format!(
+                "not everything could be undone: {undo}"
+            )));
             Err(ApplyError::Left)
         }
     }
@@ -184,7 +206,9 @@ fn undo_all(journal: &mut Journal, plan: &Plan, context: &Context<'_>) -> Result
 fn undo(step: &Step, plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<(), HostError> {
     let domains = hypervisor.domains();
     match step {
-        Step::CreateVolume { pool, volume, .. } => hypervisor.volumes().delete(VolumeRef::Named(pool, volume)),
+        Step::CreateVolume { pool, volume, .. } => {
+            hypervisor.volumes().delete(VolumeRef::Named(pool, volume))
+        }
         Step::StartDomain => match domains.state(&plan.uuid)? {
             Some(state) if state.is_active() => domains.power(&plan.uuid, Power::Cut),
             _ => Ok(()),
@@ -203,20 +227,30 @@ fn undo(step: &Step, plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<(), Hos
 }
 
 /// Takes one step. `again`: it was begun before and may be done, in whole or in part.
-fn take(step: &Step, plan: &Plan, journal: &Journal, context: &Context<'_>, again: bool) -> Result<(), StepError> {
+fn take(
+    step: &Step,
+    plan: &Plan,
+    journal: &Journal,
+    context: &Context<'_>,
+    again: bool,
+) -> Result<(), StepError> {
     let hypervisor = context.hypervisor;
     let (domains, volumes) = (hypervisor.domains(), hypervisor.volumes());
     let uuid = &plan.uuid;
     match step {
         Step::EnsurePool { pool, xml } => hypervisor.pools().ensure(pool, xml)?,
-        Step::CreateVolume { pool, volume, xml, .. } => {
+        Step::CreateVolume {
+            pool, volume, xml, ..
+        } => {
             if again {
                 volumes.delete(VolumeRef::Named(pool, volume))?;
             }
             volumes.create(pool, xml)?;
         }
         Step::AdoptVolume { .. } => {}
-        Step::WriteSeed { pool, volume } => volumes.write(VolumeRef::Named(pool, volume), &journal.seed()?)?,
+        Step::WriteSeed { pool, volume } => {
+            volumes.write(VolumeRef::Named(pool, volume), &journal.seed()?)?
+        }
         Step::DefineDomain { xml } => domains.define(xml)?,
         Step::SetAutostart => domains.power(uuid, Power::OnWithHost)?,
         Step::StartDomain => {
@@ -227,7 +261,12 @@ fn take(step: &Step, plan: &Plan, journal: &Journal, context: &Context<'_>, agai
         Step::AwaitReady => return await_ready(plan, context),
         Step::ScrubSeed { pool, volume } => scrub(hypervisor, VolumeRef::Named(pool, volume))?,
         Step::ShutDown { deadline_s } => {
-            shut_down(hypervisor, uuid, Duration::from_secs(*deadline_s), context.interrupt)?;
+            shut_down(
+                hypervisor,
+                uuid,
+                Duration::from_secs(*deadline_s),
+                context.interrupt,
+            )?;
         }
         Step::UndefineDomain => domains.undefine(uuid)?,
         Step::DeleteVolume { pool, volume } => volumes.delete(VolumeRef::Named(pool, volume))?,
@@ -240,7 +279,13 @@ fn await_ready(plan: &Plan, context: &Context<'_>) -> Result<(), StepError> {
         ready::Progress::Phase(phase) => (context.listen)(Event::Guest(phase)),
         ready::Progress::Note(note) => (context.listen)(Event::Note(note)),
     };
-    match ready::await_guest(context.hypervisor, &plan.uuid, &context.ready, context.interrupt, &listen) {
+    match ready::await_guest(
+        context.hypervisor,
+        &plan.uuid,
+        &context.ready,
+        context.interrupt,
+        &listen,
+    ) {
         Ok(()) => Ok(()),
         Err(ready::AwaitError::NotReady(why)) => Err(StepError::NotReady(why)),
         Err(ready::AwaitError::Interrupted) => Err(StepError::Interrupted),
@@ -256,7 +301,11 @@ pub fn scrub(hypervisor: &dyn Hypervisor, volume: VolumeRef<'_>) -> Result<(), H
     let volumes = hypervisor.volumes();
     let size = volumes.find(volume)?.map_or(0, |facts| facts.capacity);
     let mut bytes = volumes.read(volume, size)?;
-    if seed::scrub(&mut bytes) { volumes.write(volume, &bytes) } else { Ok(()) }
+    if seed::scrub(&mut bytes) {
+        volumes.write(volume, &bytes)
+    } else {
+        Ok(())
+    }
 }
 
 /// Presses the power button, waits until the deadline, then cuts the power. Returns whether the
@@ -271,7 +320,11 @@ pub fn shut_down(
     interrupt: &Interrupt,
 ) -> Result<bool, HostError> {
     let domains = hypervisor.domains();
-    let active = || domains.state(uuid).map(|state| state.is_some_and(|state| state.is_active()));
+    let active = || {
+        domains
+            .state(uuid)
+            .map(|state| state.is_some_and(|state| state.is_active()))
+    };
     if !active()? {
         return Ok(true);
     }

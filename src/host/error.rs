@@ -92,7 +92,10 @@ pub enum BackendErrorKind {
 impl BackendError {
     /// A refusal in our own words, for what the hypervisor itself cannot say.
     pub fn other(message: impl Into<String>) -> Self {
-        Self { kind: BackendErrorKind::Other, message: message.into() }
+        Self {
+            kind: BackendErrorKind::Other,
+            message: message.into(),
+        }
     }
 }
 
@@ -100,18 +103,28 @@ impl HostError {
     /// Wraps an error about a domain, a network or the host.
     pub fn vm<E: Into<BackendError>>(doing: impl Into<String>) -> impl FnOnce(E) -> Self {
         let doing = doing.into();
-        move |source| Self::Vm { doing, source: source.into() }
+        move |source| Self::Vm {
+            doing,
+            source: source.into(),
+        }
     }
 
     /// Wraps an error about a pool or a volume.
     pub fn storage<E: Into<BackendError>>(doing: impl Into<String>) -> impl FnOnce(E) -> Self {
         let doing = doing.into();
-        move |source| Self::Storage { doing, source: source.into() }
+        move |source| Self::Storage {
+            doing,
+            source: source.into(),
+        }
     }
 
     /// Wraps an error about a file of the user's own.
     pub fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { doing, path, source }
+        move |source| Self::File {
+            doing,
+            path,
+            source,
+        }
     }
 }

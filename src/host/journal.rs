@@ -51,8 +51,15 @@ const VERSION: u32 = 1;
 #[must_use]
 pub fn connection_dir(paths: &Paths, uri: &str) -> PathBuf {
     let digest = Sha256::digest(uri.as_bytes());
-    let readable: String = uri.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
-    paths.state.join(format!("{readable}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]))
+    let readable: String = uri
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(40)
+        .collect();
+    paths.state.join(format!(
+        "{readable}-{:02x}{:02x}{:02x}{:02x}",
+        digest[0], digest[1], digest[2], digest[3]
+    ))
 }
 
 /// The folder of a VM's journal.
@@ -87,9 +94,14 @@ impl Journal {
             fs::remove_dir_all(&staging).map_err(HostError::file("remove", &staging))?;
         }
         private_dir(&staging)?;
-        let stored = Stored { version: VERSION, plan };
-        let json = serde_json::to_vec_pretty(&stored)
-            .map_err(|error| HostError::Journal { path: folder.to_owned(), why: error.to_string() })?;
+        let stored = Stored {
+            version: VERSION,
+            plan,
+        };
+        let json = serde_json::to_vec_pretty(&stored).map_err(|error| HostError::Journal {
+            path: folder.to_owned(),
+            why: error.to_string(),
+        })?;
         write_synced(&staging.join("plan.json"), &json)?;
         if let Some(seed) = seed {
             write_synced(&staging.join("seed.iso"), seed)?;
@@ -102,7 +114,12 @@ impl Journal {
         }
         let log = open_log(folder)?;
         let marks = vec![Mark::Pending; stored.plan.steps.len()];
-        Ok(Self { folder: folder.to_owned(), plan: stored.plan, log, marks })
+        Ok(Self {
+            folder: folder.to_owned(),
+            plan: stored.plan,
+            log,
+            marks,
+        })
     }
 
     /// Opens a journal that was left.
@@ -116,15 +133,27 @@ impl Journal {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(HostError::file("read", path)(error)),
         };
-        let bad = |why: String| HostError::Journal { path: folder.to_owned(), why };
-        let stored: Stored = serde_json::from_slice(&json).map_err(|error| bad(error.to_string()))?;
+        let bad = |why: String| HostError::Journal {
+            path: folder.to_owned(),
+            why,
+        };
+        let stored: Stored =
+            serde_json::from_slice(&json).map_err(|error| bad(error.to_string()))?;
         if stored.version != VERSION {
-            return Err(bad(format!("its form is version {}, and this program knows {VERSION}", stored.version)));
+            return Err(bad(format!(
+                "its form is version {}, and this program knows {VERSION}",
+                stored.version
+            )));
         }
         let log_path = folder.join("log");
         let text = fs::read_to_string(&log_path).map_err(HostError::file("read", &log_path))?;
         let marks = read_marks(&text, stored.plan.steps.len());
-        Ok(Some(Self { folder: folder.to_owned(), plan: stored.plan, log: open_log(folder)?, marks }))
+        Ok(Some(Self {
+            folder: folder.to_owned(),
+            plan: stored.plan,
+            log: open_log(folder)?,
+            marks,
+        }))
     }
 
     /// The plan.
@@ -159,7 +188,9 @@ impl Journal {
             Mark::Done => "done",
         };
         let failed = |error| HostError::file("write", self.folder.join("log"))(error);
-        self.log.write_all(format!("{word} {step}\n").as_bytes()).map_err(failed)?;
+        self.log
+            .write_all(format!("{word} {step}\n").as_bytes())
+            .map_err(failed)?;
         let failed = |error| HostError::file("write", self.folder.join("log"))(error);
         self.log.sync_data().map_err(failed)?;
         if let Some(place) = self.marks.get_mut(step) {
@@ -183,9 +214,20 @@ impl Journal {
 /// Reads the marks; a last line that was cut off does not count.
 fn read_marks(text: &str, steps: usize) -> Vec<Mark> {
     let mut marks = vec![Mark::Pending; steps];
-    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
-        let Some((word, step)) = line.split_once(' ') else { continue };
-        let Some(place) = step.parse().ok().and_then(|step: usize| marks.get_mut(step)) else { continue };
+    for line in text
+        .split_inclusive('\n')
+        .filter_map(|line| line.strip_suffix('\n'))
+    {
+        let Some((word, step)) = line.split_once(' ') else {
+            continue;
+        };
+        let Some(place) = step
+            .parse()
+            .ok()
+            .and_then(|step: usize| marks.get_mut(step))
+        else {
+            continue;
+        };
         *place = match word {
             "begun" => Mark::Begun,
             "done" => Mark::Done,
@@ -197,12 +239,20 @@ fn read_marks(text: &str, steps: usize) -> Vec<Mark> {
 
 fn open_log(folder: &Path) -> Result<File, HostError> {
     let path = folder.join("log");
-    OpenOptions::new().append(true).open(&path).map_err(HostError::file("open", path))
+    OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .map_err(HostError::file("open", path))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
@@ -210,5 +260,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
 }
 
 fn sync_dir(path: &Path) -> Result<(), HostError> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(HostError::file("sync", path))
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(HostError::file("sync", path))
 }

@@ -23,9 +23,13 @@ impl KeyPair {
     /// # Errors
     /// The system gives no randomness.
     pub fn generate(comment: &str) -> Result<Self, HostError> {
-        let mut private = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(key_error("make an SSH key"))?;
+        let mut private = PrivateKey::random(&mut OsRng, Algorithm::Ed25519)
+            .map_err(key_error("make an SSH key"))?;
         private.set_comment(comment);
-        let public = private.public_key().to_openssh().map_err(key_error("encode an SSH key"))?;
+        let public = private
+            .public_key()
+            .to_openssh()
+            .map_err(key_error("encode an SSH key"))?;
         Ok(Self { private, public })
     }
 
@@ -40,7 +44,10 @@ impl KeyPair {
     /// # Errors
     /// The key cannot be encoded.
     pub fn private_pem(&self) -> Result<String, HostError> {
-        let pem = self.private.to_openssh(LineEnding::LF).map_err(key_error("encode an SSH key"))?;
+        let pem = self
+            .private
+            .to_openssh(LineEnding::LF)
+            .map_err(key_error("encode an SSH key"))?;
         Ok(pem.to_string())
     }
 }
@@ -69,8 +76,14 @@ pub fn login_key(paths: &Paths) -> Result<LoginKey, HostError> {
         }
         Err(error) => return Err(HostError::file("read the login key", &file)(error)),
     };
-    let key = PrivateKey::from_openssh(pem).map_err(key_error(format!("read the login key `{}`", file.display())))?;
-    let public = key.public_key().to_openssh().map_err(key_error("encode an SSH key"))?;
+    let key = PrivateKey::from_openssh(pem).map_err(key_error(format!(
+        "read the login key `{}`",
+        file.display()
+    )))?;
+    let public = key
+        .public_key()
+        .to_openssh()
+        .map_err(key_error("encode an SSH key"))?;
     Ok(LoginKey { file, public })
 }
 
@@ -97,5 +110,8 @@ fn make_login_key(file: &Path) -> Result<(), HostError> {
 
 fn key_error(doing: impl Into<String>) -> impl FnOnce(ssh_key::Error) -> HostError {
     let doing = doing.into();
-    move |error| HostError::Key { doing, why: error.to_string() }
+    move |error| HostError::Key {
+        doing,
+        why: error.to_string(),
+    }
 }

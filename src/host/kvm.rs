@@ -15,8 +15,14 @@ pub fn choose(
     info: &HostInfo,
     _paths: &Paths,
 ) -> Result<(DomainType, String), HostError> {
-    match hypervisor.survey().capabilities(DomainType::Kvm, &info.arch) {
-        Ok(Some(_)) => Ok((DomainType::Qemu, "KVM is not proved to work here".to_owned())),
+    match hypervisor
+        .survey()
+        .capabilities(DomainType::Kvm, &info.arch)
+    {
+        Ok(Some(_)) => Ok((
+            DomainType::Qemu,
+            "KVM is not proved to work here".to_owned(),
+        )),
         Ok(None) | Err(_) => Ok((DomainType::Qemu, "the hypervisor offers no KVM".to_owned())),
     }
 }

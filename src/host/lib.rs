@@ -2,32 +2,32 @@
 //!
 //! In the order in which data flows:
 
-/// Folders of the user: configuration, data, state, cache.
-pub mod paths;
-/// What went wrong with the world.
-pub mod error;
-/// The doors: what is asked of a hypervisor.
-pub mod doors;
-/// libvirt behind the doors.
-pub mod libvirt;
-/// The choice between KVM and QEMU's own translator.
-pub mod kvm;
-/// Secrets by reference, read from files and the environment.
-pub mod secrets;
-/// SSH keys that the program makes.
-pub mod keys;
-/// From the doors to the facts that a plan is made from.
-pub mod observe;
-/// Locks between processes.
-pub mod lock;
-/// A plan on disk, with how far it has come.
-pub mod journal;
-/// Interruption by the user.
-pub mod interrupt;
 /// The one loop that runs steps.
 pub mod apply;
+/// The doors: what is asked of a hypervisor.
+pub mod doors;
+/// What went wrong with the world.
+pub mod error;
+/// Interruption by the user.
+pub mod interrupt;
+/// A plan on disk, with how far it has come.
+pub mod journal;
+/// SSH keys that the program makes.
+pub mod keys;
+/// The choice between KVM and QEMU's own translator.
+pub mod kvm;
+/// libvirt behind the doors.
+pub mod libvirt;
+/// Locks between processes.
+pub mod lock;
+/// From the doors to the facts that a plan is made from.
+pub mod observe;
+/// Folders of the user: configuration, data, state, cache.
+pub mod paths;
 /// Waiting for a guest.
 pub mod ready;
+/// Secrets by reference, read from files and the environment.
+pub mod secrets;
 /// The user's own ssh(1), with the guest's host key pinned.
 pub mod ssh;
 /// The user's terminal, raw while a console is attached.

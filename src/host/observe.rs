@@ -5,9 +5,11 @@ use std::fs::{File, Metadata};
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 
-use trustnet_core::observed::{DomainFacts, HostFacts, ImageContent, ImageFacts, Observed, PoolFacts};
-use trustnet_core::vm::{Attachment, BootSource, Vm};
+use trustnet_core::observed::{
+    DomainFacts, HostFacts, ImageContent, ImageFacts, Observed, PoolFacts,
+};
 use trustnet_core::plan::default_pool_path;
+use trustnet_core::vm::{Attachment, BootSource, Vm};
 use trustnet_core::xml::{DomainType, VolumeXml};
 
 use crate::doors::{HostInfo, Hypervisor, VolumeRef};
@@ -36,10 +38,18 @@ pub fn observe(
         None => None,
     };
     let domains = survey.domains()?;
-    let attached = |wanted: fn(&Attachment) -> bool| vm.interfaces().iter().any(|i| wanted(&i.attachment));
-    let bridges = if attached(|a| matches!(a, Attachment::Bridge(_))) { survey.bridges()? } else { None };
-    let networks =
-        if attached(|a| matches!(a, Attachment::Network(_))) { survey.networks()? } else { BTreeMap::new() };
+    let attached =
+        |wanted: fn(&Attachment) -> bool| vm.interfaces().iter().any(|i| wanted(&i.attachment));
+    let bridges = if attached(|a| matches!(a, Attachment::Bridge(_))) {
+        survey.bridges()?
+    } else {
+        None
+    };
+    let networks = if attached(|a| matches!(a, Attachment::Network(_))) {
+        survey.networks()?
+    } else {
+        BTreeMap::new()
+    };
     Ok(Observed {
         host: HostFacts {
             session: host.session,
@@ -65,11 +75,19 @@ fn pools(hypervisor: &dyn Hypervisor, vm: &Vm) -> Result<BTreeMap<String, PoolFa
     {
         pools.insert(pool.clone(), facts);
     }
-    let Some(mut own) = hypervisor.pools().find(vm.pool())? else { return Ok(pools) };
+    let Some(mut own) = hypervisor.pools().find(vm.pool())? else {
+        return Ok(pools);
+    };
     if own.active {
         let wanted = [vm.boot_disk().volume.clone(), vm.seed_volume()];
-        for name in wanted.into_iter().chain(vm.data_disks().iter().map(|disk| disk.volume.clone())) {
-            if let Some(volume) = hypervisor.volumes().find(VolumeRef::Named(vm.pool(), &name))? {
+        for name in wanted
+            .into_iter()
+            .chain(vm.data_disks().iter().map(|disk| disk.volume.clone()))
+        {
+            if let Some(volume) = hypervisor
+                .volumes()
+                .find(VolumeRef::Named(vm.pool(), &name))?
+            {
                 own.volumes.insert(name, volume);
             }
         }
@@ -99,7 +117,12 @@ fn image(
             }
             Some(_) => {}
             // Before the first VM there is no pool, only the folder that will be one.
-            None if host.local => return Ok(local_image(&format!("{}/{name}", default_pool_path(data_dir, pool)))),
+            None if host.local => {
+                return Ok(local_image(&format!(
+                    "{}/{name}",
+                    default_pool_path(data_dir, pool)
+                )));
+            }
             None => {}
         }
     } else if let (None, VolumeRef::Path(path), true) = (&found, reference, host.local) {
@@ -137,34 +160,54 @@ fn image_facts(mut volume: VolumeXml, head: &[u8]) -> ImageFacts {
         ImageContent::Raw => "raw".clone_into(&mut volume.format),
         ImageContent::Unknown => {}
     }
-    ImageFacts { volume, content: Some(content) }
+    ImageFacts {
+        volume,
+        content: Some(content),
+    }
 }
 
 /// What the first bytes of an image say. <https://www.qemu.org/docs/master/interop/qcow2.html>
 fn content(head: &[u8]) -> ImageContent {
-    let number = |at: usize| head.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+    let number = |at: usize| {
+        head.get(at..at + 8)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u64::from_be_bytes)
+    };
     if head.starts_with(b"QFI\xfb") {
         return match (number(8), number(24)) {
-            (Some(backing_offset), Some(virtual_size)) => {
-                ImageContent::Qcow2 { virtual_size, backed: backing_offset != 0 }
-            }
+            (Some(backing_offset), Some(virtual_size)) => ImageContent::Qcow2 {
+                virtual_size,
+                backed: backing_offset != 0,
+            },
             _ => ImageContent::Unknown,
         };
     }
-    if head.get(510..512) == Some(&[0x55, 0xaa]) { ImageContent::Raw } else { ImageContent::Unknown }
+    if head.get(510..512) == Some(&[0x55, 0xaa]) {
+        ImageContent::Raw
+    } else {
+        ImageContent::Unknown
+    }
 }
 
-/// A port of 127.0.0.1 for each interface that needs one and names none: one that no domain
-/// forwards and that can be bound now.
+/// A port of 127.0.0.1 for each interface that needs one: the spec's, or the first of ours, if no
+/// domain forwards it and it can be bound now.
 fn free_ports(vm: &Vm, domains: &[DomainFacts]) -> BTreeMap<usize, u16> {
-    let mut taken: Vec<u16> = domains.iter().flat_map(|domain| domain.xml.forwarded_ports.iter().copied()).collect();
+    let mut taken: Vec<u16> = domains
+        .iter()
+        .flat_map(|domain| domain.xml.forwarded_ports.iter().copied())
+        .collect();
     let mut ports = BTreeMap::new();
     for (index, interface) in vm.interfaces().iter().enumerate() {
-        if !matches!(interface.attachment, Attachment::User { ssh_port: None }) {
+        let Attachment::User { ssh_port } = interface.attachment else {
             continue;
-        }
-        let free = |port: &u16| !taken.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-        if let Some(port) = (FIRST_FORWARDED_PORT..u16::MAX).find(free) {
+        };
+        let wanted = ssh_port.map_or(FIRST_FORWARDED_PORT..u16::MAX, |port| {
+            port..port.saturating_add(1)
+        });
+        let free = |port: &u16| {
+            !taken.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
+        };
+        if let Some(port) = { wanted }.find(free) {
             taken.push(port);
             ports.insert(index, port);
         }

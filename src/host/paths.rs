@@ -25,15 +25,24 @@ pub struct Paths {
 impl Paths {
     /// Reads the folders from an environment. None if there is no home.
     pub fn from_env(var: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
-        let absolute = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let absolute = |name: &str| {
+            var(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
         let home = absolute("HOME")?;
-        let base = |name: &str, fallback: &str| absolute(name).unwrap_or_else(|| home.join(fallback)).join("trustnet-vm");
+        let base = |name: &str, fallback: &str| {
+            absolute(name)
+                .unwrap_or_else(|| home.join(fallback))
+                .join("trustnet-vm")
+        };
         let state = base("XDG_STATE_HOME", ".local/state");
         Some(Self {
             config: base("XDG_CONFIG_HOME", ".config"),
             data: base("XDG_DATA_HOME", ".local/share"),
             cache: base("XDG_CACHE_HOME", ".cache"),
-            runtime: absolute("XDG_RUNTIME_DIR").map_or_else(|| state.join("run"), |dir| dir.join("trustnet-vm")),
+            runtime: absolute("XDG_RUNTIME_DIR")
+                .map_or_else(|| state.join("run"), |dir| dir.join("trustnet-vm")),
             state,
         })
     }
@@ -58,6 +67,11 @@ pub fn private_dir(path: &Path) -> Result<(), HostError> {
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)
 }

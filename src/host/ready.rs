@@ -3,9 +3,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use trustnet_core::readiness::{Lines, Phase, Readiness, Verdict, clean};
 
 use crate::doors::{Hypervisor, Signal};
@@ -85,19 +87,34 @@ impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             NotReadyKind::Timeout(after, None) => {
-                write!(f, "the guest has not reported anything in {} s", after.as_secs())?;
+                write!(
+                    f,
+                    "the guest has not reported anything in {} s",
+                    after.as_secs()
+                )?;
             }
             NotReadyKind::Timeout(after, Some(phase)) => {
-                write!(f, "the guest is not ready after {} s; it has come to: {phase}", after.as_secs())?;
+                write!(
+                    f,
+                    "the guest is not ready after {} s; it has come to: {phase}",
+                    after.as_secs()
+                )?;
             }
-            NotReadyKind::CloudInit(reasons) => write!(f, "cloud-init failed: {}", reasons.join("; "))?,
+            NotReadyKind::CloudInit(reasons) => {
+                write!(f, "cloud-init failed: {}", reasons.join("; "))?
+            }
             NotReadyKind::Guest(why) => write!(f, "the guest failed: {why}")?,
             NotReadyKind::Down => f.write_str("the guest went down while it came up")?,
         }
-        for (title, lines) in [("cloud-init's log ends with", &self.log), ("the console ends with", &self.console)] {
+        for (title, lines) in [
+            ("cloud-init's log ends with", &self.log),
+            ("the console ends with", &self.console),
+        ] {
             if !lines.is_empty() {
                 write!(f, "\n{title}:")?;
-                lines.iter().try_for_each(|line| write!(f, "\n  | {line}"))?;
+                lines
+                    .iter()
+                    .try_for_each(|line| write!(f, "\n  | {line}"))?;
             }
         }
         Ok(())
@@ -115,7 +132,9 @@ impl NotReady {
             NotReadyKind::CloudInit(_) | NotReadyKind::Guest(_) => {
                 "the VM is left as it is: look with `trustnet-vm ssh`, then mend the spec, `destroy` and `create`"
             }
-            NotReadyKind::Down => "look at its console: `trustnet-vm start NAME --no-wait`, `trustnet-vm console NAME`",
+            NotReadyKind::Down => {
+                "look at its console: `trustnet-vm start NAME --no-wait`, `trustnet-vm console NAME`"
+            }
         })
     }
 }
@@ -131,7 +150,10 @@ pub fn await_guest(
     interrupt: &Interrupt,
     listen: &dyn Fn(Progress),
 ) -> Result<(), AwaitError> {
-    let reports = hypervisor.guests().reports(uuid).map_err(AwaitError::Host)?;
+    let reports = hypervisor
+        .guests()
+        .reports(uuid)
+        .map_err(AwaitError::Host)?;
     // The console may be taken by the user, who then sees for himself.
     let console = hypervisor.guests().console(uuid).ok();
     let mut watch = Watch {
@@ -154,12 +176,18 @@ pub fn await_guest(
                 }
             }
             Ok(Signal::Closed(_)) | Err(RecvTimeoutError::Disconnected) => {
-                watch.console.drain(console.as_ref().map(|console| &console.output));
-                return Err(AwaitError::NotReady(watch.not_ready(NotReadyKind::Down, Vec::new())));
+                watch
+                    .console
+                    .drain(console.as_ref().map(|console| &console.output));
+                return Err(AwaitError::NotReady(
+                    watch.not_ready(NotReadyKind::Down, Vec::new()),
+                ));
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
-        watch.console.drain(console.as_ref().map(|console| &console.output));
+        watch
+            .console
+            .drain(console.as_ref().map(|console| &console.output));
         let waited = begun.elapsed();
         if watch.phase.is_none() && waited >= next_ssh && options.until == Phase::Ready {
             next_ssh = waited + SSH_EVERY;
@@ -172,9 +200,10 @@ pub fn await_guest(
         }
         if waited >= options.timeout {
             let phase = watch.phase;
-            return Err(AwaitError::NotReady(
-                watch.not_ready(NotReadyKind::Timeout(options.timeout, phase), Vec::new()),
-            ));
+            return Err(AwaitError::NotReady(watch.not_ready(
+                NotReadyKind::Timeout(options.timeout, phase),
+                Vec::new(),
+            )));
         }
     }
 }
@@ -188,13 +217,22 @@ struct Watch {
 
 impl Watch {
     /// Reads what the guest said; true when it has come to the phase.
-    fn read(&mut self, bytes: &[u8], until: Phase, listen: &dyn Fn(Progress)) -> Result<bool, AwaitError> {
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        until: Phase,
+        listen: &dyn Fn(Progress),
+    ) -> Result<bool, AwaitError> {
         for line in self.lines.push(bytes) {
-            let Some(report) = self.readiness.push(&line) else { continue };
+            let Some(report) = self.readiness.push(&line) else {
+                continue;
+            };
             listen(Progress::Phase(report.phase));
             self.phase = Some(report.phase);
             if let Some(why) = report.failure {
-                return Err(AwaitError::NotReady(self.not_ready(NotReadyKind::Guest(why), Vec::new())));
+                return Err(AwaitError::NotReady(
+                    self.not_ready(NotReadyKind::Guest(why), Vec::new()),
+                ));
             }
             match report.verdict {
                 Some(Verdict::Failed { reasons, log_tail }) => {
@@ -217,7 +255,11 @@ impl Watch {
     }
 
     fn not_ready(&self, what: NotReadyKind, log: Vec<String>) -> NotReady {
-        NotReady { what, log, console: self.console.lines.iter().cloned().collect() }
+        NotReady {
+            what,
+            log,
+            console: self.console.lines.iter().cloned().collect(),
+        }
     }
 }
 
@@ -250,16 +292,33 @@ impl Console {
 }
 
 /// Whether a login works: the host key is the pinned one, and a command runs.
-fn answers_ssh(hypervisor: &dyn Hypervisor, uuid: &str, options: &ReadyOptions<'_>) -> Result<bool, HostError> {
+fn answers_ssh(
+    hypervisor: &dyn Hypervisor,
+    uuid: &str,
+    options: &ReadyOptions<'_>,
+) -> Result<bool, HostError> {
     let texts = hypervisor.survey().records(&[uuid.to_owned()])?;
     let record = texts.into_iter().flatten().next();
-    let Some(record) = record.and_then(|text| trustnet_core::record::Record::parse(&text).ok()) else {
+    let Some(record) = record.and_then(|text| trustnet_core::record::Record::parse(&text).ok())
+    else {
         return Ok(false);
     };
-    let Some(endpoint) = ssh::endpoint(&record) else { return Ok(false) };
+    let Some(endpoint) = ssh::endpoint(&record) else {
+        return Ok(false);
+    };
     let mut command = ssh::command(options.paths, options.login, uuid, &record, &endpoint)?;
-    command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "--", "true"]);
-    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command.args([
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "ConnectTimeout=5",
+        "--",
+        "true",
+    ]);
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
     // No ssh on this machine is no answer.
     Ok(command.status().is_ok_and(|status| status.success()))
 }
@@ -271,6 +330,8 @@ pub struct Snapshot {
     pub phase: Option<Phase>,
     /// Since when, in seconds since 1970.
     pub since: Option<u64>,
+    /// The addresses that the guest sees on itself, without prefix length.
+    pub addresses: Vec<IpAddr>,
     /// Why it failed.
     pub failed: Option<String>,
     /// Why nothing was heard.
@@ -287,17 +348,29 @@ pub fn snapshot(hypervisor: &dyn Hypervisor, uuid: &str, patience: Duration) -> 
             if let Some(source) = std::error::Error::source(&error) {
                 why = format!("{why}: {source}");
             }
-            return Snapshot { silent: Some(why), ..Snapshot::default() };
+            return Snapshot {
+                silent: Some(why),
+                ..Snapshot::default()
+            };
         }
     };
     let mut snapshot = Snapshot::default();
     let (mut readiness, mut lines) = (Readiness::default(), Lines::default());
     let begun = Instant::now();
     while let Some(left) = patience.checked_sub(begun.elapsed()) {
-        let Ok(Signal::Bytes(bytes)) = reports.recv_timeout(left) else { break };
-        for report in lines.push(&bytes).iter().filter_map(|line| readiness.push(line)) {
+        let Ok(Signal::Bytes(bytes)) = reports.recv_timeout(left) else {
+            break;
+        };
+        for report in lines
+            .push(&bytes)
+            .iter()
+            .filter_map(|line| readiness.push(line))
+        {
             snapshot.phase = Some(report.phase);
             snapshot.since = Some(report.at);
+            if !report.addresses.is_empty() {
+                snapshot.addresses = report.addresses.iter().map(IpNet::addr).collect();
+            }
             snapshot.failed = snapshot.failed.or(report.failure);
             if let Some(Verdict::Failed { reasons, .. }) = report.verdict {
                 snapshot.failed = Some(reasons.join("; "));

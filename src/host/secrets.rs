@@ -18,7 +18,11 @@ const MAX_LEN: u64 = 64 * 1024;
 ///
 /// # Errors
 /// A file or a variable is missing, too long, or not UTF-8. The value itself is never in the message.
-pub fn read(vm: &Vm, folder: &Path, var: impl Fn(&str) -> Option<OsString>) -> Result<SecretMap, HostError> {
+pub fn read(
+    vm: &Vm,
+    folder: &Path,
+    var: impl Fn(&str) -> Option<OsString>,
+) -> Result<SecretMap, HostError> {
     let mut secrets = SecretMap::default();
     for from in vm.secret_refs() {
         let value = match &from {
@@ -29,7 +33,10 @@ pub fn read(vm: &Vm, folder: &Path, var: impl Fn(&str) -> Option<OsString>) -> R
                 None => Err("it is not set".to_owned()),
             },
         };
-        let value = value.map_err(|why| HostError::Secret { from: describe(&from), why })?;
+        let value = value.map_err(|why| HostError::Secret {
+            from: describe(&from),
+            why,
+        })?;
         secrets.insert(from, value);
     }
     Ok(secrets)
@@ -38,7 +45,9 @@ pub fn read(vm: &Vm, folder: &Path, var: impl Fn(&str) -> Option<OsString>) -> R
 fn read_file(path: &Path) -> Result<String, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut text = String::new();
-    file.take(MAX_LEN + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    file.take(MAX_LEN + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
     if text.len() as u64 > MAX_LEN {
         return Err(format!("it has more than {} KiB", MAX_LEN / 1024));
     }

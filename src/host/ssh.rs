@@ -30,8 +30,15 @@ pub struct Endpoint {
 /// None if the guest has neither; its address is then to be asked for.
 #[must_use]
 pub fn endpoint(record: &Record) -> Option<Endpoint> {
-    if let Some(forward) = record.forwards.iter().find(|forward| forward.guest_port == 22) {
-        return Some(Endpoint { address: "127.0.0.1".to_owned(), port: forward.host_port });
+    if let Some(forward) = record
+        .forwards
+        .iter()
+        .find(|forward| forward.guest_port == 22)
+    {
+        return Some(Endpoint {
+            address: "127.0.0.1".to_owned(),
+            port: forward.host_port,
+        });
     }
     let static_address = record
         .spec
@@ -96,8 +103,12 @@ fn write_known_hosts(paths: &Paths, uuid: &str, line: &str) -> Result<PathBuf, H
     let path = folder.join(uuid);
     let temporary = folder.join(format!("{uuid}.{}", std::process::id()));
     let write = || {
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(line.as_bytes())?;
         fs::rename(&temporary, &path)
     };

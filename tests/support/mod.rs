@@ -1,6 +1,10 @@
 //! A home of its own for each test: own folders, own session daemon, own domains and volumes.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot set up its home fails there")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its home fails there"
+)]
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
@@ -40,7 +44,10 @@ impl Home {
 
     /// A home that is connected elsewhere.
     pub fn with_uri(uri: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("tnvm").tempdir_in("/tmp").expect("a temporary folder");
+        let folder = tempfile::Builder::new()
+            .prefix("tnvm")
+            .tempdir_in("/tmp")
+            .expect("a temporary folder");
         for name in ["run", "data", "state", "cache", "config"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder");
         }
@@ -53,7 +60,12 @@ impl Home {
             std::fs::copy(&program, &copy).expect("a copy of the program");
             program = copy;
         }
-        let home = Self { folder, uri: uri.to_owned(), program, user };
+        let home = Self {
+            folder,
+            uri: uri.to_owned(),
+            program,
+            user,
+        };
         home.hand_over(home.folder.path());
         home
     }
@@ -61,7 +73,10 @@ impl Home {
     /// Makes a path the property of who lives here.
     fn hand_over(&self, path: &Path) {
         let Some(user) = self.user else { return };
-        let status = Command::new("chown").args(["-R", &format!("{user}:{user}")]).arg(path).status();
+        let status = Command::new("chown")
+            .args(["-R", &format!("{user}:{user}")])
+            .arg(path)
+            .status();
         assert!(status.expect("chown starts").success());
     }
 
@@ -86,7 +101,10 @@ impl Home {
     /// Any program with this home.
     pub fn at_home(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().stdin(Stdio::null()).current_dir(self.folder.path());
+        command
+            .env_clear()
+            .stdin(Stdio::null())
+            .current_dir(self.folder.path());
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
@@ -109,7 +127,13 @@ impl Home {
 
     /// Runs the program.
     pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
-        Run::of(&self.program().args(args).output().expect("the program starts"))
+        Run::of(
+            &self
+                .program()
+                .args(args)
+                .output()
+                .expect("the program starts"),
+        )
     }
 
     /// Runs the program and expects it to succeed; what it said is shown where it does not.
@@ -121,12 +145,22 @@ impl Home {
 
     /// Runs a command in a guest over SSH, and gives what it said.
     pub fn guest(&self, vm: &str, script: &str) -> String {
-        self.done(["ssh", vm, "--", "sh", "-c", script]).out.trim_end().to_owned()
+        self.done(["ssh", vm, "--", "sh", "-c", script])
+            .out
+            .trim_end()
+            .to_owned()
     }
 
     /// virsh on this home's connection.
     pub fn virsh(&self, args: &[&str]) -> Run {
-        Run::of(&self.at_home("virsh").args(["-c", &self.uri]).args(args).output().expect("virsh starts"))
+        Run::of(
+            &self
+                .at_home("virsh")
+                .args(["-c", &self.uri])
+                .args(args)
+                .output()
+                .expect("virsh starts"),
+        )
     }
 
     /// Everything that libvirt holds for this home: domains, volumes of our pools, NVRAM files.
@@ -137,14 +171,31 @@ impl Home {
             ("volume", ["vol-list", "foundry-vms"].as_slice()),
         ] {
             let run = self.virsh(args);
-            all.extend(run.out.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("{what} {line}")));
+            all.extend(
+                run.out
+                    .lines()
+                    .filter(|line| !line.trim().is_empty())
+                    .map(|line| format!("{what} {line}")),
+            );
         }
-        for folder in [self.path("config/libvirt/qemu/nvram"), PathBuf::from("/var/lib/libvirt/qemu/nvram")] {
+        for folder in [
+            self.path("config/libvirt/qemu/nvram"),
+            PathBuf::from("/var/lib/libvirt/qemu/nvram"),
+        ] {
             if self.uri.ends_with("/session") == folder.starts_with(self.folder.path()) {
-                all.extend(files_below(&folder).into_iter().map(|path| format!("nvram {}", path.display())));
+                all.extend(
+                    files_below(&folder)
+                        .into_iter()
+                        .map(|path| format!("nvram {}", path.display())),
+                );
             }
         }
-        all.extend(files_below(&self.path("state")).into_iter().filter(|path| path.ends_with("plan.json")).map(|path| format!("journal {}", path.display())));
+        all.extend(
+            files_below(&self.path("state"))
+                .into_iter()
+                .filter(|path| path.ends_with("plan.json"))
+                .map(|path| format!("journal {}", path.display())),
+        );
         all
     }
 
@@ -160,7 +211,11 @@ impl Home {
         let place = folder.join("debian-12.qcow2");
         if !place.exists() {
             // A copy that shares its blocks where the file system can.
-            let copied = Command::new("cp").args(["--reflink=auto"]).arg(image).arg(&place).status();
+            let copied = Command::new("cp")
+                .args(["--reflink=auto"])
+                .arg(image)
+                .arg(&place)
+                .status();
             assert!(copied.expect("cp starts").success());
         }
         self.hand_over(&self.path("data"));
@@ -174,13 +229,25 @@ impl Drop for Home {
             return;
         }
         // Guests that a failed test leaves, then the daemon of this home.
-        for name in self.virsh(&["list", "--name"]).out.lines().filter(|name| !name.is_empty()) {
+        for name in self
+            .virsh(&["list", "--name"])
+            .out
+            .lines()
+            .filter(|name| !name.is_empty())
+        {
             self.virsh(&["destroy", name]);
         }
-        for pid in ["run/libvirt/libvirtd.pid", "run/libvirt/virtqemud.pid", "run/libvirt/virtlogd.pid"] {
+        for pid in [
+            "run/libvirt/libvirtd.pid",
+            "run/libvirt/virtqemud.pid",
+            "run/libvirt/virtlogd.pid",
+        ] {
             if let Ok(pid) = std::fs::read_to_string(self.path(pid)) {
                 // It may be gone already.
-                let _ = Command::new("kill").arg(pid.trim()).stderr(Stdio::null()).status();
+                let _ = Command::new("kill")
+                    .arg(pid.trim())
+                    .stderr(Stdio::null())
+                    .status();
             }
         }
     }
@@ -206,10 +273,16 @@ pub fn test_image() -> PathBuf {
 
 /// All files below a folder.
 pub fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
     let mut files = Vec::new();
     for path in entries.map(|entry| entry.expect("an entry").path()) {
-        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
+        if path.is_dir() {
+            files.extend(files_below(&path))
+        } else {
+            files.push(path)
+        }
     }
     files.sort();
     files

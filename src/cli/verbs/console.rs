@@ -21,13 +21,27 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let (domain, _) = ours(&host, name)?;
     if !domain.state.is_active() {
-        return Err(Failure::new(Exit::Vm, format!("`{}` does not run", domain.xml.name))
-            .hint(format!("`trustnet-vm start {}`", domain.xml.name)));
+        return Err(
+            Failure::new(Exit::Vm, format!("`{}` does not run", domain.xml.name))
+                .hint(format!("`trustnet-vm start {}`", domain.xml.name)),
+        );
     }
     let console = host.hypervisor.guests().console(&domain.xml.uuid)?;
-    program.ui.say(format!("connected to the console of `{}`; Ctrl-] leaves", domain.xml.name));
-    let raw = program.env.stdin_terminal.then(RawTerminal::enter).transpose();
-    let _raw = raw.map_err(|error| Failure::new(Exit::Usage, format!("failed to set up the terminal: {error}")))?;
+    program.ui.say(format!(
+        "connected to the console of `{}`; Ctrl-] leaves",
+        domain.xml.name
+    ));
+    let raw = program
+        .env
+        .stdin_terminal
+        .then(RawTerminal::enter)
+        .transpose();
+    let _raw = raw.map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("failed to set up the terminal: {error}"),
+        )
+    })?;
     let (leave, left) = channel();
     let input = console.input;
     std::thread::spawn(move || {
@@ -45,7 +59,10 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
     });
     let mut out = std::io::stdout().lock();
     loop {
-        match console.output.recv_timeout(std::time::Duration::from_millis(100)) {
+        match console
+            .output
+            .recv_timeout(std::time::Duration::from_millis(100))
+        {
             Ok(Signal::Bytes(bytes)) => {
                 // Nobody reads: nobody to tell.
                 let _ = out.write_all(&bytes).and_then(|()| out.flush());

@@ -30,7 +30,11 @@ pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
         drop(progress);
         if let Ok(made) = &made {
             report(program, &maker, spec, *made);
-            program.ui.detail(format!("{}: {:.2} s", spec.vm.name(), begun.elapsed().as_secs_f64()));
+            program.ui.detail(format!(
+                "{}: {:.2} s",
+                spec.vm.name(),
+                begun.elapsed().as_secs_f64()
+            ));
         }
         made
     });
@@ -55,13 +59,22 @@ pub fn maker<'a>(program: &'a Program, host: &'a Host, wait: bool) -> Result<Mak
 }
 
 /// Runs `work` for every item, `at_once` at a time, and keeps the order. One failure stops no other.
-pub fn in_parallel<T: Sync, R: Send>(items: &[T], at_once: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    at_once: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::new());
     let worker = || {
-        while let Some((index, item)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, items.get(i)?))) {
+        while let Some((index, item)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, items.get(i)?)))
+        {
             let result = work(item);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+            results
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((index, result));
         }
     };
     std::thread::scope(|scope| {
@@ -84,7 +97,9 @@ fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made) {
     let vm = &spec.vm;
     let name = vm.name();
     if made == Made::Unchanged {
-        ui.result(format!("VM '{name}' is there already, made from this spec: nothing to do\n"));
+        ui.result(format!(
+            "VM '{name}' is there already, made from this spec: nothing to do\n"
+        ));
         return;
     }
     let data: u64 = vm.data_disks().iter().map(|disk| disk.size).sum();
@@ -108,7 +123,11 @@ fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made) {
     ui.result(text);
 }
 
-fn summarise(program: &Program, specs: &[Spec], results: Vec<Result<Made, Failure>>) -> Result<Exit, Failure> {
+fn summarise(
+    program: &Program,
+    specs: &[Spec],
+    results: Vec<Result<Made, Failure>>,
+) -> Result<Exit, Failure> {
     let mut worst: Option<Failure> = None;
     let mut items = Vec::new();
     let several = specs.len() > 1;
@@ -116,7 +135,11 @@ fn summarise(program: &Program, specs: &[Spec], results: Vec<Result<Made, Failur
         let name = spec.vm.name().as_str();
         match result {
             Ok(made) => {
-                let word = if made == Made::Created { "created" } else { "unchanged" };
+                let word = if made == Made::Created {
+                    "created"
+                } else {
+                    "unchanged"
+                };
                 items.push(json!({ "name": name, "result": word }));
             }
             Err(mut failure) => {
@@ -143,7 +166,9 @@ fn summarise(program: &Program, specs: &[Spec], results: Vec<Result<Made, Failur
             let value = json!({ "kind": "ResultList", "items": items });
             program.ui.result(super::get::serialise(form, &value)?);
         }
-        Output::Name => specs.iter().for_each(|spec| program.ui.result(format!("{}\n", spec.vm.name()))),
+        Output::Name => specs
+            .iter()
+            .for_each(|spec| program.ui.result(format!("{}\n", spec.vm.name()))),
         Output::Table | Output::Wide if several => {
             let count = |word: &str| items.iter().filter(|item| item["result"] == word).count();
             program.ui.say(format!(

@@ -19,31 +19,55 @@ use crate::verbs::power::{deadline, each};
 /// One of them failed, is protected, or is not ours.
 pub fn run(program: &Program, args: &Destroy) -> Result<Exit, Failure> {
     let host = program.connect()?;
-    let options = DestroyOptions { deadline_s: deadline(&args.stop).as_secs(), keep_data: args.keep_data };
+    let options = DestroyOptions {
+        deadline_s: deadline(&args.stop).as_secs(),
+        keep_data: args.keep_data,
+    };
     confirm(program, &host, &args.stop.names, options)?;
     let interrupt = crate::interruption()?;
-    each(program, &args.stop.names, |name| destroy_one(program, &host, name, options, &interrupt))
+    each(program, &args.stop.names, |name| {
+        destroy_one(program, &host, name, options, &interrupt)
+    })
 }
 
 /// Says what goes, and asks.
-fn confirm(program: &Program, host: &Host, names: &[String], options: DestroyOptions) -> Result<(), Failure> {
+fn confirm(
+    program: &Program,
+    host: &Host,
+    names: &[String],
+    options: DestroyOptions,
+) -> Result<(), Failure> {
     let mut anything = false;
     for name in names {
-        let Some(domain) = host.hypervisor.domains().find(&name.to_ascii_lowercase())? else { continue };
-        let plan = plan::destroy(&domain, options).map_err(|refusal| Failure::from(vec![refusal]))?;
+        let Some(domain) = host.hypervisor.domains().find(&name.to_ascii_lowercase())? else {
+            continue;
+        };
+        let plan =
+            plan::destroy(&domain, options).map_err(|refusal| Failure::from(vec![refusal]))?;
         anything = true;
         program.ui.say(format!("destroying `{}`:", plan.vm));
-        plan.steps.iter().for_each(|step| program.ui.say(format!("  - {step}")));
-        kept(&domain, &plan).iter().for_each(|name| program.ui.say(format!("  - keep volume `{name}`")));
+        plan.steps
+            .iter()
+            .for_each(|step| program.ui.say(format!("  - {step}")));
+        kept(&domain, &plan)
+            .iter()
+            .for_each(|name| program.ui.say(format!("  - keep volume `{name}`")));
     }
     if !anything || program.yes {
         return Ok(());
     }
     if !program.env.stdin_terminal {
-        return Err(Failure::new(Exit::Usage, "destroying needs a yes, and there is no terminal to ask on")
-            .hint("give `--yes`"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "destroying needs a yes, and there is no terminal to ask on",
+        )
+        .hint("give `--yes`"));
     }
-    if program.ui.ask("go on?") { Ok(()) } else { Err(Failure::new(Exit::Usage, "nothing was destroyed")) }
+    if program.ui.ask("go on?") {
+        Ok(())
+    } else {
+        Err(Failure::new(Exit::Usage, "nothing was destroyed"))
+    }
 }
 
 /// The recorded volumes that a plan leaves, as `pool/volume`.
@@ -51,8 +75,16 @@ fn kept(domain: &DomainFacts, plan: &Plan) -> Vec<String> {
     let deleted = |pool: &str, name: &str| {
         plan.steps.iter().any(|step| matches!(step, Step::DeleteVolume { pool: p, volume: v } if p == pool && v == name))
     };
-    let volumes = domain.owner.record().map(|record| record.volumes.as_slice()).unwrap_or_default();
-    volumes.iter().filter(|v| !deleted(&v.pool, &v.name)).map(|v| format!("{}/{}", v.pool, v.name)).collect()
+    let volumes = domain
+        .owner
+        .record()
+        .map(|record| record.volumes.as_slice())
+        .unwrap_or_default();
+    volumes
+        .iter()
+        .filter(|v| !deleted(&v.pool, &v.name))
+        .map(|v| format!("{}/{}", v.pool, v.name))
+        .collect()
 }
 
 fn destroy_one(
@@ -65,7 +97,9 @@ fn destroy_one(
     let _mine = make::lock_vm(host, name)?;
     make::refuse_leftover(host, name)?;
     let Some(domain) = host.hypervisor.domains().find(name)? else {
-        program.ui.result(format!("VM '{name}' is not there: nothing to do\n"));
+        program
+            .ui
+            .result(format!("VM '{name}' is not there: nothing to do\n"));
         return Ok(());
     };
     let plan = plan::destroy(&domain, options).map_err(|refusal| Failure::from(vec![refusal]))?;
@@ -97,7 +131,9 @@ fn report(program: &Program, name: &str, was_active: bool, kept: &[String]) {
     if was_active {
         text.push_str(&format!("{tick} VM stopped\n"));
     }
-    text.push_str(&format!("{tick} Domain undefined\n{tick} Storage removed\n"));
+    text.push_str(&format!(
+        "{tick} Domain undefined\n{tick} Storage removed\n"
+    ));
     for volume in kept {
         text.push_str(&format!("{tick} Kept {volume}\n"));
     }

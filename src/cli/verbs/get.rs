@@ -17,10 +17,14 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let domain = host.find(name)?;
     let vm = match &domain.owner {
-        Owner::Ours(record) => {
-            VirtualMachine { status: Some(status::of(&host, &domain, record)), ..record.spec.clone() }
-        }
-        Owner::Foundry(vm) => VirtualMachine { status: Some(foreign_status(&domain)), ..(**vm).clone() },
+        Owner::Ours(record) => VirtualMachine {
+            status: Some(status::of(&host, &domain, record)),
+            ..record.spec.clone()
+        },
+        Owner::Foundry(vm) => VirtualMachine {
+            status: Some(foreign_status(&domain)),
+            ..(**vm).clone()
+        },
         Owner::Foreign | Owner::Unreadable(_) => return Err(not_ours(&domain)),
     };
     match program.settings.output.value {
@@ -36,13 +40,15 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
 /// # Errors
 /// The value cannot be serialised; no value of ours is such.
 pub fn serialise(form: Output, value: &impl Serialize) -> Result<String, Failure> {
-    let failed = |error: String| Failure::new(Exit::Usage, format!("failed to write the output: {error}"));
+    let failed =
+        |error: String| Failure::new(Exit::Usage, format!("failed to write the output: {error}"));
     if form == Output::Yaml {
         // Through JSON, so that both forms have the same shape.
         let value = serde_json::to_value(value).map_err(|error| failed(error.to_string()))?;
         return serde_saphyr::to_string(&value).map_err(|error| failed(error.to_string()));
     }
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| failed(error.to_string()))?;
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|error| failed(error.to_string()))?;
     text.push('\n');
     Ok(text)
 }
@@ -52,8 +58,11 @@ pub fn serialise(form: Output, value: &impl Serialize) -> Result<String, Failure
 pub fn not_ours(domain: &DomainFacts) -> Failure {
     let name = &domain.xml.name;
     match &domain.owner {
-        Owner::Unreadable(why) => Failure::new(Exit::Vm, format!("the record of `{name}` cannot be read: {why}"))
-            .hint("it may have been made by a newer version; use that one"),
+        Owner::Unreadable(why) => Failure::new(
+            Exit::Vm,
+            format!("the record of `{name}` cannot be read: {why}"),
+        )
+        .hint("it may have been made by a newer version; use that one"),
         Owner::Foundry(_) => Failure::new(Exit::Vm, format!("`{name}` was made by Foundry"))
             .hint("trustnet-vm shows such VMs and does not touch them"),
         _ => Failure::new(Exit::Vm, format!("`{name}` was not made by trustnet-vm"))
@@ -77,7 +86,13 @@ fn foreign_status(domain: &DomainFacts) -> VirtualMachineStatus {
 
 fn describe(vm: &VirtualMachine, domain: &DomainFacts) -> String {
     let status = vm.status.clone().unwrap_or_default();
-    let list = |items: &[String]| if items.is_empty() { "-".to_owned() } else { items.join(", ") };
+    let list = |items: &[String]| {
+        if items.is_empty() {
+            "-".to_owned()
+        } else {
+            items.join(", ")
+        }
+    };
     let memory = match (&vm.spec.memory, vm.spec.memory_gib) {
         (Some(quantity), _) => quantity.to_string(),
         (None, Some(gib)) => format!("{gib}Gi"),
@@ -86,20 +101,54 @@ fn describe(vm: &VirtualMachine, domain: &DomainFacts) -> String {
     let mut rows = vec![
         ("Name:", domain.xml.name.clone()),
         ("Phase:", format!("{:?}", status.phase)),
-        ("Domain:", format!("{} (type {}, {})", domain.xml.uuid, domain.xml.kind, domain.state.as_str())),
+        (
+            "Domain:",
+            format!(
+                "{} (type {}, {})",
+                domain.xml.uuid,
+                domain.xml.kind,
+                domain.state.as_str()
+            ),
+        ),
         ("vCPUs:", vm.spec.vcpus.to_string()),
         ("Memory:", memory),
-        ("Image:", vm.spec.boot_disk.image.clone().unwrap_or_else(|| "-".to_owned())),
+        (
+            "Image:",
+            vm.spec
+                .boot_disk
+                .image
+                .clone()
+                .unwrap_or_else(|| "-".to_owned()),
+        ),
         ("Addresses:", list(&status.addresses)),
         ("MACs:", list(&status.mac_addresses)),
         ("Interfaces:", list(&status.interface_names)),
         ("SSH:", status.ssh.clone().unwrap_or_else(|| "-".to_owned())),
-        ("Host key:", status.ssh_host_key.clone().unwrap_or_else(|| "-".to_owned())),
+        (
+            "Host key:",
+            status
+                .ssh_host_key
+                .clone()
+                .unwrap_or_else(|| "-".to_owned()),
+        ),
     ];
     for condition in &status.conditions {
-        let since = condition.last_transition_time.as_deref().map(|at| format!(", since {at}")).unwrap_or_default();
-        rows.push(("Condition:", format!("{}={} ({}{since}): {}", condition.kind, condition.status, condition.reason, condition.message)));
+        let since = condition
+            .last_transition_time
+            .as_deref()
+            .map(|at| format!(", since {at}"))
+            .unwrap_or_default();
+        rows.push((
+            "Condition:",
+            format!(
+                "{}={} ({}{since}): {}",
+                condition.kind, condition.status, condition.reason, condition.message
+            ),
+        ));
     }
-    let rows: Vec<Vec<String>> = rows.into_iter().map(|(key, value)| vec![key.to_owned(), value]).collect();
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|(key, value)| vec![key.to_owned(), value])
+        .collect();
     table::lay_out(None, &rows)
 }

@@ -34,7 +34,12 @@ struct Row {
 /// # Errors
 /// The hypervisor does not answer.
 pub fn run(program: &Program, args: &List) -> Result<Exit, Failure> {
-    let wanted = args.selector.as_deref().map(parse_selector).transpose()?.unwrap_or_default();
+    let wanted = args
+        .selector
+        .as_deref()
+        .map(parse_selector)
+        .transpose()?
+        .unwrap_or_default();
     let host = program.connect()?;
     for name in trustnet_host::journal::leftovers(&host.paths, &host.uri) {
         program.ui.warn(format!(
@@ -44,8 +49,16 @@ pub fn run(program: &Program, args: &List) -> Result<Exit, Failure> {
     let domains = host.hypervisor.domains().list()?;
     let uuids: Vec<String> = domains.iter().map(|domain| domain.uuid.clone()).collect();
     let records = host.hypervisor.survey().records(&uuids)?;
-    let mut rows: Vec<Row> = domains.into_iter().zip(records).map(|(domain, record)| row(domain, record)).collect();
-    rows.retain(|row| wanted.iter().all(|(key, value)| row.labels.get(key) == Some(value)));
+    let mut rows: Vec<Row> = domains
+        .into_iter()
+        .zip(records)
+        .map(|(domain, record)| row(domain, record))
+        .collect();
+    rows.retain(|row| {
+        wanted
+            .iter()
+            .all(|(key, value)| row.labels.get(key) == Some(value))
+    });
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     print(program, &rows)?;
     Ok(Exit::Done)
@@ -58,10 +71,19 @@ fn row(domain: ListedDomain, record: Option<String>) -> Row {
         state: domain.state.as_str(),
         vcpus: domain.vcpus,
         memory_mib: domain.memory_mib,
-        addresses: record.as_ref().map(status::static_addresses).unwrap_or_default(),
+        addresses: record
+            .as_ref()
+            .map(status::static_addresses)
+            .unwrap_or_default(),
         ssh: record.as_ref().and_then(status::ssh_endpoint),
-        labels: spec.map(|vm| vm.metadata.labels.clone()).unwrap_or_default(),
-        owner: if record.is_some() { "trustnet-vm" } else { "other" },
+        labels: spec
+            .map(|vm| vm.metadata.labels.clone())
+            .unwrap_or_default(),
+        owner: if record.is_some() {
+            "trustnet-vm"
+        } else {
+            "other"
+        },
         image: spec.and_then(|vm| vm.spec.boot_disk.image.clone()),
         name: domain.name,
         uuid: domain.uuid,
@@ -71,9 +93,13 @@ fn row(domain: ListedDomain, record: Option<String>) -> Row {
 fn parse_selector(text: &str) -> Result<Vec<(String, String)>, Failure> {
     text.split(',')
         .map(|pair| match pair.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
-            _ => Err(Failure::new(Exit::Usage, format!("failed to read the selector `{pair}`"))
-                .hint("write KEY=VALUE, several with commas between")),
+            Some((key, value)) if !key.is_empty() => {
+                Ok((key.trim().to_owned(), value.trim().to_owned()))
+            }
+            _ => Err(
+                Failure::new(Exit::Usage, format!("failed to read the selector `{pair}`"))
+                    .hint("write KEY=VALUE, several with commas between"),
+            ),
         })
         .collect()
 }
@@ -90,7 +116,9 @@ fn print(program: &Program, rows: &[Row]) -> Result<(), Failure> {
             let headers = (!program.no_headers).then_some(headers.as_slice());
             program.ui.result(table::lay_out(headers, &cells));
         }
-        Output::Name => rows.iter().for_each(|row| program.ui.result(format!("{}\n", row.name))),
+        Output::Name => rows
+            .iter()
+            .for_each(|row| program.ui.result(format!("{}\n", row.name))),
         form => {
             let value = json!({ "kind": "DomainList", "items": rows });
             program.ui.result(super::get::serialise(form, &value)?);
@@ -100,13 +128,22 @@ fn print(program: &Program, rows: &[Row]) -> Result<(), Failure> {
 }
 
 fn cells(row: &Row, wide: bool) -> Vec<String> {
-    let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    let or_dash = |text: String| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text
+        }
+    };
     let known = |number: u64, text: String| if number == 0 { "-".to_owned() } else { text };
     let mut cells = vec![
         row.name.clone(),
         row.state.to_owned(),
         known(u64::from(row.vcpus), row.vcpus.to_string()),
-        known(row.memory_mib, trustnet_core::units::bytes(row.memory_mib << 20)),
+        known(
+            row.memory_mib,
+            trustnet_core::units::bytes(row.memory_mib << 20),
+        ),
         or_dash(row.addresses.join(",")),
     ];
     if wide {

@@ -26,7 +26,11 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
         crate::make::refuse_leftover(&host, spec.vm.name().as_str())?;
         match maker.plan(spec)?.goal {
             Goal::Reached => {
-                let _ = writeln!(text, "`{}` is there already, made from this spec: nothing to do", spec.vm.name());
+                let _ = writeln!(
+                    text,
+                    "`{}` is there already, made from this spec: nothing to do",
+                    spec.vm.name()
+                );
                 items.push(json!({ "name": spec.vm.name().as_str(), "steps": [] }));
             }
             Goal::Steps(plan) => {
@@ -43,7 +47,9 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
             let _ = writeln!(text, "domain type: {} ({reason})", kind.as_str());
             program.ui.result(text);
         }
-        Output::Name => specs.iter().for_each(|spec| program.ui.result(format!("{}\n", spec.vm.name()))),
+        Output::Name => specs
+            .iter()
+            .for_each(|spec| program.ui.result(format!("{}\n", spec.vm.name()))),
         form => {
             let value = json!({
                 "kind": "PlanList",
@@ -53,5 +59,9 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
             program.ui.result(super::get::serialise(form, &value)?);
         }
     }
-    Ok(if difference && args.exit_code { Exit::Difference } else { Exit::Done })
+    Ok(if difference && args.exit_code {
+        Exit::Difference
+    } else {
+        Exit::Done
+    })
 }

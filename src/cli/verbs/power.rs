@@ -27,7 +27,9 @@ const AT_ONCE: usize = 4;
 pub fn start(program: &Program, names: &[String], waiting: &Waiting) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let interrupt = crate::interruption()?;
-    each(program, names, |name| start_one(program, &host, name, !waiting.no_wait, &interrupt))
+    each(program, names, |name| {
+        start_one(program, &host, name, !waiting.no_wait, &interrupt)
+    })
 }
 
 /// Shuts VMs down.
@@ -37,7 +39,9 @@ pub fn start(program: &Program, names: &[String], waiting: &Waiting) -> Result<E
 pub fn stop(program: &Program, args: &Stop) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let interrupt = crate::interruption()?;
-    each(program, &args.names, |name| stop_one(program, &host, name, deadline(args), &interrupt))
+    each(program, &args.names, |name| {
+        stop_one(program, &host, name, deadline(args), &interrupt)
+    })
 }
 
 /// Shuts VMs down and starts them again.
@@ -56,7 +60,11 @@ pub fn restart(program: &Program, args: &Restart) -> Result<Exit, Failure> {
 /// How long a guest may take to go.
 #[must_use]
 pub fn deadline(args: &Stop) -> Duration {
-    if args.force { Duration::ZERO } else { args.deadline }
+    if args.force {
+        Duration::ZERO
+    } else {
+        args.deadline
+    }
 }
 
 /// Runs `work` for each name; every failure is told, and the first decides how the program ends.
@@ -69,7 +77,10 @@ pub fn each(
     names.sort();
     names.dedup();
     let mut first = None;
-    for failure in in_parallel(&names, AT_ONCE, |name| work(name)).into_iter().filter_map(Result::err) {
+    for failure in in_parallel(&names, AT_ONCE, |name| work(name))
+        .into_iter()
+        .filter_map(Result::err)
+    {
         program.ui.fail(&failure);
         first.get_or_insert(failure.exit);
     }
@@ -91,14 +102,22 @@ pub fn ours(host: &Host, name: &str) -> Result<(DomainFacts, Record), Failure> {
     }
 }
 
-fn start_one(program: &Program, host: &Host, name: &str, wait: bool, interrupt: &Interrupt) -> Result<(), Failure> {
+fn start_one(
+    program: &Program,
+    host: &Host,
+    name: &str,
+    wait: bool,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     let _mine = make::lock_vm(host, name)?;
     make::refuse_leftover(host, name)?;
     let (domain, record) = ours(host, name)?;
     if domain.state.is_active() {
         program.ui.result(format!("VM '{name}' runs already\n"));
     } else {
-        host.hypervisor.domains().power(&domain.xml.uuid, Power::On)?;
+        host.hypervisor
+            .domains()
+            .power(&domain.xml.uuid, Power::On)?;
     }
     if wait {
         let login = host.login_key()?;
@@ -106,7 +125,9 @@ fn start_one(program: &Program, host: &Host, name: &str, wait: bool, interrupt: 
         await_phase(program, host, &domain, &record, &options, interrupt)?;
     }
     if !domain.state.is_active() {
-        program.ui.result(format!("Successfully started VM '{name}'\n"));
+        program
+            .ui
+            .result(format!("Successfully started VM '{name}'\n"));
     }
     Ok(())
 }
@@ -132,14 +153,23 @@ pub fn await_phase(
         }
         ready::Progress::Note(note) => progress.note(note),
     };
-    match ready::await_guest(&*host.hypervisor, &domain.xml.uuid, options, interrupt, &listen) {
+    match ready::await_guest(
+        &*host.hypervisor,
+        &domain.xml.uuid,
+        options,
+        interrupt,
+        &listen,
+    ) {
         Ok(()) => {}
         Err(AwaitError::NotReady(why)) => return Err(apply::ApplyError::NotReady(why).into()),
         Err(AwaitError::Interrupted) => return Err(Failure::new(Exit::Interrupted, "interrupted")),
         Err(AwaitError::Host(error)) => return Err(error.into()),
     }
     if options.until == trustnet_core::readiness::Phase::Ready
-        && let Some(seed) = record.volumes.iter().find(|volume| volume.role == Role::Seed)
+        && let Some(seed) = record
+            .volumes
+            .iter()
+            .find(|volume| volume.role == Role::Seed)
     {
         apply::scrub(&*host.hypervisor, VolumeRef::Named(&seed.pool, &seed.name))?;
     }
@@ -165,6 +195,8 @@ fn stop_one(
     let graceful = apply::shut_down(&*host.hypervisor, &domain.xml.uuid, deadline, interrupt)?;
     drop(progress);
     let how = if graceful { "" } else { " (its power was cut)" };
-    program.ui.result(format!("Successfully stopped VM '{name}'{how}\n"));
+    program
+        .ui
+        .result(format!("Successfully stopped VM '{name}'{how}\n"));
     Ok(())
 }

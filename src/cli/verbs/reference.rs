@@ -14,7 +14,9 @@ use crate::failure::{Exit, Failure};
 /// # Errors
 /// None beside a failure to print.
 pub fn schema(program: &Program) -> Result<Exit, Failure> {
-    program.ui.result(trustnet_api::schema::virtual_machine_text());
+    program
+        .ui
+        .result(trustnet_api::schema::virtual_machine_text());
     Ok(Exit::Done)
 }
 
@@ -46,7 +48,9 @@ pub fn completions(program: &Program, shell: Shell) -> Result<Exit, Failure> {
 /// # Errors
 /// A page cannot be written.
 pub fn man(program: &Program, out: Option<&Path>) -> Result<Exit, Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Usage, format!("failed to write the manual: {error}"));
+    let failed = |error: std::io::Error| {
+        Failure::new(Exit::Usage, format!("failed to write the manual: {error}"))
+    };
     match out {
         Some(folder) => {
             std::fs::create_dir_all(folder).map_err(failed)?;
@@ -54,7 +58,9 @@ pub fn man(program: &Program, out: Option<&Path>) -> Result<Exit, Failure> {
         }
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(failed)?;
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut page)
+                .map_err(failed)?;
             program.ui.result(String::from_utf8_lossy(&page));
         }
     }

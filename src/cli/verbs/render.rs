@@ -28,12 +28,19 @@ pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
     specs::refuse_twins(&specs)?;
     for spec in &specs {
         let observed = ideal_host(program, &spec.vm);
-        let (domain, volumes) = plan::render(&spec.vm, &observed, HOST_KEY, env!("CARGO_PKG_VERSION"));
+        let (domain, volumes) =
+            plan::render(&spec.vm, &observed, HOST_KEY, env!("CARGO_PKG_VERSION"));
         match &args.out {
             None => program.ui.result(domain),
             Some(out) => {
                 let folder = out.join(spec.vm.name().as_str());
-                write_all(&folder, &spec.vm, &domain, &volumes, &secrets(program, spec)?)?;
+                write_all(
+                    &folder,
+                    &spec.vm,
+                    &domain,
+                    &volumes,
+                    &secrets(program, spec)?,
+                )?;
                 program.ui.say(format!("wrote {}", folder.display()));
             }
         }
@@ -43,16 +50,34 @@ pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
 
 /// Secrets by reference go into the seed that is written, and nowhere else.
 fn secrets(program: &Program, spec: &specs::Spec) -> Result<SecretMap, Failure> {
-    Ok(trustnet_host::secrets::read(&spec.vm, &spec.folder, |name| program.env.var(name))?)
+    Ok(trustnet_host::secrets::read(
+        &spec.vm,
+        &spec.folder,
+        |name| program.env.var(name),
+    )?)
 }
 
 /// A host that has everything, in the places of the connection that is set.
 fn ideal_host(program: &Program, vm: &Vm) -> Observed {
     let session = program.settings.connect.value.ends_with("/session");
-    let data_dir = if session { "/home/user/.local/share/trustnet-vm" } else { "/var/lib/libvirt/images/foundry" };
-    let kind = if program.settings.virt_type.value == VirtType::Qemu { DomainType::Qemu } else { DomainType::Kvm };
-    let ports = vm.interfaces().iter().enumerate();
-    let ports = ports.filter(|(_, interface)| matches!(interface.attachment, Attachment::User { ssh_port: None }));
+    let data_dir = if session {
+        "/home/user/.local/share/trustnet-vm"
+    } else {
+        "/var/lib/libvirt/images/foundry"
+    };
+    let kind = if program.settings.virt_type.value == VirtType::Qemu {
+        DomainType::Qemu
+    } else {
+        DomainType::Kvm
+    };
+    let ports = vm
+        .interfaces()
+        .iter()
+        .enumerate()
+        .filter_map(|(index, interface)| match interface.attachment {
+            Attachment::User { ssh_port } => Some((index, ssh_port.unwrap_or(PORT))),
+            _ => None,
+        });
     Observed {
         host: HostFacts {
             session,
@@ -61,9 +86,13 @@ fn ideal_host(program: &Program, vm: &Vm) -> Observed {
             data_dir: data_dir.to_owned(),
             ..HostFacts::default()
         },
-        free_ports: ports.map(|(index, _)| (index, PORT)).collect(),
+        free_ports: ports.collect(),
         image: image_path(vm, data_dir).map(|path| ImageFacts {
-            volume: VolumeXml { path, format: "qcow2".to_owned(), ..VolumeXml::default() },
+            volume: VolumeXml {
+                path,
+                format: "qcow2".to_owned(),
+                ..VolumeXml::default()
+            },
             content: None,
         }),
         ..Observed::default()
@@ -85,14 +114,37 @@ fn write_all(
     volumes: &[(String, String)],
     secrets: &SecretMap,
 ) -> Result<(), Failure> {
-    let seed = Seed::render(&SeedInput { vm, secrets, host_key: None, login_key: None })
-        .map_err(|error| Failure::new(Exit::Spec, format!("failed to make the seed of `{}`: {error}", vm.name())))?;
+    let seed = Seed::render(&SeedInput {
+        vm,
+        secrets,
+        host_key: None,
+        login_key: None,
+    })
+    .map_err(|error| {
+        Failure::new(
+            Exit::Spec,
+            format!("failed to make the seed of `{}`: {error}", vm.name()),
+        )
+    })?;
     let iso = seed.to_iso();
-    let mut files: Vec<(String, &[u8])> = vec![("domain.xml".to_owned(), domain.as_bytes()), ("seed.iso".to_owned(), &iso)];
-    files.extend(seed.documents().map(|(name, text)| (name.to_owned(), text.as_bytes())));
-    files.extend(volumes.iter().map(|(name, xml)| (format!("volumes/{name}.xml"), xml.as_bytes())));
+    let mut files: Vec<(String, &[u8])> = vec![
+        ("domain.xml".to_owned(), domain.as_bytes()),
+        ("seed.iso".to_owned(), &iso),
+    ];
+    files.extend(
+        seed.documents()
+            .map(|(name, text)| (name.to_owned(), text.as_bytes())),
+    );
+    files.extend(
+        volumes
+            .iter()
+            .map(|(name, xml)| (format!("volumes/{name}.xml"), xml.as_bytes())),
+    );
     let failed = |path: &Path, error: std::io::Error| {
-        Failure::new(Exit::Usage, format!("failed to write `{}`: {error}", path.display()))
+        Failure::new(
+            Exit::Usage,
+            format!("failed to write `{}`: {error}", path.display()),
+        )
     };
     for (name, bytes) in files {
         let path = folder.join(name);

@@ -21,8 +21,12 @@ pub fn resume(program: &Program, args: &Resume) -> Result<Exit, Failure> {
     each_leftover(program, &host, &args.names, |journal| {
         let Plan { vm, verb, .. } = journal.plan().clone();
         let word = make::verb_word(verb);
-        with_context(program, &host, &vm, &interrupt, |context| Ok(apply::apply(journal, context)?))?;
-        program.ui.result(format!("Successfully finished the {word} of VM '{vm}'\n"));
+        with_context(program, &host, &vm, &interrupt, |context| {
+            Ok(apply::apply(journal, context)?)
+        })?;
+        program
+            .ui
+            .result(format!("Successfully finished the {word} of VM '{vm}'\n"));
         Ok(())
     })
 }
@@ -38,11 +42,18 @@ pub fn rollback(program: &Program, args: &Resume) -> Result<Exit, Failure> {
         let Plan { vm, verb, .. } = journal.plan().clone();
         let word = make::verb_word(verb);
         if !apply::can_roll_back(&journal) {
-            return Err(Failure::new(Exit::Vm, format!("the destroy of `{vm}` has removed things that cannot be brought back"))
-                .hint(format!("finish it: `trustnet-vm resume {vm}`")));
+            return Err(Failure::new(
+                Exit::Vm,
+                format!("the destroy of `{vm}` has removed things that cannot be brought back"),
+            )
+            .hint(format!("finish it: `trustnet-vm resume {vm}`")));
         }
-        with_context(program, &host, &vm, &interrupt, |context| Ok(apply::rollback(journal, context)?))?;
-        program.ui.result(format!("Successfully undid the {word} of VM '{vm}'\n"));
+        with_context(program, &host, &vm, &interrupt, |context| {
+            Ok(apply::rollback(journal, context)?)
+        })?;
+        program
+            .ui
+            .result(format!("Successfully undid the {word} of VM '{vm}'\n"));
         Ok(())
     })
 }
@@ -53,7 +64,11 @@ fn each_leftover(
     names: &[String],
     work: impl Fn(Journal) -> Result<(), Failure> + Sync,
 ) -> Result<Exit, Failure> {
-    let names = if names.is_empty() { journal::leftovers(&host.paths, &host.uri) } else { names.to_vec() };
+    let names = if names.is_empty() {
+        journal::leftovers(&host.paths, &host.uri)
+    } else {
+        names.to_vec()
+    };
     if names.is_empty() {
         program.ui.result("nothing was interrupted\n");
     }
@@ -62,7 +77,9 @@ fn each_leftover(
         match Journal::open(&host.journal_dir(name))? {
             Some(journal) => work(journal),
             None => {
-                program.ui.result(format!("nothing was interrupted for VM '{name}'\n"));
+                program
+                    .ui
+                    .result(format!("nothing was interrupted for VM '{name}'\n"));
                 Ok(())
             }
         }

@@ -2,12 +2,14 @@
 
 use std::os::unix::process::CommandExt;
 
-use trustnet_host::ssh;
+use trustnet_host::ready;
+use trustnet_host::ssh::{self, Endpoint};
 
-use crate::Program;
 use crate::args::Ssh;
 use crate::failure::{Exit, Failure};
+use crate::host::Host;
 use crate::verbs::power::ours;
+use crate::{Program, status};
 
 /// Logs in, or runs a command. The program becomes ssh(1), whose exit code is then its own.
 ///
@@ -17,13 +19,15 @@ pub fn run(program: &Program, args: &Ssh) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let (domain, record) = ours(&host, &args.name)?;
     if !domain.state.is_active() {
-        return Err(Failure::new(Exit::Vm, format!("`{}` does not run", domain.xml.name))
-            .hint(format!("`trustnet-vm start {}`", domain.xml.name)));
+        return Err(
+            Failure::new(Exit::Vm, format!("`{}` does not run", domain.xml.name))
+                .hint(format!("`trustnet-vm start {}`", domain.xml.name)),
+        );
     }
     let login = host.login_key()?;
-    let endpoint = ssh::endpoint(&record).ok_or_else(|| {
+    let endpoint = ssh::endpoint(&record).or_else(|| reported(&host, &domain.xml.uuid)).ok_or_else(|| {
         Failure::new(Exit::Vm, format!("`{}` has no address that is known from here", domain.xml.name))
-            .hint("give it a static address or a `user: {}` interface; its console is at `trustnet-vm console`")
+            .hint("the guest reports its addresses when it has its network: `trustnet-vm wait NAME --for network`")
     })?;
     let mut command = ssh::command(&host.paths, &login, &domain.xml.uuid, &record, &endpoint)?;
     if !args.command.is_empty() {
@@ -32,7 +36,17 @@ pub fn run(program: &Program, args: &Ssh) -> Result<Exit, Failure> {
         command.args(args.command.iter().map(|word| quote(word)));
     }
     let error = command.exec();
-    Err(Failure::new(Exit::Usage, format!("failed to start `ssh`: {error}")).hint("install `openssh-client`"))
+    Err(
+        Failure::new(Exit::Usage, format!("failed to start `ssh`: {error}"))
+            .hint("install `openssh-client`"),
+    )
+}
+
+/// Where a guest with a leased address answers: where it says that it is.
+fn reported(host: &Host, uuid: &str) -> Option<Endpoint> {
+    let snapshot = ready::snapshot(&*host.hypervisor, uuid, status::ANSWER);
+    let address = snapshot.addresses.first()?.to_string();
+    Some(Endpoint { address, port: 22 })
 }
 
 /// A word as POSIX shell reads it back: as it is where it is plain, else in single quotes.
@@ -51,8 +65,19 @@ mod tests {
 
     #[test]
     fn a_word_comes_out_of_the_guest_s_shell_as_it_went_in() {
-        for word in ["plain", "two words", "it's", "$HOME", "", "a;b", "tab\there", "new\nline"] {
-            let echoed = std::process::Command::new("sh").args(["-c", &format!("printf %s {}", quote(word))]).output();
+        for word in [
+            "plain",
+            "two words",
+            "it's",
+            "$HOME",
+            "",
+            "a;b",
+            "tab\there",
+            "new\nline",
+        ] {
+            let echoed = std::process::Command::new("sh")
+                .args(["-c", &format!("printf %s {}", quote(word))])
+                .output();
             assert_eq!(echoed.expect("sh runs").stdout, word.as_bytes(), "{word:?}");
         }
     }

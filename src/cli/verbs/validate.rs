@@ -12,7 +12,9 @@ use crate::specs;
 pub fn run(program: &Program, files: &Files) -> Result<Exit, Failure> {
     let specs = specs::load(program, &files.all())?;
     for spec in &specs {
-        program.ui.result(format!("{}: {} is valid\n", spec.source, spec.vm.name()));
+        program
+            .ui
+            .result(format!("{}: {} is valid\n", spec.source, spec.vm.name()));
     }
     Ok(Exit::Done)
 }

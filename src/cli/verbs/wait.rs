@@ -24,11 +24,16 @@ pub fn run(program: &Program, args: &Wait) -> Result<Exit, Failure> {
     each(program, &args.names, |name| {
         let (domain, record) = ours(&host, name)?;
         if !domain.state.is_active() {
-            return Err(Failure::new(Exit::NotReady, format!("`{name}` does not run"))
-                .hint(format!("`trustnet-vm start {name}`")));
+            return Err(
+                Failure::new(Exit::NotReady, format!("`{name}` does not run"))
+                    .hint(format!("`trustnet-vm start {name}`")),
+            );
         }
         let login = host.login_key()?;
-        let options = ReadyOptions { until, ..make::ready_options(program, &host, &login) };
+        let options = ReadyOptions {
+            until,
+            ..make::ready_options(program, &host, &login)
+        };
         await_phase(program, &host, &domain, &record, &options, &interrupt)?;
         program.ui.result(format!("VM '{name}': {until}\n"));
         Ok(())

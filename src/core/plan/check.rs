@@ -145,10 +145,14 @@ fn networks(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
                 ),
                 Some(true) => {}
             },
-            Attachment::User { ssh_port: None } if !observed.free_ports.contains_key(&index) => {
-                refusals.push(Refusal::vm(
-                    "no port of 127.0.0.1 is free to forward to the guest's SSH",
-                ));
+            Attachment::User { ssh_port } if !observed.free_ports.contains_key(&index) => {
+                refusals.push(match ssh_port {
+                    Some(port) => Refusal::vm(format!("port {port} of 127.0.0.1 is taken"))
+                        .hint("choose another `sshPort`, or leave it out to get a free one"),
+                    None => {
+                        Refusal::vm("no port of 127.0.0.1 is free to forward to the guest's SSH")
+                    }
+                });
             }
             Attachment::User { .. } | Attachment::Segment(_) => {}
         }
@@ -204,16 +208,6 @@ fn identities(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
                 refusals.push(Refusal::vm(format!(
                     "tap device `{tap}` of interface {index} is taken by `{name}`"
                 )));
-            }
-            if let Attachment::User {
-                ssh_port: Some(port),
-            } = interface.attachment
-                && domain.xml.forwarded_ports.contains(&port)
-            {
-                refusals.push(
-                    Refusal::vm(format!("port {port} of 127.0.0.1 is forwarded to `{name}`"))
-                        .hint("choose another `sshPort`, or leave it out to get a free one"),
-                );
             }
         }
         for address in recorded_addresses(&domain.owner) {

@@ -198,23 +198,16 @@ fn record(input: &CreateInput<'_>) -> Record {
     }
 }
 
-/// SSH's port of the host for each user-mode interface: the spec's, else the free one that was found.
+/// SSH's port of the host for each user-mode interface.
 fn forwards(vm: &Vm, free_ports: &BTreeMap<usize, u16>) -> Vec<Forward> {
-    let port = |(index, interface): (usize, &crate::vm::Interface)| match interface.attachment {
-        Attachment::User { ssh_port } => {
-            let host_port = ssh_port.or_else(|| free_ports.get(&index).copied())?;
-            Some(Forward {
-                interface: index,
-                host_port,
-                guest_port: 22,
-            })
-        }
-        _ => None,
-    };
-    vm.interfaces()
-        .iter()
-        .enumerate()
-        .filter_map(port)
+    let user = |index: usize| matches!(vm.interfaces()[index].attachment, Attachment::User { .. });
+    let ports = free_ports.iter().filter(|(interface, _)| user(**interface));
+    ports
+        .map(|(&interface, &host_port)| Forward {
+            interface,
+            host_port,
+            guest_port: 22,
+        })
         .collect()
 }
 

@@ -16,7 +16,9 @@ const UNDEFINE_TPM_SINCE: u32 = 8_009_000;
 impl Domains for Libvirt {
     fn find(&self, name: &str) -> Result<Option<DomainFacts>, HostError> {
         let doing = || format!("look up domain `{name}`");
-        let Some(domain) = if_found(self.connection.lookup_domain_by_name(name)).map_err(HostError::vm(doing()))? else {
+        let Some(domain) = if_found(self.connection.lookup_domain_by_name(name))
+            .map_err(HostError::vm(doing()))?
+        else {
             return Ok(None);
         };
         if_found(facts(&domain)).map_err(HostError::vm(doing()))
@@ -27,7 +29,11 @@ impl Domains for Libvirt {
     }
 
     fn state(&self, uuid: &str) -> Result<Option<DomainState>, HostError> {
-        let state = || self.domain(uuid)?.state().map(|(state, _)| state_of(state.to_raw()));
+        let state = || {
+            self.domain(uuid)?
+                .state()
+                .map(|(state, _)| state_of(state.to_raw()))
+        };
         if_found(state()).map_err(HostError::vm(format!("ask for the state of domain {uuid}")))
     }
 
@@ -52,7 +58,9 @@ impl Domains for Libvirt {
             match change {
                 Power::On => domain.create(),
                 // ACPI, named: the default call prefers the agent and waits for one that may not run.
-                Power::Button => domain.shutdown_flags(virt_sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN),
+                Power::Button => {
+                    domain.shutdown_flags(virt_sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+                }
                 Power::Reboot => domain.reboot(virt_sys::VIR_DOMAIN_REBOOT_ACPI_POWER_BTN),
                 Power::Cut => domain.destroy(),
                 Power::OnWithHost => domain.set_autostart(true),
@@ -88,5 +96,8 @@ impl Domains for Libvirt {
 pub(super) fn facts(domain: &Domain) -> Result<DomainFacts, Error> {
     let xml = domain.xml_desc(virt_sys::VIR_DOMAIN_XML_INACTIVE)?;
     let (state, _) = domain.state()?;
-    Ok(DomainFacts::new(read_domain(&xml), state_of(state.to_raw())))
+    Ok(DomainFacts::new(
+        read_domain(&xml),
+        state_of(state.to_raw()),
+    ))
 }

@@ -14,20 +14,27 @@ use crate::error::HostError;
 
 impl Guests for Libvirt {
     fn reports(&self, uuid: &str) -> Result<Receiver<Signal>, HostError> {
-        self.listen(uuid, |domain, stream| domain.open_channel(Some(readiness::CHANNEL), stream, 0))
-            .and_then(|(input, output)| {
-                // A guest that has not seen an earlier listener go begins again at what it is sent.
-                input.send(b"\n")?;
-                Ok(output)
-            })
-            .map_err(HostError::vm(format!("listen to the guest of domain {uuid}")))
+        self.listen(uuid, |domain, stream| {
+            domain.open_channel(Some(readiness::CHANNEL), stream, 0)
+        })
+        .and_then(|(input, output)| {
+            // A guest that has not seen an earlier listener go begins again at what it is sent.
+            input.send(b"\n")?;
+            Ok(output)
+        })
+        .map_err(HostError::vm(format!(
+            "listen to the guest of domain {uuid}"
+        )))
     }
 
     fn console(&self, uuid: &str) -> Result<Console, HostError> {
         let (stream, output) = self
             .listen(uuid, |domain, stream| domain.open_console(None, stream, 0))
             .map_err(HostError::vm(format!("open the console of domain {uuid}")))?;
-        Ok(Console { output, input: Box::new(Input(stream)) })
+        Ok(Console {
+            output,
+            input: Box::new(Input(stream)),
+        })
     }
 }
 
@@ -36,7 +43,10 @@ struct Input(Stream);
 impl ConsoleInput for Input {
     fn send(&self, mut bytes: &[u8]) -> Result<(), HostError> {
         while !bytes.is_empty() {
-            let sent = self.0.send(bytes).map_err(HostError::vm("send to the console"))?;
+            let sent = self
+                .0
+                .send(bytes)
+                .map_err(HostError::vm("send to the console"))?;
             bytes = &bytes[sent.unsigned_abs()..];
         }
         Ok(())

@@ -32,9 +32,14 @@ impl Libvirt {
     pub fn connect(uri: &str) -> Result<Self, HostError> {
         // libvirt would print every error by itself, beside our own words.
         virt::error::clear_error_callback();
-        let connection = Connect::open(Some(uri))
-            .map_err(|source| HostError::Connect { uri: uri.to_owned(), source: source.into() })?;
-        Ok(Self { connection, uri: uri.to_owned() })
+        let connection = Connect::open(Some(uri)).map_err(|source| HostError::Connect {
+            uri: uri.to_owned(),
+            source: source.into(),
+        })?;
+        Ok(Self {
+            connection,
+            uri: uri.to_owned(),
+        })
     }
 
     fn domain(&self, uuid: &str) -> Result<Domain, Error> {
@@ -68,14 +73,19 @@ impl From<Error> for BackendError {
             | virt_sys::VIR_ERR_NO_STORAGE_POOL
             | virt_sys::VIR_ERR_NO_STORAGE_VOL
             | virt_sys::VIR_ERR_NO_DOMAIN_METADATA => BackendErrorKind::NotFound,
-            virt_sys::VIR_ERR_DOM_EXIST | virt_sys::VIR_ERR_STORAGE_VOL_EXIST => BackendErrorKind::Exists,
+            virt_sys::VIR_ERR_DOM_EXIST | virt_sys::VIR_ERR_STORAGE_VOL_EXIST => {
+                BackendErrorKind::Exists
+            }
             virt_sys::VIR_ERR_NO_SUPPORT
             | virt_sys::VIR_ERR_OPERATION_UNSUPPORTED
             | virt_sys::VIR_ERR_ARGUMENT_UNSUPPORTED
             | virt_sys::VIR_ERR_CONFIG_UNSUPPORTED => BackendErrorKind::Unsupported,
             _ => BackendErrorKind::Other,
         };
-        Self { kind, message: error.message().to_owned() }
+        Self {
+            kind,
+            message: error.message().to_owned(),
+        }
     }
 }
 

@@ -77,13 +77,16 @@ impl Volumes for Libvirt {
 
     fn create(&self, pool: &str, xml: &str) -> Result<(), HostError> {
         let run = || StorageVol::create_xml(&self.pool(pool)?, xml, 0).map(drop);
-        run().map_err(HostError::storage(format!("create a volume in pool `{pool}`")))
+        run().map_err(HostError::storage(format!(
+            "create a volume in pool `{pool}`"
+        )))
     }
 
     fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<(), HostError> {
         let run = || -> Result<(), virt::error::Error> {
             let stream = Stream::new(&self.connection, 0)?;
-            self.volume(volume)?.upload(&stream, 0, bytes.len() as u64, 0)?;
+            self.volume(volume)?
+                .upload(&stream, 0, bytes.len() as u64, 0)?;
             for chunk in bytes.chunks(CHUNK) {
                 let mut sent = 0;
                 while sent < chunk.len() {
@@ -115,6 +118,8 @@ impl Volumes for Libvirt {
 
     fn delete(&self, volume: VolumeRef<'_>) -> Result<(), HostError> {
         let run = || self.volume(volume)?.delete(0);
-        if_found(run()).map(drop).map_err(HostError::storage(format!("delete {volume}")))
+        if_found(run())
+            .map(drop)
+            .map_err(HostError::storage(format!("delete {volume}")))
     }
 }

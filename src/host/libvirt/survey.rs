@@ -23,19 +23,33 @@ impl Survey for Libvirt {
             Ok(HostInfo {
                 session: self.uri.ends_with("/session"),
                 local: is_local(&self.uri),
-                arch: guest_arch(&capabilities).unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-                free_memory_mib: if_supported(self.connection.free_memory())?.map(|bytes| bytes >> 20),
+                arch: guest_arch(&capabilities)
+                    .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+                free_memory_mib: if_supported(self.connection.free_memory())?
+                    .map(|bytes| bytes >> 20),
                 uri: self.uri.clone(),
             })
         };
         run().map_err(HostError::vm("ask the host what it has"))
     }
 
-    fn capabilities(&self, kind: DomainType, arch: &str) -> Result<Option<DomainCapabilities>, HostError> {
+    fn capabilities(
+        &self,
+        kind: DomainType,
+        arch: &str,
+    ) -> Result<Option<DomainCapabilities>, HostError> {
         let machine = if arch == "x86_64" { "q35" } else { "virt" };
-        let xml = self.connection.domain_capabilities(None, Some(arch), Some(machine), Some(kind.as_str()), 0);
-        let xml = if_supported(xml)
-            .map_err(HostError::vm(format!("ask what domains of type `{}` can do", kind.as_str())))?;
+        let xml = self.connection.domain_capabilities(
+            None,
+            Some(arch),
+            Some(machine),
+            Some(kind.as_str()),
+            0,
+        );
+        let xml = if_supported(xml).map_err(HostError::vm(format!(
+            "ask what domains of type `{}` can do",
+            kind.as_str()
+        )))?;
         Ok(xml.map(|xml| DomainCapabilities::read(&xml)))
     }
 
@@ -43,7 +57,9 @@ impl Survey for Libvirt {
         if !is_local(&self.uri) || self.uri.starts_with("test:") {
             return Ok(None);
         }
-        let Ok(entries) = fs::read_dir("/sys/class/net") else { return Ok(None) };
+        let Ok(entries) = fs::read_dir("/sys/class/net") else {
+            return Ok(None);
+        };
         let bridges = entries
             .filter_map(Result::ok)
             .filter(|entry| entry.path().join("bridge").is_dir())
@@ -58,44 +74,59 @@ impl Survey for Libvirt {
             let Some(networks) = if_supported(self.connection.list_all_networks(0))? else {
                 return Ok(BTreeMap::new());
             };
-            networks.iter().map(|network| Ok((network.name()?, network.is_active()?))).collect()
+            networks
+                .iter()
+                .map(|network| Ok((network.name()?, network.is_active()?)))
+                .collect()
         };
         run().map_err(HostError::vm("list the libvirt networks"))
     }
 
     fn domains(&self) -> Result<Vec<DomainFacts>, HostError> {
         let doing = "read the definitions of the domains";
-        let all = self.connection.list_all_domains(0).map_err(HostError::vm(doing))?;
+        let all = self
+            .connection
+            .list_all_domains(0)
+            .map_err(HostError::vm(doing))?;
         // A domain may go while we look; that it is gone is its answer.
         let facts = in_flight(&all, |domain| if_found(domains::facts(domain)));
         let facts: Result<Vec<Option<DomainFacts>>, BackendError> = facts.into_iter().collect();
-        Ok(facts.map_err(HostError::vm(doing))?.into_iter().flatten().collect())
+        Ok(facts
+            .map_err(HostError::vm(doing))?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     fn records(&self, uuids: &[String]) -> Result<Vec<Option<String>>, HostError> {
         let read = |uuid: &String| -> Result<Option<String>, BackendError> {
             let metadata = || -> Result<String, Error> {
                 let kind = virt_sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
-                self.domain(uuid)?.metadata(kind, Some(record::NAMESPACE), 0)
+                self.domain(uuid)?
+                    .metadata(kind, Some(record::NAMESPACE), 0)
             };
             Ok(if_found(metadata())?.and_then(|xml| read_record(&xml)))
         };
-        let records: Result<Vec<Option<String>>, BackendError> = in_flight(uuids, read).into_iter().collect();
+        let records: Result<Vec<Option<String>>, BackendError> =
+            in_flight(uuids, read).into_iter().collect();
         records.map_err(HostError::vm("read the records of the domains"))
     }
 }
 
 /// Whether the daemon behind a URI is on this machine.
 fn is_local(uri: &str) -> bool {
-    uri.split_once("://").is_some_and(|(_, rest)| rest.starts_with('/'))
+    uri.split_once("://")
+        .is_some_and(|(_, rest)| rest.starts_with('/'))
 }
 
 /// Runs `ask` for every item with several requests under way, and keeps the order.
 fn in_flight<T: Sync, R: Send>(items: &[T], ask: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let share = items.len().div_ceil(IN_FLIGHT).max(1);
     thread::scope(|scope| {
-        let workers: Vec<_> =
-            items.chunks(share).map(|chunk| scope.spawn(|| chunk.iter().map(&ask).collect::<Vec<R>>())).collect();
+        let workers: Vec<_> = items
+            .chunks(share)
+            .map(|chunk| scope.spawn(|| chunk.iter().map(&ask).collect::<Vec<R>>()))
+            .collect();
         workers
             .into_iter()
             .flat_map(|worker| match worker.join() {
