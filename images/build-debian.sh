@@ -9,6 +9,8 @@
 #   OVERLAY                               a directory that is laid over the guest's root
 #   OUTPUT                                the qcow2 file to write
 set -eu
+# An unprivileged user's PATH lacks what makes file systems.
+PATH=$PATH:/usr/sbin:/sbin
 
 # The sectors between the partition table and the first MiB hold GRUB's core image for PC firmware.
 BIOS_SECTOR=34

@@ -1,2 +1,63 @@
-//! The project's own tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask <verb>`.
+//!
+//! - `packages`, `apt`, `setup`: what the host needs, and how it gets there
+//! - `mirror`, `recipe`, `image`: the base image, from Debian packages alone
+//! - `demo`: the main job, from a bare checkout to a guest that speaks
+//! - `tier`, `tally`, `test`: every test, and what came of it
+//! - `lab`: a second libvirtd that touches nothing of the host
+//! - `process`, `paths`, `speak`: how the tasks run programs, where things lie, the one file that prints
+
+mod apt;
+mod demo;
+mod image;
+mod lab;
+mod mirror;
+mod packages;
+mod paths;
+mod process;
+mod recipe;
+mod setup;
+mod speak;
+mod tally;
+mod test;
+mod tier;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own tasks
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Say which system packages are missing, and install them with apt (Debian 12 and 13)
+    Setup(setup::Setup),
+    /// Build the base image debian-12 from Debian packages, and print its path
+    Image(image::Image),
+    /// Do the main job: set up, build, make the image, create a guest, log in
+    Demo(demo::Demo),
+    /// Run the tests, real guests included, and count them
+    Test(test::Test),
+    /// Run a command beside a libvirtd of its own, isolated from the host (root)
+    Lab(lab::Lab),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Setup(setup) => setup.run(),
+        Task::Image(image) => image.run(),
+        Task::Demo(demo) => demo.run(),
+        Task::Test(test) => test.run(),
+        Task::Lab(lab) => lab.run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        speak::error(&error);
+        ExitCode::FAILURE
+    })
+}

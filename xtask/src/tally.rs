@@ -1,0 +1,159 @@
+//! What came of the tests: counted from what the runners print.
+
+use std::collections::BTreeMap;
+
+/// What came of a number of tests.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Tally {
+    passed: usize,
+    failed: usize,
+    /// Tests that the runner left out by itself.
+    ignored: usize,
+    /// Tests that said that they cannot be run here, and why. The runner takes them for passed.
+    skipped: BTreeMap<String, String>,
+    /// Whole suites that cannot be run here, and why.
+    left_out: BTreeMap<String, String>,
+}
+
+impl Tally {
+    /// Takes in one line of a runner's output.
+    pub fn read(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some((name, why)) = skip(line) {
+            self.skipped.insert(name.to_owned(), why.to_owned());
+        } else if let Some(counts) = line
+            .strip_prefix("test result: ")
+            .and_then(|rest| rest.split_once(". "))
+        {
+            self.count(counts.1.split(';'));
+        } else if let Some((_, counts)) = summary(line) {
+            self.count(counts.split(','));
+        }
+    }
+
+    fn count<'a>(&mut self, counts: impl Iterator<Item = &'a str>) {
+        for count in counts {
+            let Some((number, what)) = count.trim().split_once(' ') else {
+                continue;
+            };
+            let Ok(number) = number.parse::<usize>() else {
+                continue;
+            };
+            match what.split(' ').next() {
+                Some("passed") => self.passed += number,
+                Some("failed" | "timed" | "exec") => self.failed += number,
+                Some("ignored" | "skipped") => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+
+    /// A suite that cannot be run here.
+    pub fn leave_out(&mut self, suite: &str, why: &str) {
+        self.left_out.insert(suite.to_owned(), why.to_owned());
+    }
+
+    /// A runner that failed without naming a test: it did not build, or died.
+    pub fn runner_failed(&mut self) {
+        self.failed = self.failed.max(1);
+    }
+
+    /// Adds another tally to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+        self.skipped.extend(other.skipped.clone());
+        self.left_out.extend(other.left_out.clone());
+    }
+
+    /// Whether anything failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+
+    /// Each skip with its reason.
+    pub fn skips(&self) -> Vec<String> {
+        let named = self
+            .skipped
+            .iter()
+            .chain(&self.left_out)
+            .map(|(name, why)| format!("{name}: {why}"));
+        let ignored = (self.ignored > 0).then(|| format!("{} marked `#[ignore]`", self.ignored));
+        named.chain(ignored).collect()
+    }
+
+    /// The line that ends a run.
+    pub fn closing(&self) -> String {
+        let skipped = self.skipped.len() + self.left_out.len() + self.ignored;
+        let passed = self.passed.saturating_sub(self.skipped.len());
+        format!("{passed} passed, {} failed, {skipped} skipped", self.failed)
+    }
+}
+
+/// `skipped: <test name>: <why>`, also where libtest has begun the line with the test's name.
+fn skip(line: &str) -> Option<(&str, &str)> {
+    let said = match line.strip_prefix("test ") {
+        Some(rest) => rest.split_once(" ... ")?.1,
+        None => line,
+    };
+    // A test's path has `::` in it; the reason follows the first colon with a space.
+    said.strip_prefix("skipped: ")?.split_once(": ")
+}
+
+/// `Summary [ 0.017s] 3 tests run: 2 passed, 1 failed, 0 skipped`
+fn summary(line: &str) -> Option<(&str, &str)> {
+    let (_, rest) = line.strip_prefix("Summary [")?.split_once(']')?;
+    rest.split_once(" run: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    fn tally(lines: &[&str]) -> Tally {
+        let mut tally = Tally::default();
+        lines.iter().for_each(|line| tally.read(line));
+        tally
+    }
+
+    #[test]
+    fn the_runner_of_cargo_is_counted_over_all_its_binaries() {
+        let lines = [
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 5 filtered out; finished in 0.00s",
+        ];
+        assert_eq!(tally(&lines).closing(), "4 passed, 2 failed, 1 skipped");
+    }
+
+    #[test]
+    fn nextest_is_counted_from_its_summary() {
+        let lines = [
+            "     Summary [   0.017s] 5 tests run: 2 passed (1 slow), 1 failed, 2 timed out, 4 skipped",
+        ];
+        assert_eq!(tally(&lines).closing(), "2 passed, 3 failed, 4 skipped");
+    }
+
+    #[test]
+    fn a_test_that_says_it_is_skipped_is_not_a_passed_one() {
+        let lines = [
+            "    skipped: tpm::a_guest_has_one: no swtpm",
+            "test bridge ... skipped: bridge: needs root",
+            "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+        ];
+        let tally = tally(&lines);
+        assert_eq!(tally.closing(), "1 passed, 0 failed, 2 skipped");
+        assert_eq!(
+            tally.skips(),
+            ["bridge: needs root", "tpm::a_guest_has_one: no swtpm"]
+        );
+    }
+
+    #[test]
+    fn a_runner_that_did_not_build_has_failed() {
+        let mut tally = tally(&["error: could not compile `trustnet-core`"]);
+        assert!(!tally.has_failed());
+        tally.runner_failed();
+        assert_eq!(tally.closing(), "0 passed, 1 failed, 0 skipped");
+    }
+}

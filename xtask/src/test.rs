@@ -1,0 +1,175 @@
+//! `cargo xtask test`: every tier, counted.
+
+use std::io::{self, BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::tally::Tally;
+use crate::tier::{Suite, Tier};
+use crate::{image, paths, process, setup, speak};
+
+const ALL: [Tier; 3] = [Tier::Unit, Tier::Program, Tier::Guests];
+
+/// Run the tests, real guests included, and count them
+#[derive(clap::Args)]
+pub struct Test {
+    /// Which tiers; all of them when none is named
+    #[arg(value_enum)]
+    tiers: Vec<Tier>,
+    /// Install missing system packages without asking
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What runs the tests.
+struct Runner {
+    nextest: bool,
+    image: Option<PathBuf>,
+}
+
+impl Test {
+    /// Does it.
+    pub fn run(&self) -> Result<ExitCode> {
+        let tiers = if self.tiers.is_empty() {
+            &ALL[..]
+        } else {
+            &self.tiers
+        };
+        // All but the pure tests link to libvirt.
+        if tiers.iter().any(|tier| *tier != Tier::Unit) {
+            setup::ensure(self.yes)?;
+        }
+        let image = if tiers.contains(&Tier::Guests) {
+            Some(image::build(false)?)
+        } else {
+            None
+        };
+        let runner = Runner {
+            nextest: process::exists("cargo-nextest"),
+            image,
+        };
+        let mut tallies = Vec::new();
+        for tier in tiers {
+            for suite in tier.suites()? {
+                tallies.push((suite.name, runner.run(&suite)?));
+            }
+        }
+        Ok(report(&tallies))
+    }
+}
+
+fn report(tallies: &[(&str, Tally)]) -> ExitCode {
+    let mut total = Tally::default();
+    speak::note("");
+    for (name, tally) in tallies {
+        speak::note(&format!("{name}: {}", tally.closing()));
+        total.add(tally);
+    }
+    for skip in total.skips() {
+        speak::note(&format!("skipped: {skip}"));
+    }
+    speak::result(&total.closing());
+    if total.has_failed() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+impl Runner {
+    fn run(&self, suite: &Suite) -> Result<Tally> {
+        let mut tally = Tally::default();
+        if suite.in_lab {
+            if !setup::is_root() {
+                tally.leave_out(suite.name, "a libvirtd of its own needs root");
+                return Ok(tally);
+            }
+            // The lab has no way out: whatever a build fetches is fetched before.
+            if !process::status(&mut self.command(suite, true))?.success() {
+                tally.runner_failed();
+                return Ok(tally);
+            }
+        }
+        let mut command = self.command(suite, false);
+        if suite.in_lab {
+            command = within_lab(&command);
+        }
+        if let Some(image) = &self.image {
+            command.env("TRUSTNET_VM_TEST_IMAGE", image);
+        }
+        if !stream(&mut command, &mut tally)? && !tally.has_failed() {
+            tally.runner_failed();
+        }
+        Ok(tally)
+    }
+
+    fn command(&self, suite: &Suite, only_build: bool) -> Command {
+        let mut command = process::cargo();
+        command
+            .current_dir(paths::repository())
+            .env("CARGO_TERM_COLOR", "never");
+        if self.nextest && !suite.documents {
+            command
+                .args(["nextest", "run", "--no-fail-fast"])
+                .args(&suite.selection);
+            if only_build {
+                command.arg("--no-run");
+            } else {
+                command.args(["--no-tests", "pass", "--success-output", "immediate"]);
+                command.args(suite.alone.then_some("--test-threads=1"));
+            }
+        } else {
+            command
+                .args(["test", "--no-fail-fast"])
+                .args(&suite.selection);
+            command.args(suite.documents.then_some("--doc"));
+            if only_build {
+                command.arg("--no-run");
+            } else {
+                command
+                    .args(["--", "--show-output"])
+                    .args(suite.alone.then_some("--test-threads=1"));
+            }
+        }
+        command
+    }
+}
+
+fn within_lab(command: &Command) -> Command {
+    // This very program, also where the build has put another in its place.
+    let mut lab = Command::new("/proc/self/exe");
+    lab.args(["lab", "--"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    lab.current_dir(paths::repository())
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_NET_OFFLINE", "true");
+    lab
+}
+
+/// Runs a test runner, shows what it prints, counts it, and says whether it was content.
+fn stream(command: &mut Command, tally: &mut Tally) -> Result<bool> {
+    speak::note(&format!("$ {}", process::line(command)));
+    let (reader, writer) = io::pipe().context("failed to make a pipe")?;
+    let other = writer.try_clone().context("failed to make a pipe")?;
+    let name = process::line(command);
+    let mut child = command
+        .stdout(writer)
+        .stderr(other)
+        .spawn()
+        .with_context(|| format!("failed to start `{name}`"))?;
+    // The command holds its ends of the pipe for as long as it lives.
+    *command = Command::new("true");
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = line.with_context(|| format!("failed to read from `{name}`"))?;
+        let line = String::from_utf8_lossy(&line);
+        speak::note(&line);
+        tally.read(&line);
+    }
+    Ok(child
+        .wait()
+        .with_context(|| format!("failed to wait for `{name}`"))?
+        .success())
+}

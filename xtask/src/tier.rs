@@ -1,0 +1,129 @@
+//! The tiers of tests, fastest first, and what each runs.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::paths;
+
+/// One tier of tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Tier {
+    /// Pure: api, core and these tasks
+    Unit,
+    /// The program and the host's side of it, without guests
+    Program,
+    /// Real QEMU guests
+    Guests,
+}
+
+/// One call of the test runner.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Suite {
+    /// What it is called in the summary.
+    pub name: &'static str,
+    /// What cargo is told to build and run.
+    pub selection: Vec<String>,
+    /// One test at a time.
+    pub alone: bool,
+    /// Beside a libvirtd of its own.
+    pub in_lab: bool,
+    /// Documentation tests, which only cargo's own runner knows.
+    pub documents: bool,
+}
+
+impl Tier {
+    /// What it runs.
+    pub fn suites(self) -> Result<Vec<Suite>> {
+        let root = paths::repository();
+        Ok(match self {
+            Self::Unit => {
+                let documents = packages(&["trustnet-api", "trustnet-core"]);
+                vec![
+                    Suite::plain(
+                        "unit",
+                        packages(&["trustnet-api", "trustnet-core", "xtask"]),
+                    ),
+                    Suite {
+                        documents: true,
+                        ..Suite::plain("documents", documents)
+                    },
+                ]
+            }
+            Self::Program => {
+                let mut selection = packages(&["trustnet-vm", "trustnet-host"]);
+                selection.extend(["--lib".to_owned(), "--bins".to_owned()]);
+                for directory in [root.join("tests"), root.join("src/host/tests")] {
+                    for name in targets(&directory)?
+                        .iter()
+                        .filter(|name| !name.starts_with("guests_"))
+                    {
+                        selection.extend(["--test".to_owned(), name.clone()]);
+                    }
+                }
+                vec![Suite::plain("program", selection)]
+            }
+            Self::Guests => vec![
+                Suite::guests("guests_session", false),
+                Suite::guests("guests_system", true),
+            ],
+        })
+    }
+}
+
+impl Suite {
+    fn plain(name: &'static str, selection: Vec<String>) -> Self {
+        Self {
+            name,
+            selection,
+            alone: false,
+            in_lab: false,
+            documents: false,
+        }
+    }
+
+    fn guests(name: &'static str, in_lab: bool) -> Self {
+        let mut selection = packages(&["trustnet-vm"]);
+        selection.extend(["--test".to_owned(), name.to_owned()]);
+        Self {
+            name,
+            selection,
+            alone: true,
+            in_lab,
+            documents: false,
+        }
+    }
+}
+
+fn packages(names: &[&str]) -> Vec<String> {
+    names
+        .iter()
+        .flat_map(|name| ["--package".to_owned(), (*name).to_owned()])
+        .collect()
+}
+
+/// The names of the integration tests in a directory, by cargo's rules.
+fn targets(directory: &Path) -> Result<Vec<String>> {
+    if !directory.exists() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory)
+        .with_context(|| format!("failed to list `{}`", directory.display()))?
+    {
+        let path = entry
+            .with_context(|| format!("failed to list `{}`", directory.display()))?
+            .path();
+        let is_target = path.extension().is_some_and(|extension| extension == "rs")
+            || path.join("main.rs").exists();
+        names.extend(
+            path.file_stem()
+                .filter(|_| is_target)
+                .map(|stem| stem.to_string_lossy().into_owned()),
+        );
+    }
+    names.sort();
+    Ok(names)
+}
