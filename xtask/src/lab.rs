@@ -170,7 +170,9 @@ fn files(directory: &Path) -> Result<()> {
         "mount",
         &["-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run"],
     )?;
-    // The network namespace's own view of its interfaces; and without the host's control groups below it.
+    // The network namespace's own view of its interfaces. The host's control groups below the old one go, too: libvirt
+    // uses what the table of mounts names.
+    run("umount", &["--recursive", "--lazy", "/sys"])?;
     run("mount", &["-t", "sysfs", "sysfs", "/sys"])?;
     for path in ["/run/lock", "/run/user/0"] {
         fs::create_dir_all(path).with_context(|| format!("failed to make `{path}`"))?;
