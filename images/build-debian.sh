@@ -28,8 +28,12 @@ main() {
     chmod 0711 "$work"
     mkdir -m 1777 "$work/out"
 
-    # The hooks run with the guest's root as $1; they call this script again.
-    self=$(realpath "$0")
+    # The hooks run with the guest's root as $1; they call this script again. In a user namespace they cannot read what
+    # is only the builder's to read, so all they need lies here.
+    self=$work/hook
+    install -m 0755 "$0" "$self"
+    tar -C "$OVERLAY" --owner=0 --group=0 --mode=u=rwX,go=rX -cf "$work/overlay.tar" .
+    chmod 0644 "$work/overlay.tar"
     export self work
 
     say "installing $SUITE with $(echo "$PACKAGES" | wc -w) packages and what they need"
@@ -67,7 +71,7 @@ fetch_options() {
 
 # Hook: the recipe's own files, before the kernel's package makes an initrd by them.
 overlay() {
-    tar -C "$OVERLAY" --owner=0 --group=0 --mode=u=rwX,go=rX -c . | tar -C "$1" -x
+    tar -C "$1" -xf "$work/overlay.tar"
 }
 
 # Hook: makes the installed root anybody's and nobody's, and packs it.
@@ -81,6 +85,7 @@ finish() {
     done
     cp "$work/out/boot/usr/lib/shim/shimx64.efi.signed" \
         "$work/out/boot/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$work/out/"
+    rm -r "$work/out/boot"
 
     for unit in $MASK; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
@@ -121,7 +126,7 @@ GRUB
         -d "$work/out/view" "$work/out/root.ext4" "${ROOT_MIB}M"
     umount "$work/out/view/tmp" "$work/out/view"
     rmdir "$work/out/view"
-    chmod -R a+rwX "$work/out"
+    chmod 0666 "$work"/out/*
 }
 
 # GRUB for PC firmware: a core image that finds the root file system by its label.
