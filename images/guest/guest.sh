@@ -227,8 +227,10 @@ mount_disk() {
     fi
     kind=$(printf '%s\n' "$facts" | sed -n 's/^TYPE=//p')
     uuid=$(printf '%s\n' "$facts" | sed -n 's/^UUID=//p')
+    # Swap, encrypted disks and parts of volume groups have UUIDs too.
+    case $facts in *USAGE=filesystem*) ;; *) uuid= ;; esac
     case $uuid in
-    '' | *[!0-9A-Za-z-]*) echo "holds no file system with a UUID; left alone"; return 1 ;;
+    '' | *[!0-9A-Za-z-]*) echo "holds ${kind:-partitions}, no file system with a UUID; left alone"; return 1 ;;
     esac
     [ -n "$3" ] || return 0
     (umask 022 && mkdir -p "$3") || return

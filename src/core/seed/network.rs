@@ -124,7 +124,8 @@ fn ethernet(interface: &Interface, set_name: String, routed: bool) -> Ethernet {
 fn route(interface: &Interface, via: IpAddr) -> Route {
     let link_local = matches!(via, IpAddr::V6(v6) if v6.is_unicast_link_local());
     Route {
-        // `default` is a newer word that the ifupdown renderer does not know.
+        // `default` is a newer word. Before 23.1 cloud-init renders `::/0` as `::/64`, except for netplan;
+        // `gateway6` would be right there, and is deprecated and soon gone.
         to: if via.is_ipv4() { "0.0.0.0/0" } else { "::/0" },
         via,
         on_link: !link_local && !interface.addresses.iter().any(|net| net.contains(&via)),

@@ -10,7 +10,7 @@ use super::{HostKey, SeedError, shell, yaml};
 use crate::vm::DataDisk;
 
 /// What the guest runs at every boot.
-const GUEST_SCRIPT: &str = include_str!("../../../images/guest/guest.sh");
+pub(super) const GUEST_SCRIPT: &str = include_str!("../../../images/guest/guest.sh");
 /// No line of any part begins with it: all values are quoted, and the script is ours.
 const BOUNDARY: &str = "==trustnet-vm==";
 /// The part that [`super::scrub()`] overwrites begins with this line and ends at the boundary.
