@@ -4,7 +4,9 @@
 mod domains;
 /// What guests say: streams of a channel and of the console.
 mod guests;
-/// All domains in one call; the one place that calls the C library itself.
+/// The host's free memory.
+mod memory;
+/// All domains in one call.
 mod stats;
 /// Pools and volumes.
 mod storage;

@@ -9,7 +9,7 @@ use trustnet_core::record;
 use trustnet_core::xml::{DomainCapabilities, DomainType, guest_arch, read_record};
 use virt::error::Error;
 
-use super::{Libvirt, domains, if_found, if_supported};
+use super::{Libvirt, domains, if_found, if_supported, memory};
 use crate::doors::{HostInfo, Survey};
 use crate::error::{BackendError, HostError};
 
@@ -25,8 +25,7 @@ impl Survey for Libvirt {
                 local: is_local(&self.uri),
                 arch: guest_arch(&capabilities)
                     .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-                free_memory_mib: if_supported(self.connection.free_memory())?
-                    .map(|bytes| bytes >> 20),
+                free_memory_mib: if_supported(memory::available_mib(&self.connection))?,
                 uri: self.uri.clone(),
             })
         };
