@@ -7,11 +7,14 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
+use crate::resident::Resident;
 use crate::{image, paths, process, setup, speak};
 
 const GUEST: &str = "simple-vm";
 const SPEC: &str = "examples/simple-vm.yaml";
 const IMAGE: &str = "debian-12.qcow2";
+/// Where the session's pool of images is, below what the program keeps for its user.
+const POOL: &str = "images";
 /// What the guest is asked: one shell line, so that it works over any SSH.
 const INTRODUCE: &str = "echo \"host name   $(hostname)\"; \
      echo \"system      $(. /etc/os-release; echo \"$PRETTY_NAME\"), Linux $(uname -r)\"; \
@@ -32,22 +35,26 @@ impl Demo {
     /// Does it.
     pub fn run(&self) -> Result<ExitCode> {
         setup::ensure(self.yes)?;
-        let program = build()?;
+        let resident = Resident::with(&build()?)?;
         if self.clean {
-            return clean(&program);
+            return clean(&resident);
         }
-        offer(&image::build(false)?, &paths::image_pool()?.join(IMAGE))?;
+        offer(&image::build(false)?, &resident)?;
+        let spec = resident.readable(SPEC)?;
+        process::run(resident.command().arg("create").arg(&spec))?;
         process::run(
-            Command::new(&program)
-                .args(["create", SPEC])
-                .current_dir(paths::repository()),
+            resident
+                .command()
+                .args(["ssh", GUEST, "--", "sh", "-c", INTRODUCE]),
         )?;
-        process::run(Command::new(&program).args(["ssh", GUEST, "--", INTRODUCE]))?;
-        let program = shown(&program);
+        let (program, spec) = (shown(&resident.program), shown(&spec));
         speak::note(&format!(
-            "\nthe guest is yours. Next:\n  {program} ssh {GUEST}          log in\n  {program} list                   see what runs\n  \
-             {program} get {GUEST} -o yaml  what it is, and how it is\n  {program} plan {SPEC}     what would change\n  \
-             cargo xtask demo --clean    take all of it away"
+            "\nthe guest is yours. Next:\n  \
+             {program} ssh {GUEST}\n  \
+             {program} list\n  \
+             {program} get {GUEST} -o yaml\n  \
+             {program} plan {spec}\n  \
+             cargo xtask demo --clean    # takes all of it away"
         ));
         Ok(ExitCode::SUCCESS)
     }
@@ -66,7 +73,9 @@ fn build() -> Result<PathBuf> {
 }
 
 /// Puts the image where the session's pool finds it. One that is there already stays: guests may be backed by it.
-fn offer(built: &Path, place: &Path) -> Result<()> {
+fn offer(built: &Path, resident: &Resident) -> Result<()> {
+    let pool = resident.data.join(POOL);
+    let place = &pool.join(IMAGE);
     if place.exists() {
         if !same(built, place)? {
             speak::note(&format!(
@@ -76,29 +85,29 @@ fn offer(built: &Path, place: &Path) -> Result<()> {
         }
         return Ok(());
     }
-    let pool = place.parent().context("the pool has no directory")?;
-    fs::create_dir_all(pool).with_context(|| format!("failed to make `{}`", pool.display()))?;
+    fs::create_dir_all(&pool).with_context(|| format!("failed to make `{}`", pool.display()))?;
     let unfinished = pool.join(format!(".{IMAGE}.unfinished"));
     fs::copy(built, &unfinished)
         .with_context(|| format!("failed to copy the image to `{}`", pool.display()))?;
+    resident.own(&pool)?;
+    resident.own(&unfinished)?;
     fs::rename(&unfinished, place)
         .with_context(|| format!("failed to name `{}`", place.display()))?;
     speak::note(&format!("demo: put the image at `{}`", place.display()));
     Ok(())
 }
 
-fn clean(program: &Path) -> Result<ExitCode> {
-    process::run(Command::new(program).args(["destroy", GUEST, "--yes"]))?;
-    let place = paths::image_pool()?.join(IMAGE);
+fn clean(resident: &Resident) -> Result<ExitCode> {
+    process::run(resident.command().args(["destroy", GUEST, "--yes"]))?;
+    let place = resident.data.join(POOL).join(IMAGE);
     if !place.exists() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    if !was_built(&place)? {
+        speak::note(&format!("demo: `{}` is gone already", place.display()));
+    } else if !was_built(&place)? {
         speak::note(&format!(
             "demo: kept `{}`: it is none of the images built here",
             place.display()
         ));
-    } else if let Some(volume) = backed_by(&place, &paths::data()?)? {
+    } else if let Some(volume) = backed_by(&place, &resident.data)? {
         speak::note(&format!(
             "demo: kept `{}`: `{}` is backed by it",
             place.display(),
@@ -109,6 +118,7 @@ fn clean(program: &Path) -> Result<ExitCode> {
             .with_context(|| format!("failed to remove `{}`", place.display()))?;
         speak::note(&format!("demo: removed `{}`", place.display()));
     }
+    resident.move_out()?;
     speak::note(&format!(
         "demo: built images stay in `{}` for the next time",
         paths::image_cache()?.display()

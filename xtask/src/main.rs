@@ -2,7 +2,7 @@
 //!
 //! - `packages`, `apt`, `setup`: what the host needs, and how it gets there
 //! - `mirror`, `recipe`, `image`: the base image, from Debian packages alone
-//! - `demo`: the main job, from a bare checkout to a guest that speaks
+//! - `resident`, `demo`: the main job, from a bare checkout to a guest that speaks
 //! - `tier`, `tally`, `test`: every test, and what came of it
 //! - `lab`: a second libvirtd that touches nothing of the host
 //! - `process`, `paths`, `speak`: how the tasks run programs, where things lie, the one file that prints
@@ -16,6 +16,7 @@ mod packages;
 mod paths;
 mod process;
 mod recipe;
+mod resident;
 mod setup;
 mod speak;
 mod tally;

@@ -25,11 +25,6 @@ pub fn data() -> Result<PathBuf> {
     Ok(user_directory("XDG_DATA_HOME", ".local/share")?.join("trustnet-vm"))
 }
 
-/// Where the session's pool of images is.
-pub fn image_pool() -> Result<PathBuf> {
-    Ok(data()?.join("images"))
-}
-
 /// Where cargo builds.
 pub fn target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
