@@ -10,7 +10,7 @@ use support::{Home, files_below};
 /// it lives through stop and start, and that its data lives through its end.
 #[test]
 fn a_spec_becomes_a_guest_that_can_be_trusted_and_its_data_outlives_it() {
-    let home = Home::new().with_image();
+    let home = Home::at("qemu:///session").with_image();
     home.file("token", "tok3n-from-a-file\n");
     let spec = home.file(
         "web.yaml",
@@ -166,13 +166,74 @@ spec:
     let left = home.inventory();
     assert_eq!(left.len(), 3, "{left:?}");
     assert!(left[2].contains("web_data-vdb.qcow2"), "{left:?}");
-    home.done(["create", spec, "--timeout", "15m"]);
+    let pair = home.file("pair.yaml", &pair(&home));
+    let made = home.done(["create", pair.to_str().expect("UTF-8"), "--timeout", "7m"]);
     assert_eq!(home.guest("web", "cat /srv/data/kept"), "kept");
-    home.done(["destroy", "web", "--yes", "--force"]);
-    assert_eq!(
-        home.done(["destroy", "web", "--yes"]).out,
-        "VM 'web' is not there: nothing to do\n"
-    );
+
+    // The second guest never reports: its SSH answers instead, and that is said.
+    let said = "silent: the guest's cloud-init has not reported; its SSH answers, with the right host key";
+    assert!(made.err.contains(said), "{}", made.err);
+
+    // The two find each other on a segment that never leaves the loopback.
+    let ping = "ping -6 -c 1 -W 20 fd10:1234::2 >/dev/null && echo reached";
+    assert_eq!(home.guest("web", ping), "reached");
+    assert!(home.virsh(&["dumpxml", "web"]).out.contains("localaddr=127.0.0.1"));
+    home.done(["destroy", "web", "silent", "--yes", "--force"]);
+    assert_eq!(home.done(["destroy", "web", "--yes"]).out, "VM 'web' is not there: nothing to do\n");
+}
+
+/// `web` again, smaller and with its data, and a guest whose user-data keeps ours from running; both
+/// on one segment.
+fn pair(home: &Home) -> String {
+    let key = home.at_home("ssh-keygen").arg("-yf").arg(home.path("data/trustnet-vm/id_ed25519")).output();
+    let key = String::from_utf8(key.expect("ssh-keygen starts").stdout).expect("a key");
+    format!(
+        r##"
+apiVersion: trustnet.io/v1alpha1
+kind: VirtualMachine
+metadata: {{ name: web }}
+spec:
+  vcpus: 1
+  memory: 768Mi
+  bootDisk: {{ size: 4Gi, image: debian-12.qcow2 }}
+  dataDisks:
+    - {{ device: vdb, size: 1Gi, filesystem: ext4, mountPath: /srv/data, reclaimPolicy: Retain }}
+  networkInterfaces:
+    - user: {{}}
+    - {{ segment: lan, ip: "fd10:1234::1/64" }}
+---
+apiVersion: trustnet.io/v1alpha1
+kind: VirtualMachine
+metadata: {{ name: silent }}
+spec:
+  vcpus: 1
+  memory: 768Mi
+  bootDisk: {{ size: 4Gi, image: debian-12.qcow2 }}
+  networkInterfaces:
+    - user: {{}}
+    - {{ segment: lan, ip: "fd10:1234::2/64" }}
+  cloudInit:
+    rawUserData: |
+      Content-Type: multipart/mixed; boundary="=="
+      MIME-Version: 1.0
+
+      --==
+      Content-Type: text/cloud-boothook
+
+      #!/bin/sh
+      mkdir -p /run/trustnet-vm
+
+      --==
+      Content-Type: text/cloud-config
+
+      #cloud-config
+      disable_root: false
+      users: [{{ name: root, ssh_authorized_keys: ["{}"] }}]
+
+      --==--
+"##,
+        key.trim()
+    )
 }
 
 fn json(home: &Home, args: &[&str]) -> serde_json::Value {

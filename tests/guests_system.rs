@@ -15,7 +15,7 @@ fn vms_on_an_ipv6_only_bridge_reach_each_other_and_one_failure_stops_no_other() 
         println!("skipped: guests_system: not in the lab; run `cargo xtask test guests` as root");
         return;
     }
-    let home = Home::with_uri("qemu:///system").with_image();
+    let home = Home::at("qemu:///system").with_image();
     let spec = home.file(
         "network.yaml",
         r##"

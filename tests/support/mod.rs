@@ -37,13 +37,8 @@ pub struct Run {
 }
 
 impl Home {
-    /// A home whose embedded default is a session daemon of its own.
-    pub fn new() -> Self {
-        Self::with_uri("qemu:///session")
-    }
-
-    /// A home that is connected elsewhere.
-    pub fn with_uri(uri: &str) -> Self {
+    /// A home with this connection as its default; `qemu:///session` is a daemon of its own.
+    pub fn at(uri: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tnvm")
             .tempdir_in("/tmp")
