@@ -4,7 +4,12 @@
 
 mod support;
 
+use std::time::Duration;
+
 use support::{Home, files_below};
+use trustnet_core::xml::DomainType;
+use trustnet_host::doors::{Hypervisor, Proof};
+use trustnet_host::libvirt::Libvirt;
 
 /// One guest proves much: that a spec with everything in it becomes a guest that can be trusted, that
 /// it lives through stop and start, and that its data lives through its end.
@@ -238,4 +243,28 @@ spec:
 
 fn json(home: &Home, args: &[&str]) -> serde_json::Value {
     serde_json::from_str(&home.done(args).out).expect("JSON")
+}
+
+/// What decides for or against KVM must itself be sound: where guests come up, it does too.
+#[test]
+fn the_probe_comes_to_its_end_where_guests_do_and_leaves_nothing() {
+    let home = Home::new();
+    // The daemon that virsh starts stays for a while; our own connection is to its socket.
+    let pools = home.virsh(&["pool-list", "--all", "--name"]).out;
+    let socket = home.path("run/libvirt/libvirt-sock");
+    let libvirt = Libvirt::connect(&format!("qemu+unix:///session?socket={}", socket.display())).expect("a connection");
+    let info = libvirt.survey().host().expect("the host");
+    if info.arch != "x86_64" {
+        return;
+    }
+    let folder = home.path("probe");
+    let folder = folder.to_str().expect("UTF-8");
+    let proof = libvirt.probes().boot(DomainType::Qemu, folder, Duration::from_secs(60)).expect("an experiment");
+    assert_eq!(proof, Proof::Passed);
+    // Nor does one that runs out of time.
+    let proof = libvirt.probes().boot(DomainType::Qemu, folder, Duration::from_millis(1)).expect("an experiment");
+    assert_eq!(proof, Proof::Silent);
+    assert_eq!(home.virsh(&["list", "--all", "--name"]).out.trim(), "");
+    assert_eq!(home.virsh(&["pool-list", "--all", "--name"]).out, pools);
+    assert!(!std::path::Path::new(folder).exists());
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use trustnet_core::observed::{DomainFacts, DomainState, PoolFacts};
 use trustnet_core::xml::{DomainCapabilities, DomainType, VolumeXml};
@@ -23,6 +24,8 @@ pub trait Hypervisor: Send + Sync {
     fn volumes(&self) -> &dyn Volumes;
     /// What guests say.
     fn guests(&self) -> &dyn Guests;
+    /// What only an experiment tells.
+    fn probes(&self) -> &dyn Probes;
 }
 
 /// What the host has.
@@ -50,6 +53,8 @@ pub struct HostInfo {
     pub session: bool,
     /// Whether the hypervisor is on this machine.
     pub local: bool,
+    /// The host and its hypervisor's version: what is remembered of one holds for no other.
+    pub identity: String,
     /// Architecture, such as `x86_64`.
     pub arch: String,
     /// Free memory in MiB; none where the driver cannot say.
@@ -133,6 +138,24 @@ pub enum VolumeRef<'a> {
     Named(&'a str, &'a str),
     /// By path.
     Path(&'a str),
+}
+
+/// What only an experiment tells.
+pub trait Probes: Send + Sync {
+    /// Boots a probe that does what a stock guest does, with a disk in a new folder `folder` of the
+    /// hypervisor's host. Nothing of it remains.
+    fn boot(&self, kind: DomainType, folder: &str, deadline: Duration) -> Result<Proof>;
+}
+
+/// What came of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// It came to its end.
+    Passed,
+    /// It did not, in the time that it had.
+    Silent,
+    /// It was not started; why.
+    Refused(String),
 }
 
 /// What guests say.

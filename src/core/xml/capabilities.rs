@@ -66,11 +66,23 @@ impl DomainCapabilities {
 /// The host's architecture, as capabilities name it.
 #[must_use]
 pub fn guest_arch(capabilities: &str) -> Option<String> {
-    let mut arch = None;
+    host_text(capabilities, &["cpu", "arch"])
+}
+
+/// The host's UUID.
+#[must_use]
+pub fn host_uuid(capabilities: &str) -> Option<String> {
+    host_text(capabilities, &["uuid"])
+}
+
+fn host_text(capabilities: &str, wanted: &[&str]) -> Option<String> {
+    let mut text = None;
     walk(capabilities, |path, seen| {
-        if let (["capabilities", "host", "cpu", "arch"], Seen::Text(value)) = (path, seen) {
-            arch = Some(value.to_owned());
+        if let (["capabilities", "host", rest @ ..], Seen::Text(value)) = (path, seen)
+            && rest == wanted
+        {
+            text = Some(value.to_owned());
         }
     });
-    arch
+    text
 }

@@ -8,13 +8,16 @@ mod devices;
 mod domain;
 /// Network interfaces of a domain, and the QEMU arguments of those that libvirt cannot express.
 mod interfaces;
+/// The domain and the volume that prove that a domain type works.
+mod probe;
 /// Domain XML of any origin, read for the facts that planning needs.
 mod read;
 /// Pools and volumes.
 mod storage;
 
-pub use capabilities::{DomainCapabilities, guest_arch};
+pub use capabilities::{DomainCapabilities, guest_arch, host_uuid};
 pub use domain::{DomainInput, DomainType, Forward, domain};
+pub use probe::{probe_domain, probe_name, probe_volume};
 pub use read::{DiskFacts, DomainXml, read_domain, read_record};
 pub use storage::{PoolXml, VolumeXml, pool, read_pool, read_volume, volume};
 

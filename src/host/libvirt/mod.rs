@@ -6,6 +6,8 @@ mod domains;
 mod guests;
 /// The host's free memory.
 mod memory;
+/// The experiment that proves that a domain type works.
+mod probe;
 /// All domains in one call.
 mod stats;
 /// Pools and volumes.
@@ -17,7 +19,7 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
 
-use crate::doors::{Domains, Guests, Hypervisor, Pools, Survey, Volumes};
+use crate::doors::{Domains, Guests, Hypervisor, Pools, Probes, Survey, Volumes};
 use crate::error::{BackendError, BackendErrorKind, HostError};
 
 /// A connection to libvirt.
@@ -63,6 +65,9 @@ impl Hypervisor for Libvirt {
         self
     }
     fn guests(&self) -> &dyn Guests {
+        self
+    }
+    fn probes(&self) -> &dyn Probes {
         self
     }
 }

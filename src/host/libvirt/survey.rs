@@ -6,7 +6,7 @@ use std::thread;
 
 use trustnet_core::observed::DomainFacts;
 use trustnet_core::record;
-use trustnet_core::xml::{DomainCapabilities, DomainType, guest_arch, read_record};
+use trustnet_core::xml::{DomainCapabilities, DomainType, guest_arch, host_uuid, read_record};
 use virt::error::Error;
 
 use super::{Libvirt, domains, if_found, if_supported, memory};
@@ -20,9 +20,15 @@ impl Survey for Libvirt {
     fn host(&self) -> Result<HostInfo, HostError> {
         let run = || -> Result<HostInfo, BackendError> {
             let capabilities = self.connection.capabilities()?;
+            let version = self.connection.hyp_version()?;
             Ok(HostInfo {
-                session: self.uri.ends_with("/session"),
+                session: self
+                    .uri
+                    .split('?')
+                    .next()
+                    .is_some_and(|uri| uri.ends_with("/session")),
                 local: is_local(&self.uri),
+                identity: format!("{} {version}", host_uuid(&capabilities).unwrap_or_default()),
                 arch: guest_arch(&capabilities)
                     .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
                 free_memory_mib: if_supported(memory::available_mib(&self.connection))?,
