@@ -111,6 +111,8 @@ impl From<ApplyError> for Failure {
     fn from(error: ApplyError) -> Self {
         match &error {
             ApplyError::Failed { source, .. } => Self::of(exit_of(source), &error),
+            ApplyError::Unfinished { source, .. } => Self::of(exit_of(source), &error)
+                .hint("what is gone is gone: `trustnet-vm resume` finishes it"),
             ApplyError::Stuck { .. } => Self::of(Exit::Interrupted, &error)
                 .hint("see what is in the way, then `trustnet-vm rollback` or `resume`"),
             ApplyError::NotReady(why) => {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use trustnet_core::observed::DomainFacts;
 use trustnet_core::xml::DomainType;
+use trustnet_host::connect;
 use trustnet_host::doors::{HostInfo, Hypervisor};
 use trustnet_host::journal;
 use trustnet_host::keys::LoginKey;
-use trustnet_host::libvirt::Libvirt;
 use trustnet_host::paths::Paths;
 
 use crate::Program;
@@ -36,7 +36,7 @@ impl Program {
         let uri = self.settings.connect.value.clone();
         let paths = self.env.paths()?.clone();
         Ok(Host {
-            hypervisor: open(&uri)?,
+            hypervisor: connect::connect(&uri)?,
             uri,
             paths,
         })
@@ -66,21 +66,6 @@ impl Program {
             .say(format!("domain type `{}`: {}", chosen.0.as_str(), chosen.1));
         Ok(chosen)
     }
-}
-
-#[cfg(feature = "fake")]
-fn open(uri: &str) -> Result<Box<dyn Hypervisor>, Failure> {
-    if let Some(path) = uri.strip_prefix("fake://") {
-        return Ok(Box::new(trustnet_host::fake::Fake::open(
-            std::path::Path::new(path),
-        )?));
-    }
-    Ok(Box::new(Libvirt::connect(uri)?))
-}
-
-#[cfg(not(feature = "fake"))]
-fn open(uri: &str) -> Result<Box<dyn Hypervisor>, Failure> {
-    Ok(Box::new(Libvirt::connect(uri)?))
 }
 
 impl Host {

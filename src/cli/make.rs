@@ -8,7 +8,7 @@ use trustnet_core::seed::{HostKey, Seed, SeedInput};
 use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::doors::HostInfo;
 use trustnet_host::interrupt::Interrupt;
-use trustnet_host::journal::Journal;
+use trustnet_host::journal::{self, Journal};
 use trustnet_host::keys::{KeyPair, LoginKey};
 use trustnet_host::lock::Lock;
 use trustnet_host::ready::ReadyOptions;
@@ -162,13 +162,15 @@ impl Maker<'_> {
 /// # Errors
 /// Another run has it.
 pub fn lock_vm(host: &Host, name: &str) -> Result<Lock, Failure> {
-    Lock::try_take(&host.vm_lock(name))?.ok_or_else(|| {
+    let lock = Lock::try_take(&host.vm_lock(name))?.ok_or_else(|| {
         Failure::new(
             Exit::Vm,
             format!("another trustnet-vm is working on `{name}`"),
         )
         .hint("wait until it is done, then look with `trustnet-vm list`")
-    })
+    })?;
+    journal::sweep(&host.journal_dir(name))?;
+    Ok(lock)
 }
 
 /// Refuses to work on a VM with a journal.

@@ -8,7 +8,7 @@ use trustnet_core::readiness::Phase;
 use trustnet_core::seed;
 
 use crate::doors::{Hypervisor, Power, VolumeRef};
-use crate::error::HostError;
+use crate::error::{BackendError, BackendErrorKind, HostError};
 use crate::interrupt::Interrupt;
 use crate::journal::{Journal, Mark};
 use crate::ready::{self, NotReady, ReadyOptions};
@@ -51,6 +51,14 @@ pub enum ApplyError {
         source: HostError,
         /// Why it could not be undone.
         undo: HostError,
+    },
+    /// A step of a destroy failed after something had gone for good; the journal holds the rest.
+    #[error("failed to {step}")]
+    Unfinished {
+        /// The step.
+        step: String,
+        /// Why.
+        source: HostError,
     },
     /// The VM is there, and its guest is not ready. It is left for a look.
     #[error(transparent)]
@@ -111,6 +119,16 @@ pub fn apply(mut journal: Journal, context: &Context<'_>) -> Result<(), ApplyErr
                 return Err(ApplyError::NotReady(why));
             }
             Err(StepError::Host(source)) => {
+                if !again && was_there(step, &source) {
+                    // Not of our making: it is not undone.
+                    if let Err(undo) = journal.mark(index, Mark::Pending) {
+                        return Err(ApplyError::Stuck {
+                            step: step.to_string(),
+                            source,
+                            undo,
+                        });
+                    }
+                }
                 return Err(failed(journal, &plan, step, source, context));
             }
         }
@@ -145,6 +163,12 @@ pub fn can_roll_back(journal: &Journal) -> bool {
             .any(touched)
 }
 
+/// Whether a volume could not be made because somebody else's was there.
+fn was_there(step: &Step, error: &HostError) -> bool {
+    let exists = |source: &BackendError| source.kind == BackendErrorKind::Exists;
+    matches!((step, error), (Step::CreateVolume { .. }, HostError::Storage { source, .. }) if exists(source))
+}
+
 enum StepError {
     Host(HostError),
     NotReady(NotReady),
@@ -165,9 +189,9 @@ fn failed(
     context: &Context<'_>,
 ) -> ApplyError {
     let step = step.to_string();
-    if plan.verb == Verb::Destroy {
+    if !can_roll_back(&journal) {
         // What is gone is gone: the journal stays, and `resume` finishes.
-        return ApplyError::Failed { step, source };
+        return ApplyError::Unfinished { step, source };
     }
     match undo_all(&mut journal, plan, context).and_then(|()| journal.finish()) {
         Ok(()) => ApplyError::Failed { step, source },
@@ -261,12 +285,15 @@ fn take(
         Step::AwaitReady => return await_ready(plan, context),
         Step::ScrubSeed { pool, volume } => scrub(hypervisor, VolumeRef::Named(pool, volume))?,
         Step::ShutDown { deadline_s } => {
-            shut_down(
+            let end = shut_down(
                 hypervisor,
                 uuid,
                 Duration::from_secs(*deadline_s),
                 context.interrupt,
             )?;
+            if end == ShutDown::Interrupted {
+                return Err(StepError::Interrupted);
+            }
         }
         Step::UndefineDomain => domains.undefine(uuid)?,
         Step::DeleteVolume { pool, volume } => volumes.delete(VolumeRef::Named(pool, volume))?,
@@ -308,8 +335,19 @@ pub fn scrub(hypervisor: &dyn Hypervisor, volume: VolumeRef<'_>) -> Result<(), H
     }
 }
 
-/// Presses the power button, waits until the deadline, then cuts the power. Returns whether the
-/// guest went by itself.
+/// How a guest's shutdown ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShutDown {
+    /// The guest went by itself, or was down already.
+    Graceful,
+    /// The deadline passed, and its power was cut.
+    Cut,
+    /// The user interrupted; the guest may still go by itself.
+    Interrupted,
+}
+
+/// Presses the power button, waits until the deadline, then cuts the power. An interruption ends the
+/// waiting, and never cuts the power.
 ///
 /// # Errors
 /// The hypervisor refuses.
@@ -318,7 +356,7 @@ pub fn shut_down(
     uuid: &str,
     deadline: Duration,
     interrupt: &Interrupt,
-) -> Result<bool, HostError> {
+) -> Result<ShutDown, HostError> {
     let domains = hypervisor.domains();
     let active = || {
         domains
@@ -326,21 +364,28 @@ pub fn shut_down(
             .map(|state| state.is_some_and(|state| state.is_active()))
     };
     if !active()? {
-        return Ok(true);
+        return Ok(ShutDown::Graceful);
     }
     let begun = Instant::now();
     if !deadline.is_zero() {
-        domains.power(uuid, Power::Button)?;
-        while begun.elapsed() < deadline && !interrupt.leave() {
+        match domains.power(uuid, Power::Button) {
+            // It went by itself between the look and the button.
+            Err(_) if !active()? => return Ok(ShutDown::Graceful),
+            other => other?,
+        }
+        while begun.elapsed() < deadline {
             std::thread::sleep(SHUTDOWN_POLL.min(deadline));
             if !active()? {
-                return Ok(true);
+                return Ok(ShutDown::Graceful);
+            }
+            if interrupt.stop() {
+                return Ok(ShutDown::Interrupted);
             }
         }
     }
     match domains.power(uuid, Power::Cut) {
         // It went by itself between the look and the cut.
-        Err(_) if !active()? => Ok(true),
-        other => other.map(|()| false),
+        Err(_) if !active()? => Ok(ShutDown::Graceful),
+        other => other.map(|()| ShutDown::Cut),
     }
 }

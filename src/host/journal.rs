@@ -2,7 +2,8 @@
 //! each step is marked before and after; what `kill -9` leaves is enough to finish or to undo.
 //!
 //! One folder a VM and connection: `plan.json`, `seed.iso` (0600: it holds the guest's private host
-//! key), `log` (a line a mark). The folder goes when nothing remains to be done.
+//! key), `log` (a line a mark). The folder appears whole and goes whole: while it is made it has
+//! another name, and so while it is removed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -21,7 +22,10 @@ use crate::paths::{Paths, private_dir};
 pub struct Journal {
     folder: PathBuf,
     plan: Plan,
-    log: File,
+    /// Open from the first mark on: who only looks changes nothing.
+    log: Option<File>,
+    /// Bytes of whole lines in the log; what stands behind them was cut off.
+    whole: u64,
     marks: Vec<Mark>,
 }
 
@@ -78,10 +82,48 @@ pub fn leftovers(paths: &Paths, uri: &str) -> Vec<String> {
         .filter_map(Result::ok)
         .filter(|entry| entry.path().join("plan.json").exists())
         .filter_map(|entry| entry.file_name().into_string().ok())
+        // Half made or half removed; the name of a VM has no dot.
+        .filter(|name| !name.contains('.'))
         .collect();
     names.sort();
     names
 }
+
+/// Removes what a killed run has left of a journal's folder that it was making or removing. Only
+/// for who holds the VM's lock.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn sweep(folder: &Path) -> Result<(), HostError> {
+    for name in [staging(folder), closing(folder)] {
+        match fs::remove_dir_all(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(HostError::file("remove", name)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The folder while it is made.
+fn staging(folder: &Path) -> PathBuf {
+    folder.with_extension("new")
+}
+
+/// The folder while it is removed.
+fn closing(folder: &Path) -> PathBuf {
+    folder.with_extension("old")
+}
+
+/// A moment at which tests end the process.
+#[cfg(feature = "fake")]
+fn moment(name: &str) {
+    crate::fake::at(name);
+}
+
+#[cfg(not(feature = "fake"))]
+fn moment(_name: &str) {}
 
 impl Journal {
     /// Begins the journal of a plan. The folder appears with everything in it, or not at all.
@@ -89,10 +131,8 @@ impl Journal {
     /// # Errors
     /// The folder cannot be written.
     pub fn begin(folder: &Path, plan: Plan, seed: Option<&[u8]>) -> Result<Self, HostError> {
-        let staging = folder.with_extension("new");
-        if staging.exists() {
-            fs::remove_dir_all(&staging).map_err(HostError::file("remove", &staging))?;
-        }
+        sweep(folder)?;
+        let staging = staging(folder);
         private_dir(&staging)?;
         let stored = Stored {
             version: VERSION,
@@ -108,16 +148,18 @@ impl Journal {
         }
         write_synced(&staging.join("log"), b"")?;
         sync_dir(&staging)?;
+        moment("staged");
         fs::rename(&staging, folder).map_err(HostError::file("write", folder))?;
         if let Some(parent) = folder.parent() {
             sync_dir(parent)?;
         }
-        let log = open_log(folder)?;
+        moment("written");
         let marks = vec![Mark::Pending; stored.plan.steps.len()];
         Ok(Self {
             folder: folder.to_owned(),
             plan: stored.plan,
-            log,
+            log: None,
+            whole: 0,
             marks,
         })
     }
@@ -147,11 +189,13 @@ impl Journal {
         }
         let log_path = folder.join("log");
         let text = fs::read_to_string(&log_path).map_err(HostError::file("read", &log_path))?;
-        let marks = read_marks(&text, stored.plan.steps.len());
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let marks = read_marks(&text[..whole], stored.plan.steps.len());
         Ok(Some(Self {
             folder: folder.to_owned(),
             plan: stored.plan,
-            log: open_log(folder)?,
+            log: None,
+            whole: whole as u64,
             marks,
         }))
     }
@@ -187,16 +231,29 @@ impl Journal {
             Mark::Begun => "begun",
             Mark::Done => "done",
         };
-        let failed = |error| HostError::file("write", self.folder.join("log"))(error);
-        self.log
-            .write_all(format!("{word} {step}\n").as_bytes())
-            .map_err(failed)?;
-        let failed = |error| HostError::file("write", self.folder.join("log"))(error);
-        self.log.sync_data().map_err(failed)?;
+        let line = format!("{word} {step}\n");
+        self.append(&line)
+            .map_err(HostError::file("write", self.folder.join("log")))?;
+        moment(&format!("{word}:{step}"));
         if let Some(place) = self.marks.get_mut(step) {
             *place = mark;
         }
         Ok(())
+    }
+
+    fn append(&mut self, line: &str) -> std::io::Result<()> {
+        if self.log.is_none() {
+            let log = OpenOptions::new()
+                .append(true)
+                .open(self.folder.join("log"))?;
+            log.set_len(self.whole)?;
+            self.log = Some(log);
+        }
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        log.write_all(line.as_bytes())?;
+        log.sync_data()
     }
 
     /// Removes the journal: nothing remains to be done.
@@ -204,20 +261,20 @@ impl Journal {
     /// # Errors
     /// The folder cannot be removed.
     pub fn finish(self) -> Result<(), HostError> {
-        // The plan first: without it the folder is no journal, whatever happens next.
-        let plan = self.folder.join("plan.json");
-        fs::remove_file(&plan).map_err(HostError::file("remove", &plan))?;
-        fs::remove_dir_all(&self.folder).map_err(HostError::file("remove", &self.folder))
+        let closing = closing(&self.folder);
+        fs::rename(&self.folder, &closing).map_err(HostError::file("remove", &self.folder))?;
+        if let Some(parent) = self.folder.parent() {
+            sync_dir(parent)?;
+        }
+        moment("closing");
+        fs::remove_dir_all(&closing).map_err(HostError::file("remove", &closing))
     }
 }
 
-/// Reads the marks; a last line that was cut off does not count.
+/// Reads the marks.
 fn read_marks(text: &str, steps: usize) -> Vec<Mark> {
     let mut marks = vec![Mark::Pending; steps];
-    for line in text
-        .split_inclusive('\n')
-        .filter_map(|line| line.strip_suffix('\n'))
-    {
+    for line in text.lines() {
         let Some((word, step)) = line.split_once(' ') else {
             continue;
         };
@@ -231,18 +288,11 @@ fn read_marks(text: &str, steps: usize) -> Vec<Mark> {
         *place = match word {
             "begun" => Mark::Begun,
             "done" => Mark::Done,
-            _ => Mark::Pending,
+            "undone" => Mark::Pending,
+            _ => continue,
         };
     }
     marks
-}
-
-fn open_log(folder: &Path) -> Result<File, HostError> {
-    let path = folder.join("log");
-    OpenOptions::new()
-        .append(true)
-        .open(&path)
-        .map_err(HostError::file("open", path))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), HostError> {

@@ -4,10 +4,15 @@
 
 /// The one loop that runs steps.
 pub mod apply;
+/// From a connection URI to the doors behind it.
+pub mod connect;
 /// The doors: what is asked of a hypervisor.
 pub mod doors;
 /// What went wrong with the world.
 pub mod error;
+/// A hypervisor in a file, for tests.
+#[cfg(feature = "fake")]
+pub mod fake;
 /// Interruption by the user.
 pub mod interrupt;
 /// A plan on disk, with how far it has come.

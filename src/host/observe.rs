@@ -144,7 +144,7 @@ fn local_image(path: &str) -> Option<ImageFacts> {
         format: "raw".to_owned(),
         capacity: length,
         allocation: length,
-        backing: None,
+        ..VolumeXml::default()
     };
     Some(image_facts(volume, &head))
 }

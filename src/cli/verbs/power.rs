@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trustnet_core::observed::{DomainFacts, Owner};
 use trustnet_core::record::{Record, Role};
-use trustnet_host::apply;
+use trustnet_host::apply::{self, ShutDown};
 use trustnet_host::doors::{Power, VolumeRef};
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::ready::{self, AwaitError, ReadyOptions};
@@ -192,9 +192,18 @@ fn stop_one(
     }
     let progress = program.ui.progress(name);
     progress.begin("shutting down");
-    let graceful = apply::shut_down(&*host.hypervisor, &domain.xml.uuid, deadline, interrupt)?;
+    let end = apply::shut_down(&*host.hypervisor, &domain.xml.uuid, deadline, interrupt)?;
     drop(progress);
-    let how = if graceful { "" } else { " (its power was cut)" };
+    let how = match end {
+        ShutDown::Graceful => "",
+        ShutDown::Cut => " (its power was cut)",
+        ShutDown::Interrupted => {
+            return Err(Failure::new(
+                Exit::Interrupted,
+                format!("interrupted; `{name}` may still shut down"),
+            ));
+        }
+    };
     program
         .ui
         .result(format!("Successfully stopped VM '{name}'{how}\n"));

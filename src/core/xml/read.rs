@@ -14,6 +14,10 @@ pub struct DomainXml {
     pub uuid: String,
     /// The domain type, such as `kvm`.
     pub kind: String,
+    /// Number of vCPUs.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
     /// MAC addresses, in lower case; those in QEMU arguments too.
     pub macs: Vec<String>,
     /// Names of tap devices.
@@ -148,6 +152,7 @@ pub fn read_record(xml: &str) -> Option<String> {
 #[must_use]
 pub fn read_domain(xml: &str) -> DomainXml {
     let mut facts = DomainXml::default();
+    let mut memory_unit = None;
     walk(xml, |path, seen| {
         let Some((&"domain", path)) = path.split_first() else {
             return;
@@ -156,6 +161,11 @@ pub fn read_domain(xml: &str) -> DomainXml {
             ([], Seen::Start(tag)) => facts.kind = tag.attribute("type").unwrap_or_default(),
             (["name"], Seen::Text(value)) => facts.name = value.to_owned(),
             (["uuid"], Seen::Text(value)) => facts.uuid = value.to_owned(),
+            (["vcpu"], Seen::Text(value)) => facts.vcpus = value.parse().unwrap_or(0),
+            (["memory"], Seen::Start(tag)) => memory_unit = tag.attribute("unit"),
+            (["memory"], Seen::Text(value)) => {
+                facts.memory_mib = mebibytes(value, memory_unit.as_deref());
+            }
             (["os", "nvram"], _) => facts.nvram = true,
             (["os"], Seen::Start(tag)) if tag.attribute("firmware").as_deref() == Some("efi") => {
                 facts.nvram = true
@@ -191,6 +201,17 @@ pub fn read_domain(xml: &str) -> DomainXml {
         }
     });
     facts
+}
+
+/// libvirt itself writes KiB, and takes a number without a unit as such.
+fn mebibytes(number: &str, unit: Option<&str>) -> u64 {
+    let number: u64 = number.parse().unwrap_or(0);
+    match unit {
+        Some("MiB" | "M") => number,
+        Some("GiB" | "G") => number.saturating_mul(1024),
+        Some("b" | "bytes") => number >> 20,
+        _ => number >> 10,
+    }
 }
 
 fn read_disk(disk: &mut DiskFacts, path: &[&str], tag: &Tag<'_>) {

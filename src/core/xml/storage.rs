@@ -16,6 +16,8 @@ pub struct PoolXml {
 /// Facts of a volume's XML.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VolumeXml {
+    /// The name in its pool.
+    pub name: String,
     /// The path on the hypervisor.
     pub path: String,
     /// The format, such as `qcow2`.
@@ -98,6 +100,7 @@ pub fn read_pool(xml: &str) -> PoolXml {
 pub fn read_volume(xml: &str) -> VolumeXml {
     let mut facts = VolumeXml::default();
     read::walk(xml, |path, event| match (path, event) {
+        (["volume", "name"], read::Seen::Text(value)) => facts.name = value.to_owned(),
         (["volume", "target", "path"], read::Seen::Text(value)) => facts.path = value.to_owned(),
         (["volume", "target", "format"], read::Seen::Start(tag)) => {
             facts.format = tag.attribute("type").unwrap_or_default();

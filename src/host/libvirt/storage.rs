@@ -77,9 +77,10 @@ impl Volumes for Libvirt {
 
     fn create(&self, pool: &str, xml: &str) -> Result<(), HostError> {
         let run = || StorageVol::create_xml(&self.pool(pool)?, xml, 0).map(drop);
-        run().map_err(HostError::storage(format!(
-            "create a volume in pool `{pool}`"
-        )))
+        let name = || read_volume(xml).name;
+        run().map_err(|error| {
+            HostError::storage(format!("create volume `{pool}/{}`", name()))(error)
+        })
     }
 
     fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<(), HostError> {

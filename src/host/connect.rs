@@ -1,0 +1,17 @@
+//! From a connection URI to the doors behind it.
+
+use crate::doors::Hypervisor;
+use crate::error::HostError;
+use crate::libvirt::Libvirt;
+
+/// Connects to a hypervisor.
+///
+/// # Errors
+/// It is not reached.
+pub fn connect(uri: &str) -> Result<Box<dyn Hypervisor>, HostError> {
+    #[cfg(feature = "fake")]
+    if let Some(path) = uri.strip_prefix("fake://") {
+        return Ok(Box::new(crate::fake::Fake::open(path.as_ref())?));
+    }
+    Ok(Box::new(Libvirt::connect(uri)?))
+}

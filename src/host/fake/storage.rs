@@ -1,0 +1,233 @@
+//! Pools and volumes.
+
+use std::collections::BTreeMap;
+
+use trustnet_core::observed::PoolFacts;
+use trustnet_core::xml::{VolumeXml, read_pool, read_volume};
+
+use super::state::{Pool, State, Volume, qcow2_header};
+use super::{Fake, exists, not_found};
+use crate::doors::{Pools, VolumeRef, Volumes};
+use crate::error::{BackendError, HostError};
+
+/// What a new volume takes in its pool before anything is written to it.
+const NEW_VOLUME: u64 = 256 << 10;
+
+impl Pools for Fake {
+    fn find(&self, name: &str) -> Result<Option<PoolFacts>, HostError> {
+        let facts = |pool: &Pool| PoolFacts {
+            xml: read_pool(&pool.xml),
+            active: pool.active,
+            available: pool.available,
+            volumes: BTreeMap::new(),
+        };
+        self.call("pools.find", |state| Ok(state.pools.get(name).map(facts)))
+            .map_err(HostError::storage(format!("look up storage pool `{name}`")))
+    }
+
+    fn ensure(&self, name: &str, xml: &str) -> Result<(), HostError> {
+        self.call("pools.ensure", |state| {
+            let missing = || Pool {
+                xml: xml.to_owned(),
+                ..Pool::new(name, "")
+            };
+            state
+                .pools
+                .entry(name.to_owned())
+                .or_insert_with(missing)
+                .active = true;
+            Ok(())
+        })
+        .map_err(HostError::storage(format!("make storage pool `{name}`")))
+    }
+
+    fn refresh(&self, name: &str) -> Result<(), HostError> {
+        self.call("pools.refresh", |state| {
+            let pool = active(state, name)?;
+            let unseen = std::mem::take(&mut pool.unseen);
+            pool.volumes.extend(unseen);
+            Ok(())
+        })
+        .map_err(HostError::storage(format!("refresh storage pool `{name}`")))
+    }
+}
+
+impl Volumes for Fake {
+    fn find(&self, volume: VolumeRef<'_>) -> Result<Option<VolumeXml>, HostError> {
+        self.call("volumes.find", |state| {
+            let Some((pool, name)) = locate(state, volume)? else {
+                return Ok(None);
+            };
+            Ok(state.pools[&pool]
+                .volumes
+                .get(&name)
+                .map(|found| facts(&state.pools[&pool], &name, found)))
+        })
+        .map_err(HostError::storage(format!("look up {volume}")))
+    }
+
+    fn create(&self, pool: &str, xml: &str) -> Result<(), HostError> {
+        let name = read_volume(xml).name;
+        self.call("volumes.create", |state| {
+            let pool = active(state, pool)?;
+            if name.is_empty() {
+                return Err(BackendError::other(
+                    "XML error: missing volume name element",
+                ));
+            }
+            if pool.volumes.contains_key(&name) {
+                return Err(exists(format!("storage volume '{name}' exists already")));
+            }
+            pool.available = room(pool.available, NEW_VOLUME, &name)?;
+            pool.volumes.insert(
+                name.clone(),
+                Volume {
+                    xml: xml.to_owned(),
+                    content: Vec::new(),
+                },
+            );
+            Ok(())
+        })
+        .map_err(HostError::storage(format!("create volume `{pool}/{name}`")))
+    }
+
+    fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<(), HostError> {
+        self.call("volumes.write", |state| {
+            let (pool, name) = locate(state, volume)?.ok_or_else(|| missing(volume))?;
+            let pool = active(state, &pool)?;
+            let available = pool.available;
+            let Some(found) = pool.volumes.get_mut(&name) else {
+                return Err(missing(volume));
+            };
+            let more = bytes.len().saturating_sub(found.content.len());
+            let left = room(available, more as u64, &name)?;
+            found.content.resize(found.content.len() + more, 0);
+            found.content[..bytes.len()].copy_from_slice(bytes);
+            pool.available = left;
+            Ok(())
+        })
+        .map_err(HostError::storage(format!("write {volume}")))
+    }
+
+    fn read(&self, volume: VolumeRef<'_>, length: u64) -> Result<Vec<u8>, HostError> {
+        self.call("volumes.read", |state| {
+            let (pool, name) = locate(state, volume)?.ok_or_else(|| missing(volume))?;
+            let pool = active(state, &pool)?;
+            let found = pool.volumes.get(&name).ok_or_else(|| missing(volume))?;
+            Ok(bytes_of(found, length))
+        })
+        .map_err(HostError::storage(format!("read {volume}")))
+    }
+
+    fn delete(&self, volume: VolumeRef<'_>) -> Result<(), HostError> {
+        self.call("volumes.delete", |state| {
+            let Some((pool, name)) = locate(state, volume)? else {
+                return Ok(());
+            };
+            let pool = active(state, &pool)?;
+            if let Some(gone) = pool.volumes.remove(&name) {
+                pool.available += NEW_VOLUME + gone.content.len() as u64;
+            }
+            Ok(())
+        })
+        .map_err(HostError::storage(format!("delete {volume}")))
+    }
+}
+
+/// All files that a domain could open, by path.
+pub(super) fn files(state: &State) -> Vec<String> {
+    let paths = |pool: &Pool| {
+        let folder = read_pool(&pool.xml).path;
+        pool.volumes
+            .keys()
+            .chain(pool.unseen.keys())
+            .map(|name| format!("{folder}/{name}"))
+            .collect::<Vec<_>>()
+    };
+    state.pools.values().flat_map(paths).collect()
+}
+
+/// Pool and name of a volume that is there. A pool that is not active does not tell.
+fn locate(state: &State, volume: VolumeRef<'_>) -> Result<Option<(String, String)>, BackendError> {
+    match volume {
+        VolumeRef::Named(pool, name) => {
+            let Some(found) = state.pools.get(pool) else {
+                return Ok(None);
+            };
+            if !found.active {
+                return Err(inactive(pool));
+            }
+            Ok(found
+                .volumes
+                .contains_key(name)
+                .then(|| (pool.to_owned(), name.to_owned())))
+        }
+        VolumeRef::Path(path) => {
+            for (pool, found) in state.pools.iter().filter(|(_, pool)| pool.active) {
+                let folder = read_pool(&found.xml).path;
+                let name = path
+                    .strip_prefix(&folder)
+                    .and_then(|rest| rest.strip_prefix('/'));
+                if let Some(name) = name.filter(|name| found.volumes.contains_key(*name)) {
+                    return Ok(Some((pool.clone(), name.to_owned())));
+                }
+            }
+            Ok(None)
+        }
+    }
+}
+
+fn active<'a>(state: &'a mut State, pool: &str) -> Result<&'a mut Pool, BackendError> {
+    let found = state.pools.get_mut(pool).ok_or_else(|| {
+        not_found(format!(
+            "Storage pool not found: no storage pool with matching name '{pool}'"
+        ))
+    })?;
+    if found.active {
+        Ok(found)
+    } else {
+        Err(inactive(pool))
+    }
+}
+
+fn facts(pool: &Pool, name: &str, volume: &Volume) -> VolumeXml {
+    let mut facts = read_volume(&volume.xml);
+    facts.path = format!("{}/{name}", read_pool(&pool.xml).path);
+    facts.allocation = volume.content.len() as u64;
+    facts
+}
+
+/// What the file of a volume holds: what was written, else a fresh disk's bytes.
+fn bytes_of(volume: &Volume, length: u64) -> Vec<u8> {
+    let facts = read_volume(&volume.xml);
+    let mut bytes = volume.content.clone();
+    if facts.format == "qcow2" && bytes.is_empty() {
+        bytes = qcow2_header(facts.capacity);
+    }
+    let end = if facts.format == "qcow2" {
+        bytes.len() as u64
+    } else {
+        facts.capacity
+    };
+    bytes.resize(usize::try_from(length.min(end)).unwrap_or(usize::MAX), 0);
+    bytes
+}
+
+fn room(available: u64, wanted: u64, name: &str) -> Result<u64, BackendError> {
+    let full = || {
+        BackendError::other(format!(
+            "cannot write file '{name}': No space left on device"
+        ))
+    };
+    available.checked_sub(wanted).ok_or_else(full)
+}
+
+fn inactive(pool: &str) -> BackendError {
+    BackendError::other(format!(
+        "Requested operation is not valid: storage pool '{pool}' is not active"
+    ))
+}
+
+fn missing(volume: VolumeRef<'_>) -> BackendError {
+    not_found(format!("Storage volume not found: no {volume}"))
+}

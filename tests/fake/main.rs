@@ -1,0 +1,7 @@
+//! The program against a hypervisor in a file: everything that needs no real guest.
+
+#![expect(clippy::expect_used, reason = "a test fails where it expects")]
+
+mod crash;
+mod home;
+mod steps;
