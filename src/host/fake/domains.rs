@@ -1,13 +1,14 @@
 //! Domains, and what the host has.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use trustnet_core::observed::{DomainFacts, DomainState};
 use trustnet_core::xml::{DomainCapabilities, DomainType, DomainXml, read_domain};
 
 use super::state::{Domain, State};
 use super::{Fake, not_found, storage};
-use crate::doors::{Domains, HostInfo, ListedDomain, Power, Survey};
+use crate::doors::{Domains, HostInfo, ListedDomain, Power, Probes, Proof, Survey};
 use crate::error::{BackendError, BackendErrorKind, HostError};
 
 impl Survey for Fake {
@@ -17,6 +18,7 @@ impl Survey for Fake {
                 uri: format!("fake://{}", self.path.display()),
                 session: state.host.session,
                 local: false,
+                identity: "fake".to_owned(),
                 arch: state.host.arch.clone(),
                 free_memory_mib: state.host.free_memory_mib,
             })
@@ -65,6 +67,22 @@ impl Survey for Fake {
                 .collect())
         })
         .map_err(HostError::vm("read the records of the domains"))
+    }
+}
+
+impl Probes for Fake {
+    fn boot(
+        &self,
+        kind: DomainType,
+        _folder: &str,
+        _deadline: Duration,
+    ) -> Result<Proof, HostError> {
+        let proof = |state: &mut State| {
+            let works = kind == DomainType::Qemu || state.host.kvm;
+            Ok(if works { Proof::Passed } else { Proof::Silent })
+        };
+        self.call("probes.boot", proof)
+            .map_err(HostError::vm("boot a probe"))
     }
 }
 

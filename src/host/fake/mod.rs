@@ -16,7 +16,7 @@ mod storage;
 
 use std::path::{Path, PathBuf};
 
-use crate::doors::{Domains, Guests, Hypervisor, Pools, Survey, Volumes};
+use crate::doors::{Domains, Guests, Hypervisor, Pools, Probes, Survey, Volumes};
 use crate::error::{BackendError, BackendErrorKind, HostError};
 use crate::lock::Lock;
 
@@ -119,6 +119,9 @@ impl Hypervisor for Fake {
         self
     }
     fn guests(&self) -> &dyn Guests {
+        self
+    }
+    fn probes(&self) -> &dyn Probes {
         self
     }
 }

@@ -44,6 +44,9 @@ pub struct Host {
     pub session: bool,
     /// Architecture.
     pub arch: String,
+    /// Whether a probe passes with KVM.
+    #[serde(default)]
+    pub kvm: bool,
     /// Free memory in MiB.
     pub free_memory_mib: Option<u64>,
     /// The XML of the domain capabilities, by domain type.
