@@ -248,7 +248,7 @@ fn json(home: &Home, args: &[&str]) -> serde_json::Value {
 /// What decides for or against KVM must itself be sound: where guests come up, it does too.
 #[test]
 fn the_probe_comes_to_its_end_where_guests_do_and_leaves_nothing() {
-    let home = Home::new();
+    let home = Home::at("qemu:///session");
     // The daemon that virsh starts stays for a while; our own connection is to its socket.
     let pools = home.virsh(&["pool-list", "--all", "--name"]).out;
     let socket = home.path("run/libvirt/libvirt-sock");
