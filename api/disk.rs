@@ -11,11 +11,12 @@ use crate::quantity::Quantity;
 pub struct BootDisk {
     /// Size in units of 1024³ bytes (the name is Foundry's). Give this or `size`.
     #[serde(default, rename = "sizeGB", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub size_gb: Option<u64>,
     /// Size as a quantity, such as `10Gi`. Give this or `sizeGB`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Quantity>,
-    /// The base image: a volume `name`, `pool:name`, or a file path (contains `/` or starts with `.`).
+    /// The base image: a volume `name`, `pool:name`, or an absolute path on the hypervisor.
     /// Give this or `empty`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -25,7 +26,7 @@ pub struct BootDisk {
     /// The pool that holds the image; default `foundry-images`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pool: Option<String>,
-    /// The format of the new volume; default `qcow2`.
+    /// The format of the new volume; default `qcow2`. `raw` is for empty disks only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<DiskFormat>,
 }
@@ -45,17 +46,20 @@ pub enum DiskFormat {
 #[serde(rename_all = "camelCase")]
 pub struct DataDisk {
     /// Device name in the guest, `vdb` to `vdz`; each at most once.
+    #[schemars(regex(pattern = "^vd[b-z]$"))]
     pub device: String,
     /// Size in units of 1024³ bytes (the name is Foundry's). Give this or `size`.
     #[serde(default, rename = "sizeGB", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub size_gb: Option<u64>,
     /// Size as a quantity, such as `10Gi`. Give this or `sizeGB`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Quantity>,
-    /// File system to make when, and only when, the disk is empty.
+    /// File system to make when, and only when, the disk is empty; default `ext4` where
+    /// `mountPath` is given, else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filesystem: Option<Filesystem>,
-    /// Absolute path at which the guest mounts the disk; needs `filesystem`.
+    /// Absolute path at which the guest mounts the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mount_path: Option<String>,
     /// What `destroy` does with the volume; default `Delete`.

@@ -13,10 +13,11 @@ pub struct NetworkInterface {
     /// Several static addresses, each with its prefix length; for IPv6 and dual-stack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ips: Vec<String>,
-    /// Whether the guest asks for an address: `ipv4`, `ipv6` or `both`.
+    /// Whether the guest asks for an address: `ipv4`, `ipv6` or `both`; default `ipv4` on `user`,
+    /// and on `network` where no static address is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dhcp: Option<Dhcp>,
-    /// The IPv4 or IPv6 gateway.
+    /// The IPv4 or IPv6 gateway; needs a static address of its family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
     /// The gateway of the second family, where `gateway` names the first.
@@ -43,6 +44,7 @@ pub struct NetworkInterface {
     pub segment: Option<String>,
     /// VLAN tag, 1 to 4094; with `bridge` (Open vSwitch) or `network`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4094))]
     pub vlan: Option<u16>,
     /// Whether the firmware may boot from this interface; default false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,5 +73,6 @@ pub enum Dhcp {
 pub struct UserNetwork {
     /// The port of 127.0.0.1 that is forwarded to the guest's port 22; default: a free one is chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub ssh_port: Option<u16>,
 }

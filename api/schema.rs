@@ -1,7 +1,117 @@
-//! The JSON Schema of spec files.
+//! The JSON Schema of spec files, generated from the types.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::vm::VirtualMachine;
+
+/// Where the schema says it lives.
+const ID: &str = "https://trustnet.io/schema/trustnet.io_v1alpha1_virtualmachine.json";
 
 /// The schema of a virtual machine, as text.
 #[must_use]
 pub fn virtual_machine_text() -> String {
-    String::new()
+    let mut schema = generate(false);
+    if let Some(root) = schema.as_object_mut() {
+        root.insert("$id".to_owned(), json!(ID));
+    }
+    format!("{schema:#}\n")
+}
+
+/// The schema of a virtual machine with every type in its place, without references.
+#[must_use]
+pub fn virtual_machine_inline() -> Value {
+    generate(true)
+}
+
+fn generate(inline: bool) -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = inline);
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<VirtualMachine>()
+        .to_value();
+    tidy(&mut schema);
+    schema
+}
+
+/// What no one writes is not offered (`null`), what no one knows is refused.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            no_null(fields);
+            // Prose is wrapped for the source; a schema's reader wraps it anew.
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text
+                    .replace("\n\n", "\r")
+                    .replace('\n', " ")
+                    .replace('\r', "\n\n");
+            }
+            if fields.get("properties").is_some_and(Value::is_object) {
+                fields.insert("additionalProperties".to_owned(), json!(false));
+            }
+            if let Some(Value::Object(properties)) = fields.get_mut("properties")
+                && properties.contains_key("sshPasswordAuth")
+            {
+                properties.insert("sshPwauth".to_owned(), json!({
+                    "type": "boolean",
+                    "deprecated": true,
+                    "description": "Another name of `sshPasswordAuth`, from Foundry's design document.",
+                    "x-alias-of": "sshPasswordAuth",
+                }));
+            }
+            fields.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn no_null(fields: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = fields.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            fields.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(branches)) = fields.get("anyOf") {
+        let real: Vec<Value> = branches
+            .iter()
+            .filter(|branch| branch.get("type") != Some(&json!("null")))
+            .cloned()
+            .collect();
+        if let [Value::Object(only)] = real.as_slice() {
+            fields.remove("anyOf");
+            for (key, value) in only {
+                fields.entry(key).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    if let Some(Value::Array(values)) = fields.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if fields.get("default").is_some_and(Value::is_null) {
+        fields.remove("default");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn the_committed_schema_is_what_the_types_say() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("schema/trustnet.io_v1alpha1_virtualmachine.json");
+        let text = super::virtual_machine_text();
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::create_dir_all(path.with_file_name("")).expect("the folder can be made");
+            std::fs::write(&path, &text).expect("the schema can be written");
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == text,
+            "run `UPDATE_GOLDEN=1 cargo test -p trustnet-api` and commit the schema"
+        );
+    }
 }

@@ -73,13 +73,13 @@ impl Serialize for SecretString {
         let mut map = serializer.serialize_map(Some(1))?;
         match self.redact() {
             Self::ValueFrom(ValueFrom::File(path)) => {
-                map.serialize_entry("valueFrom", &From::File(&path))?
+                map.serialize_entry("valueFrom", &From::File(&path))?;
             }
             Self::ValueFrom(ValueFrom::Env(name)) => {
-                map.serialize_entry("valueFrom", &From::Env(&name))?
+                map.serialize_entry("valueFrom", &From::Env(&name))?;
             }
             Self::Redacted(digest) | Self::Inline(digest) => {
-                map.serialize_entry("redacted", &digest)?
+                map.serialize_entry("redacted", &digest)?;
             }
         }
         map.end()

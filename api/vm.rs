@@ -15,8 +15,10 @@ use crate::status::VirtualMachineStatus;
 #[serde(rename_all = "camelCase")]
 pub struct VirtualMachine {
     /// `trustnet.io/v1alpha1`, or `foundry.cofront.xyz/v1alpha1` for a file written for Foundry.
+    #[schemars(extend("enum" = [crate::TRUSTNET_V1ALPHA1, crate::FOUNDRY_V1ALPHA1]))]
     pub api_version: String,
     /// `VirtualMachine`.
+    #[schemars(extend("enum" = [crate::VIRTUAL_MACHINE]))]
     pub kind: String,
     /// Who the VM is.
     pub metadata: ObjectMeta,
@@ -32,9 +34,11 @@ pub struct VirtualMachine {
 #[serde(rename_all = "camelCase")]
 pub struct VirtualMachineSpec {
     /// Number of virtual CPUs, at least 1.
+    #[schemars(range(min = 1))]
     pub vcpus: u32,
     /// Memory in GiB, at least 1. Give this or `memory`.
     #[serde(default, rename = "memoryGiB", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub memory_gib: Option<u64>,
     /// Memory as a quantity, such as `768Mi` or `2Gi`. Give this or `memoryGiB`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +58,7 @@ pub struct VirtualMachineSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data_disks: Vec<DataDisk>,
     /// Network interfaces, at least one.
+    #[schemars(length(min = 1))]
     pub network_interfaces: Vec<NetworkInterface>,
     /// What cloud-init does at the first boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,6 +26,18 @@ pub fn item(path: &str, index: usize) -> String {
     text
 }
 
+/// The path of the field or list that `path` lies in.
+#[must_use]
+pub fn parent(path: &str) -> &str {
+    // A quoted key may hold anything; its bracket is the last that a quote follows.
+    let end = path
+        .ends_with("\"]")
+        .then(|| path.rfind("[\""))
+        .flatten()
+        .or_else(|| path.rfind(['.', '[']));
+    &path[..end.unwrap_or(0)]
+}
+
 /// Whether `path` is `root` or lies below it.
 #[must_use]
 pub fn is_within(path: &str, root: &str) -> bool {
@@ -37,7 +49,7 @@ pub fn is_within(path: &str, root: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{field, is_within, item};
+    use super::{field, is_within, item, parent};
 
     #[test]
     fn a_path_reads_as_it_would_be_written() {
@@ -45,6 +57,19 @@ mod tests {
         assert_eq!(item(&field("spec", "dataDisks"), 1), "spec.dataDisks[1]");
         assert_eq!(field("labels", "a.b/c"), "labels[\"a.b/c\"]");
         assert_eq!(field("labels", "\"\n"), "labels[\"\\\"\\n\"]");
+    }
+
+    #[test]
+    fn the_parent_of_a_field_is_what_holds_it() {
+        let cases = [
+            ("spec", ""),
+            ("spec.ips", "spec"),
+            ("spec.ips[0]", "spec.ips"),
+            ("metadata.labels[\"a.b/c\"]", "metadata.labels"),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(parent(path), expected, "{path}");
+        }
     }
 
     #[test]

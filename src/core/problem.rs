@@ -27,6 +27,17 @@ pub struct Problem {
     pub place: Option<Place>,
 }
 
+/// The most characters of a message or a hint: what a user wrote may be quoted in it.
+const MAX_TEXT: usize = 400;
+
+/// The fields whose line is not to be shown again: a secret may stand in it.
+const SECRET_FIELDS: [&str; 4] = [
+    "passwordHash",
+    "rawUserData",
+    "content",
+    "sshAuthorizedKeys",
+];
+
 /// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -46,7 +57,7 @@ impl Problem {
         Self {
             severity: Severity::Error,
             path: path.into(),
-            message: message.into(),
+            message: one_line(&message.into()),
             hint: None,
             place: None,
         }
@@ -64,10 +75,36 @@ impl Problem {
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
-            hint: Some(hint.into()),
+            hint: Some(one_line(&hint.into())),
             ..self
         }
     }
+
+    /// Whether a secret may stand on the line: then the line is not to be shown.
+    #[must_use]
+    pub fn concerns_secret(&self) -> bool {
+        let mut fields = self.path.split(['.', '[']);
+        fields.any(|field| SECRET_FIELDS.contains(&field))
+    }
+}
+
+/// The text without line breaks and other control characters, and not too much of it.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == MAX_TEXT {
+            line.push('…');
+            break;
+        }
+        // Direction marks could make the line read as something else.
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}') {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 impl fmt::Display for Problem {

@@ -1,20 +1,203 @@
-//! x
-/// x
+//! Text to wire types: every problem of a file at once, each with its place.
+
+mod check;
+mod foundry;
+mod places;
+mod scalar;
+mod text;
+mod tree;
+pub(crate) mod yaml;
+
+use std::sync::LazyLock;
+
+use serde_json::Value as Json;
+use trustnet_api::vm::VirtualMachine;
+use trustnet_api::{FOUNDRY_V1ALPHA1, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
+
+use self::check::Checked;
+use self::places::Places;
+use self::tree::{Node, Value};
+use crate::path;
+use crate::problem::{Place, Problem, Severity};
+use crate::vm::Vm;
+
+/// The most bytes that a file may have. Read one more at most: that is enough to refuse it.
 pub const MAX_BYTES: usize = 1 << 20;
-/// x
+
+/// The most problems of a file that are told.
+const MAX_PROBLEMS: usize = 100;
+
+static SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::virtual_machine_inline);
+
+/// A document of a file.
+#[derive(Debug, Clone)]
 pub struct Document {
-    /// x
-    pub vm: trustnet_api::vm::VirtualMachine,
+    /// What the user wrote.
+    pub vm: VirtualMachine,
+    places: Places,
 }
+
 impl Document {
-    /// x
-    pub fn place(&self, p: crate::problem::Problem) -> crate::problem::Problem {
-        p
+    /// The problem with the place of its field, or of the nearest field above it that is there.
+    #[must_use]
+    pub fn place(&self, problem: Problem) -> Problem {
+        located(problem, &self.places)
+    }
+
+    /// The place of a field, or of the nearest field above it that is there.
+    #[must_use]
+    pub fn place_of(&self, path: &str) -> Option<Place> {
+        self.places.get(path)
     }
 }
-/// x
-pub fn load(b: &[u8]) -> (Vec<Document>, Vec<crate::problem::Problem>) {
-    let v: Vec<trustnet_api::vm::VirtualMachine> =
-        serde_saphyr::from_multiple(std::str::from_utf8(b).unwrap()).unwrap();
-    (v.into_iter().map(|vm| Document { vm }).collect(), vec![])
+
+/// Reads the documents of a file. Those in which there is an error are among the problems only,
+/// with everything that is wrong with them, what [`Vm::resolve`] says included; the warnings of
+/// the others are there too. Nothing that the bytes hold makes this panic or take long.
+#[must_use]
+pub fn load(bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
+    let text = match text::decode(bytes) {
+        Ok(text) => text,
+        Err(problem) => return (Vec::new(), vec![problem]),
+    };
+    let (nodes, mut problems) = yaml::parse(text);
+    let broken = !problems.is_empty();
+    let mut documents = Vec::new();
+    for node in nodes.iter().filter(|node| !node.is_null()) {
+        let (document, found) = document(node, broken);
+        documents.extend(document);
+        problems.extend(found);
+    }
+    problems.sort_by_key(|problem| problem.place.map_or(0, |place| place.offset));
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    if more > 0 {
+        problems.truncate(MAX_PROBLEMS);
+        problems.push(Problem::error(
+            "",
+            format!("there are {more} more problems"),
+        ));
+    }
+    (documents, problems)
+}
+
+/// `broken`: whether something is wrong with the file as YAML already.
+fn document(node: &Node, broken: bool) -> (Option<Document>, Vec<Problem>) {
+    let places = Places::of(node);
+    if !matches!(node.value, Value::Mapping(_)) {
+        let message = format!("the document is {}, not a mapping", node.describe());
+        let problem = Problem::error("", message)
+            .hint(format!("begin it with `apiVersion: {TRUSTNET_V1ALPHA1}`"));
+        return (None, vec![located(problem, &places)]);
+    }
+    let strange = envelope(node);
+    if !strange.is_empty() {
+        let problems = strange.into_iter().map(|problem| located(problem, &places));
+        return (None, problems.collect());
+    }
+    let foundry = node.get("apiVersion").and_then(Node::text) == Some(FOUNDRY_V1ALPHA1);
+    // What a VM was is not taken from the file: it is left out where it cannot be read.
+    let node = without_status(node);
+    let mut checked = check::check("", &node.0, &SCHEMA, foundry);
+    if let Some(status) = node.1 {
+        let status = check::check("status", status, &SCHEMA["properties"]["status"], false);
+        if status.problems.is_empty() {
+            checked.json["status"] = status.json;
+        }
+    }
+    finish(checked, places, broken)
+}
+
+fn finish(checked: Checked, mut places: Places, broken: bool) -> (Option<Document>, Vec<Problem>) {
+    let Checked {
+        json,
+        mut problems,
+        suspect,
+        wanting,
+        aliases,
+    } = checked;
+    for (path, written) in aliases {
+        places.alias(path, &written);
+    }
+    let vm: Option<VirtualMachine> = match serde_json::from_value(json) {
+        Ok(vm) => Some(vm),
+        Err(error) => {
+            // Only what the schema cannot say is left for this.
+            if problems.is_empty() {
+                problems.push(Problem::error("", error.to_string()));
+            }
+            None
+        }
+    };
+    let refused = broken || problems.iter().any(|p| p.severity == Severity::Error);
+    if refused && let Some(vm) = &vm {
+        let more = Vm::resolve(vm).map_or_else(|errors| errors, |(_, warnings)| warnings);
+        let noise = |problem: &Problem| {
+            suspect
+                .iter()
+                .any(|path| path::is_within(&problem.path, path))
+                || wanting.contains(&problem.path)
+        };
+        problems.extend(more.into_iter().filter(|problem| !noise(problem)));
+    }
+    let problems = problems
+        .into_iter()
+        .map(|problem| located(problem, &places))
+        .collect();
+    let vm = vm.filter(|_| !refused);
+    (vm.map(|vm| Document { vm, places }), problems)
+}
+
+/// What is wrong with apiVersion and kind, which say how to read the rest.
+fn envelope(node: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let fields = [
+        ("apiVersion", &[TRUSTNET_V1ALPHA1, FOUNDRY_V1ALPHA1][..]),
+        ("kind", &[VIRTUAL_MACHINE][..]),
+    ];
+    for (key, known) in fields {
+        let hint = |word: &str| format!("write `{key}: {word}`");
+        let written = node.get(key).filter(|value| !value.is_null());
+        let problem = match written.map(|value| (value, value.text())) {
+            Some((_, Some(text))) if known.contains(&text) => continue,
+            Some((value, Some(text))) => {
+                let near = check::nearest(text, known);
+                let message = format!("the {key} {} is not known", value.describe());
+                Problem::error(key, message).hint(hint(near.unwrap_or(known[0])))
+            }
+            Some((value, None)) => {
+                let message = format!("{} stands where text belongs", value.describe());
+                Problem::error(key, message).hint(hint(known[0]))
+            }
+            None => Problem::error(key, format!("`{key}` is missing")).hint(hint(known[0])),
+        };
+        problems.push(problem);
+    }
+    problems
+}
+
+/// The document without its status, and the status.
+fn without_status(node: &Node) -> (Node, Option<&Node>) {
+    let Value::Mapping(entries) = &node.value else {
+        return (node.clone(), None);
+    };
+    let rest = entries
+        .iter()
+        .filter(|entry| entry.key != "status")
+        .cloned()
+        .collect();
+    let status = node.get("status").filter(|status| !status.is_null());
+    (
+        Node {
+            value: Value::Mapping(rest),
+            ..*node
+        },
+        status,
+    )
+}
+
+fn located(problem: Problem, places: &Places) -> Problem {
+    Problem {
+        place: problem.place.or_else(|| places.get(&problem.path)),
+        ..problem
+    }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::VmName;
 
 /// A MAC address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddr([u8; 6]);
 
 /// The name of a tap device of the host, at most 15 bytes.
@@ -43,6 +43,12 @@ impl MacAddr {
     pub fn of_ipv4(address: Ipv4Addr) -> Self {
         let [a, b, c, d] = address.octets();
         Self([0xbe, 0xef, a, b, c, d])
+    }
+}
+
+impl fmt::Debug for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MacAddr({self})")
     }
 }
 

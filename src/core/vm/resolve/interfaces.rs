@@ -57,17 +57,12 @@ fn interface(
     let addresses = addresses(root, wire, taken, report);
     let gateways = gateways(root, wire, &addresses, report);
     let dhcp = dhcp(root, wire, attachment.as_ref(), &addresses, report);
+    if let Some(vlan) = wire.vlan {
+        check_vlan(&format!("{root}.vlan"), vlan, attachment.as_ref(), report);
+    }
     let attachment = attachment.unwrap_or(Attachment::User { ssh_port: None });
     let (mac, tap) = identity(name, index, &attachment, &addresses, report.foundry());
     let mac = explicit_mac(root, wire, mac, taken, report);
-    if let Some(vlan) = wire.vlan {
-        let path = format!("{root}.vlan");
-        if !(1..=4094).contains(&vlan) {
-            report.error(path, format!("the VLAN tag {vlan} is not one of 1 to 4094"));
-        } else if !matches!(attachment, Attachment::Bridge(_) | Attachment::Network(_)) {
-            report.error(path, "a VLAN tag stands with `bridge` or `network` only");
-        }
-    }
     let dns = wire.dns_servers.iter().enumerate();
     let dns_servers = dns.filter_map(|(i, text)| {
         address(
@@ -154,6 +149,7 @@ fn attachment(
                 "the interface is attached to more than one thing",
             )
             .hint("keep one of `bridge`, `network`, `user` and `segment`");
+        return None;
     }
     // In Foundry's files the missing bridge is told already.
     if found.is_empty() && !report.foundry() {
@@ -162,6 +158,17 @@ fn attachment(
             .hint("add one of `user: {}`, `bridge: br0`, `network: default` and `segment: lan`");
     }
     found.into_iter().next().map(|(_, attachment)| attachment)
+}
+
+fn check_vlan(path: &str, vlan: u16, attachment: Option<&Attachment>, report: &mut Report) {
+    if !(1..=4094).contains(&vlan) {
+        report.error(path, format!("the VLAN tag {vlan} is not one of 1 to 4094"));
+    } else if matches!(
+        attachment,
+        Some(Attachment::User { .. } | Attachment::Segment(_))
+    ) {
+        report.error(path, "a VLAN tag stands with `bridge` or `network` only");
+    }
 }
 
 fn ssh_port(path: &str, port: u16, taken: &mut Taken, report: &mut Report) {
@@ -210,8 +217,17 @@ fn addresses(
     addresses
 }
 
+/// `None` also for octets with a leading 0, which some programs read as octal.
+fn parse_net(text: &str) -> Option<IpNet> {
+    let (address, prefix) = text.split_once('/')?;
+    let plain =
+        prefix.bytes().all(|b| b.is_ascii_digit()) && (prefix == "0" || !prefix.starts_with('0'));
+    let prefix = plain.then(|| prefix.parse().ok()).flatten()?;
+    IpNet::new(address.parse().ok()?, prefix).ok()
+}
+
 fn static_address(path: &str, text: &str, report: &mut Report) -> Option<IpNet> {
-    let Ok(net) = text.parse::<IpNet>() else {
+    let Some(net) = parse_net(text) else {
         let alone = text.parse::<IpAddr>();
         let hint = match alone {
             Ok(IpAddr::V4(_)) => format!("write `{text}/24`"),
@@ -264,7 +280,7 @@ fn not_a_host(address: IpAddr) -> Option<&'static str> {
     } else if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
         Some("a group address")
     } else if mapped {
-        Some("an IPv4 address in IPv6's clothes")
+        Some("an IPv4 address written as IPv6")
     } else {
         None
     }

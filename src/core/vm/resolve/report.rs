@@ -13,7 +13,7 @@ pub(super) struct Reported<'a>(&'a mut Problem);
 
 impl Reported<'_> {
     pub fn hint(self, hint: impl Into<String>) {
-        self.0.hint = Some(hint.into());
+        *self.0 = self.0.clone().hint(hint);
     }
 }
 

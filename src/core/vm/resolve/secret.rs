@@ -1,9 +1,12 @@
 //! Secrets as they were written.
 
+use trustnet_api::FOUNDRY_V1ALPHA1;
 use trustnet_api::secret::{SecretString, ValueFrom};
 
+use super::raw_user_data;
 use super::report::Report;
-use crate::vm::SecretValue;
+use crate::problem::Problem;
+use crate::vm::{SecretMap, SecretValue, Vm};
 
 pub(super) fn resolve(path: &str, secret: &SecretString, report: &mut Report) -> SecretValue {
     match secret {
@@ -55,15 +58,43 @@ fn reference(path: &str, from: &ValueFrom, report: &mut Report) {
 /// A crypt(5) hash, where its text is known.
 pub(super) fn password_hash(path: &str, hash: &SecretString, report: &mut Report) -> SecretValue {
     if let SecretString::Inline(text) = hash {
-        if !text.starts_with('$') {
-            report
-                .error(path, "a password's hash begins with `$`")
-                .hint(
-                    "make one with `openssl passwd -6`; the password itself does not belong here",
-                );
-        } else if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() || *c == ':') {
-            report.error(path, format!("a password's hash has no {bad:?} in it"));
-        }
+        check_hash(path, text, report);
     }
     resolve(path, hash, report)
+}
+
+fn check_hash(path: &str, text: &str, report: &mut Report) {
+    if !text.starts_with('$') {
+        report
+            .error(path, "a password's hash begins with `$`")
+            .hint("make one with `openssl passwd -6`; the password itself does not belong here");
+    } else if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() || *c == ':') {
+        report.error(path, format!("a password's hash has no {bad:?} in it"));
+    }
+}
+
+impl Vm {
+    /// Checks the secrets that were read by reference with the rules for inline ones.
+    ///
+    /// # Errors
+    /// All problems; none of their messages holds the secret.
+    pub fn check_secrets(&self, secrets: &SecretMap) -> Result<(), Vec<Problem>> {
+        let mut report = Report::new(self.wire.api_version == FOUNDRY_V1ALPHA1);
+        for (path, secret) in self.guest.secrets() {
+            let SecretValue::From(_) = secret else {
+                continue;
+            };
+            let Some(text) = secrets.reveal(secret) else {
+                continue;
+            };
+            if text.contains('\0') {
+                report.error(&path, "the value has a NUL in it");
+            } else if path.ends_with("passwordHash") {
+                check_hash(&path, text, &mut report);
+            } else if path.ends_with("rawUserData") {
+                raw_user_data::check(&path, text, &mut report);
+            }
+        }
+        report.finish().map(|_| ())
+    }
 }

@@ -1,0 +1,78 @@
+//! What a user would copy is valid: every example, and every spec in the project's own documents.
+#![expect(clippy::disallowed_methods, reason = "tests read the project's files")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use trustnet_core::load;
+use trustnet_core::vm::Vm;
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn check(name: &str, text: &str) -> usize {
+    let (documents, problems) = load::load(text.as_bytes());
+    assert_eq!(problems, [], "{name}\n{text}");
+    for document in &documents {
+        let (_, warnings) =
+            Vm::resolve(&document.vm).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+        assert_eq!(warnings, [], "{name}");
+    }
+    documents.len()
+}
+
+#[test]
+fn every_example_is_valid_without_a_warning() {
+    let mut count = 0;
+    for entry in fs::read_dir(project().join("examples")).expect("there are examples") {
+        let path = entry.expect("the folder can be read").path();
+        let text = fs::read_to_string(&path).expect("an example is text");
+        if path.extension().is_some_and(|ending| ending == "yaml")
+            && text.contains("kind: VirtualMachine")
+        {
+            count += check(&path.display().to_string(), &text);
+        }
+    }
+    assert!(count >= 10, "only {count} VMs in the examples");
+}
+
+#[test]
+fn every_spec_in_the_documents_is_valid() {
+    for entry in fs::read_dir(project()).expect("the project is a folder") {
+        let path = entry.expect("the folder can be read").path();
+        if path.extension().is_some_and(|ending| ending == "md") {
+            let text = fs::read_to_string(&path).expect("a document is text");
+            for block in fenced(&text)
+                .iter()
+                .filter(|block| block.contains("kind: VirtualMachine"))
+            {
+                check(&path.display().to_string(), block);
+            }
+        }
+    }
+}
+
+/// The blocks between "```yaml" and "```", their common indentation taken away.
+fn fenced(text: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        match &mut open {
+            None if line.trim_start().starts_with("```yaml") => {
+                open = Some((indent, String::new()));
+            }
+            None => {}
+            Some((_, block)) if line.trim_start().starts_with("```") => {
+                blocks.push(std::mem::take(block));
+                open = None;
+            }
+            Some((outer, block)) => {
+                block.push_str(line.get(*outer..).unwrap_or_default());
+                block.push('\n');
+            }
+        }
+    }
+    blocks
+}
