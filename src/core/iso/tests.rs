@@ -1,4 +1,9 @@
 //! The image against our own reader, and against the tools that are present.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests run the programs that read this in a guest"
+)]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,9 @@
 //! What the tests of the documents share.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests run the programs that read this in a guest"
+)]
 
 mod documents;
 mod readers;

@@ -1,6 +1,7 @@
 //! From what was written to what is meant: every default filled in, every rule checked, all
 //! problems at once.
 
+mod addresses;
 mod disks;
 mod guest;
 mod interfaces;
