@@ -34,7 +34,7 @@ pub struct Demo {
 impl Demo {
     /// Does it.
     pub fn run(&self) -> Result<ExitCode> {
-        setup::ensure(self.yes)?;
+        setup::ensure(self.yes, false)?;
         let resident = Resident::with(&build()?)?;
         if self.clean {
             return clean(&resident);

@@ -3,9 +3,9 @@
 /// What a package is needed for: a user who never runs the checks need not have theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// To build or run the program, make the image, or test.
+    /// To build or run the program and make the image.
     Work,
-    /// To check the sources only.
+    /// To check the sources and test.
     Checks,
 }
 
@@ -79,6 +79,14 @@ pub const PACKAGES: &[Package] = &[
     work("util-linux", "unshare and mount, for an isolated libvirtd"),
     // checks
     checks("shellcheck", "lints the shell files"),
+    checks("busybox", "runs the guest's script under a minimal shell"),
+    checks("genisoimage", "reads the seed's image back (isoinfo)"),
+    checks("xorriso", "reads the seed's image back"),
+    checks(
+        "python3",
+        "reads cloud-init documents back as cloud-init does",
+    ),
+    checks("python3-yaml", "the YAML reader that cloud-init uses"),
 ];
 
 /// The packages of the hypervisor, which must all come from one suite.

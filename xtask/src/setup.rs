@@ -21,7 +21,7 @@ pub struct Setup {
     /// Only say what is missing; exit 1 when something is
     #[arg(long, conflicts_with = "yes")]
     check: bool,
-    /// What checks the sources, too
+    /// What the tests and checks use, too
     #[arg(long)]
     with_checks: bool,
 }
@@ -101,11 +101,11 @@ impl Setup {
 }
 
 /// Sets up for another task: the same questions, the same answers.
-pub fn ensure(yes: bool) -> Result<()> {
+pub fn ensure(yes: bool, with_checks: bool) -> Result<()> {
     let code = Setup {
         yes,
         check: false,
-        with_checks: false,
+        with_checks,
     }
     .run()?;
     if code != ExitCode::SUCCESS {

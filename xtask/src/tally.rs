@@ -2,6 +2,15 @@
 
 use std::collections::BTreeMap;
 
+/// Who runs the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runner {
+    /// `cargo test`
+    Cargo,
+    /// `cargo nextest`
+    Nextest,
+}
+
 /// What came of a number of tests.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tally {
@@ -17,17 +26,21 @@ pub struct Tally {
 
 impl Tally {
     /// Takes in one line of a runner's output.
-    pub fn read(&mut self, line: &str) {
+    pub fn read(&mut self, runner: Runner, line: &str) {
         let line = line.trim();
         if let Some((name, why)) = skip(line) {
             self.skipped.insert(name.to_owned(), why.to_owned());
-        } else if let Some(counts) = line
-            .strip_prefix("test result: ")
-            .and_then(|rest| rest.split_once(". "))
-        {
-            self.count(counts.1.split(';'));
-        } else if let Some((_, counts)) = summary(line) {
-            self.count(counts.split(','));
+            return;
+        }
+        let counts = match runner {
+            Runner::Cargo => line
+                .strip_prefix("test result: ")
+                .and_then(|rest| rest.split_once(". ")),
+            // Each test is a process of its own there, whose own result is shown as its output.
+            Runner::Nextest => summary(line),
+        };
+        if let Some((_, counts)) = counts {
+            self.count(counts.split([';', ',']));
         }
     }
 
@@ -91,6 +104,35 @@ impl Tally {
     }
 }
 
+/// Leaves out what passed tests have printed: only that one was skipped is news.
+#[derive(Debug, Default)]
+pub struct Filter {
+    after_pass: bool,
+}
+
+impl Filter {
+    /// Whether a line of nextest's is worth showing.
+    pub fn shows(&mut self, line: &str) -> bool {
+        if let Some(word) = status(line) {
+            self.after_pass = word == "PASS";
+            return true;
+        }
+        !self.after_pass || skip(line.trim()).is_some()
+    }
+}
+
+/// The word that begins a line of nextest's own: `PASS [ 0.017s] …`, `Summary [ …`, or a rule.
+fn status(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    if line.starts_with("────") {
+        return Some("");
+    }
+    let (word, _) = line.split_once(" [")?;
+    let is_word = word == "Summary"
+        || (!word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == ' '));
+    is_word.then_some(word.trim_end())
+}
+
 /// `skipped: <test name>: <why>`, also where libtest has begun the line with the test's name.
 fn skip(line: &str) -> Option<(&str, &str)> {
     let said = match line.strip_prefix("test ") {
@@ -109,11 +151,11 @@ fn summary(line: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::{Filter, Runner, Tally};
 
-    fn tally(lines: &[&str]) -> Tally {
+    fn tally(runner: Runner, lines: &[&str]) -> Tally {
         let mut tally = Tally::default();
-        lines.iter().for_each(|line| tally.read(line));
+        lines.iter().for_each(|line| tally.read(runner, line));
         tally
     }
 
@@ -123,15 +165,22 @@ mod tests {
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 5 filtered out; finished in 0.00s",
         ];
-        assert_eq!(tally(&lines).closing(), "4 passed, 2 failed, 1 skipped");
+        assert_eq!(
+            tally(Runner::Cargo, &lines).closing(),
+            "4 passed, 2 failed, 1 skipped"
+        );
     }
 
     #[test]
-    fn nextest_is_counted_from_its_summary() {
+    fn nextest_is_counted_from_its_summary_alone() {
         let lines = [
+            "    test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 36 filtered out; finished in 0.03s",
             "     Summary [   0.017s] 5 tests run: 2 passed (1 slow), 1 failed, 2 timed out, 4 skipped",
         ];
-        assert_eq!(tally(&lines).closing(), "2 passed, 3 failed, 4 skipped");
+        assert_eq!(
+            tally(Runner::Nextest, &lines).closing(),
+            "2 passed, 3 failed, 4 skipped"
+        );
     }
 
     #[test]
@@ -141,7 +190,7 @@ mod tests {
             "test bridge ... skipped: bridge: needs root",
             "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
         ];
-        let tally = tally(&lines);
+        let tally = tally(Runner::Cargo, &lines);
         assert_eq!(tally.closing(), "1 passed, 0 failed, 2 skipped");
         assert_eq!(
             tally.skips(),
@@ -151,9 +200,31 @@ mod tests {
 
     #[test]
     fn a_runner_that_did_not_build_has_failed() {
-        let mut tally = tally(&["error: could not compile `trustnet-core`"]);
+        let mut tally = tally(Runner::Cargo, &["error: could not compile `trustnet-core`"]);
         assert!(!tally.has_failed());
         tally.runner_failed();
         assert_eq!(tally.closing(), "0 passed, 1 failed, 0 skipped");
+    }
+
+    #[test]
+    fn of_what_passed_tests_print_only_a_skip_is_shown() {
+        let lines = [
+            (
+                "        PASS [   0.009s] trustnet-core plan::it_is_a_plan",
+                true,
+            ),
+            ("  stdout ───", false),
+            ("    skipped: it_is_a_plan: no hypervisor", true),
+            ("    test result: ok. 1 passed; 0 failed", false),
+            (
+                "        FAIL [   0.009s] trustnet-core plan::it_is_none",
+                true,
+            ),
+            ("    thread panicked at src/core/plan.rs", true),
+        ];
+        let mut filter = Filter::default();
+        for (line, is_shown) in lines {
+            assert_eq!(filter.shows(line), is_shown, "{line}");
+        }
     }
 }

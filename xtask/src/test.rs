@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::tally::Tally;
+use crate::tally::{Filter, Runner, Tally};
 use crate::tier::{Suite, Tier};
 use crate::{image, paths, process, setup, speak};
 
@@ -23,8 +23,8 @@ pub struct Test {
     yes: bool,
 }
 
-/// What runs the tests.
-struct Runner {
+/// What a run of tests has at hand.
+struct Bench {
     nextest: bool,
     image: Option<PathBuf>,
 }
@@ -39,21 +39,21 @@ impl Test {
         };
         // All but the pure tests link to libvirt.
         if tiers.iter().any(|tier| *tier != Tier::Unit) {
-            setup::ensure(self.yes)?;
+            setup::ensure(self.yes, true)?;
         }
         let image = if tiers.contains(&Tier::Guests) {
             Some(image::build(false)?)
         } else {
             None
         };
-        let runner = Runner {
+        let bench = Bench {
             nextest: process::exists("cargo-nextest"),
             image,
         };
         let mut tallies = Vec::new();
         for tier in tiers {
             for suite in tier.suites()? {
-                tallies.push((suite.name, runner.run(&suite)?));
+                tallies.push((suite.name, bench.run(&suite)?));
             }
         }
         Ok(report(&tallies))
@@ -78,7 +78,7 @@ fn report(tallies: &[(&str, Tally)]) -> ExitCode {
     }
 }
 
-impl Runner {
+impl Bench {
     fn run(&self, suite: &Suite) -> Result<Tally> {
         let mut tally = Tally::default();
         if suite.in_lab {
@@ -99,10 +99,18 @@ impl Runner {
         if let Some(image) = &self.image {
             command.env("TRUSTNET_VM_TEST_IMAGE", image);
         }
-        if !stream(&mut command, &mut tally)? && !tally.has_failed() {
+        if !stream(command, self.runner(suite), &mut tally)? && !tally.has_failed() {
             tally.runner_failed();
         }
         Ok(tally)
+    }
+
+    fn runner(&self, suite: &Suite) -> Runner {
+        if self.nextest && !suite.documents {
+            Runner::Nextest
+        } else {
+            Runner::Cargo
+        }
     }
 
     fn command(&self, suite: &Suite, only_build: bool) -> Command {
@@ -110,7 +118,7 @@ impl Runner {
         command
             .current_dir(paths::repository())
             .env("CARGO_TERM_COLOR", "never");
-        if self.nextest && !suite.documents {
+        if self.runner(suite) == Runner::Nextest {
             command
                 .args(["nextest", "run", "--no-fail-fast"])
                 .args(&suite.selection);
@@ -150,23 +158,26 @@ fn within_lab(command: &Command) -> Command {
 }
 
 /// Runs a test runner, shows what it prints, counts it, and says whether it was content.
-fn stream(command: &mut Command, tally: &mut Tally) -> Result<bool> {
-    speak::note(&format!("$ {}", process::line(command)));
+fn stream(mut command: Command, runner: Runner, tally: &mut Tally) -> Result<bool> {
+    let name = process::line(&command);
+    speak::note(&format!("$ {name}"));
     let (reader, writer) = io::pipe().context("failed to make a pipe")?;
     let other = writer.try_clone().context("failed to make a pipe")?;
-    let name = process::line(command);
     let mut child = command
         .stdout(writer)
         .stderr(other)
         .spawn()
         .with_context(|| format!("failed to start `{name}`"))?;
-    // The command holds its ends of the pipe for as long as it lives.
-    *command = Command::new("true");
+    // It holds this side's ends of the pipe for as long as it lives.
+    drop(command);
+    let mut filter = Filter::default();
     for line in BufReader::new(reader).split(b'\n') {
         let line = line.with_context(|| format!("failed to read from `{name}`"))?;
         let line = String::from_utf8_lossy(&line);
-        speak::note(&line);
-        tally.read(&line);
+        if runner == Runner::Cargo || filter.shows(&line) {
+            speak::note(&line);
+        }
+        tally.read(runner, &line);
     }
     Ok(child
         .wait()
