@@ -43,17 +43,32 @@ fn the_committed_manual_is_what_the_program_prints() {
         }
     }
     let pages = files(fresh.path());
-    assert!(pages.contains_key("trustnet-vm-create.1"), "{:?}", pages.keys());
+    assert!(
+        pages.contains_key("trustnet-vm-create.1"),
+        "{:?}",
+        pages.keys()
+    );
     let names = |pages: &BTreeMap<String, String>| pages.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&pages), names(&files(&committed)));
     for (name, text) in files(&committed) {
-        assert_eq!(pages[&name], text, "docs/man/{name} is old: UPDATE_GOLDEN=1 cargo test --test generated");
+        assert_eq!(
+            pages[&name], text,
+            "docs/man/{name} is old: UPDATE_GOLDEN=1 cargo test --test generated"
+        );
     }
 }
 
 #[test]
 fn the_committed_schema_is_what_the_program_prints() {
-    let printed = program().arg("schema").output().expect("the program starts");
-    let committed = fs::read_to_string(repository("api/schema/trustnet.io_v1alpha1_virtualmachine.json"));
-    assert_eq!(String::from_utf8_lossy(&printed.stdout), committed.expect("the schema"));
+    let printed = program()
+        .arg("schema")
+        .output()
+        .expect("the program starts");
+    let committed = fs::read_to_string(repository(
+        "api/schema/trustnet.io_v1alpha1_virtualmachine.json",
+    ));
+    assert_eq!(
+        String::from_utf8_lossy(&printed.stdout),
+        committed.expect("the schema")
+    );
 }

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::os::unix::process::ExitStatusExt;
+
 use std::time::Duration;
 
 use support::{Home, files_below};
@@ -176,21 +178,113 @@ spec:
     assert_eq!(home.guest("web", "cat /srv/data/kept"), "kept");
 
     // The second guest never reports: its SSH answers instead, and that is said.
-    let said = "silent: the guest's cloud-init has not reported; its SSH answers, with the right host key";
+    let said =
+        "silent: the guest's cloud-init has not reported; its SSH answers, with the right host key";
     assert!(made.err.contains(said), "{}", made.err);
 
     // The two find each other on a segment that never leaves the loopback.
     let ping = "ping -6 -c 1 -W 20 fd10:1234::2 >/dev/null && echo reached";
     assert_eq!(home.guest("web", ping), "reached");
-    assert!(home.virsh(&["dumpxml", "web"]).out.contains("localaddr=127.0.0.1"));
+    assert!(
+        home.virsh(&["dumpxml", "web"])
+            .out
+            .contains("localaddr=127.0.0.1")
+    );
     home.done(["destroy", "web", "silent", "--yes", "--force"]);
-    assert_eq!(home.done(["destroy", "web", "--yes"]).out, "VM 'web' is not there: nothing to do\n");
+    assert_eq!(
+        home.done(["destroy", "web", "--yes"]).out,
+        "VM 'web' is not there: nothing to do\n"
+    );
+}
+
+/// On real libvirt, with a real QEMU that is started and never waited for: the process is killed at
+/// every mark of its journal in turn, and once the rest is finished, once it is undone.
+#[test]
+fn kill_at_any_mark_of_a_create_leaves_what_resume_finishes_and_rollback_undoes() {
+    let home = Home::at("qemu:///session").with_image();
+    let spec = home.file(
+        "web.yaml",
+        r##"
+apiVersion: trustnet.io/v1alpha1
+kind: VirtualMachine
+metadata: { name: web }
+spec:
+  vcpus: 1
+  memory: 512Mi
+  bootDisk: { size: 4Gi, image: debian-12.qcow2 }
+  dataDisks:
+    - { device: vdb, size: 64Mi }
+  networkInterfaces:
+    - user: {}
+"##,
+    );
+    let create = [
+        "create",
+        spec.to_str().expect("UTF-8"),
+        "--no-wait",
+        "--virt-type",
+        "qemu",
+    ];
+    let destroy = ["destroy", "web", "--yes", "--force"];
+    home.done(create);
+    let undisturbed = home.inventory();
+    home.done(destroy);
+    let empty = home.inventory();
+
+    let mut killed = 0;
+    for step in 0.. {
+        let mut ended = false;
+        for moment in [format!("begun:{step}"), format!("done:{step}")] {
+            for verb in ["resume", "rollback"] {
+                let output = home
+                    .program()
+                    .args(create)
+                    .env("TRUSTNET_VM_TEST_KILL", &moment)
+                    .output();
+                let output = output.expect("the program starts");
+                if output.status.success() {
+                    home.done(destroy);
+                    ended = true;
+                    continue;
+                }
+                assert_eq!(
+                    output.status.signal(),
+                    Some(9),
+                    "{}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
+                killed += 1;
+                // The next command says so and touches nothing.
+                let told = home.run(create);
+                assert_eq!(told.code, 9, "{moment}: {}", told.err);
+                assert!(
+                    told.err.contains("`trustnet-vm resume web`"),
+                    "{}",
+                    told.err
+                );
+                home.done([verb, "web"]);
+                if verb == "resume" {
+                    assert_eq!(home.inventory(), undisturbed, "{moment}, then resume");
+                    home.done(destroy);
+                }
+                assert_eq!(home.inventory(), empty, "{moment}, then {verb}");
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+    assert!(killed >= 2 * 2 * 6, "only {killed} kills");
 }
 
 /// `web` again, smaller and with its data, and a guest whose user-data keeps ours from running; both
 /// on one segment.
 fn pair(home: &Home) -> String {
-    let key = home.at_home("ssh-keygen").arg("-yf").arg(home.path("data/trustnet-vm/id_ed25519")).output();
+    let key = home
+        .at_home("ssh-keygen")
+        .arg("-yf")
+        .arg(home.path("data/trustnet-vm/id_ed25519"))
+        .output();
     let key = String::from_utf8(key.expect("ssh-keygen starts").stdout).expect("a key");
     format!(
         r##"
@@ -252,17 +346,24 @@ fn the_probe_comes_to_its_end_where_guests_do_and_leaves_nothing() {
     // The daemon that virsh starts stays for a while; our own connection is to its socket.
     let pools = home.virsh(&["pool-list", "--all", "--name"]).out;
     let socket = home.path("run/libvirt/libvirt-sock");
-    let libvirt = Libvirt::connect(&format!("qemu+unix:///session?socket={}", socket.display())).expect("a connection");
+    let libvirt = Libvirt::connect(&format!("qemu+unix:///session?socket={}", socket.display()))
+        .expect("a connection");
     let info = libvirt.survey().host().expect("the host");
     if info.arch != "x86_64" {
         return;
     }
     let folder = home.path("probe");
     let folder = folder.to_str().expect("UTF-8");
-    let proof = libvirt.probes().boot(DomainType::Qemu, folder, Duration::from_secs(60)).expect("an experiment");
+    let proof = libvirt
+        .probes()
+        .boot(DomainType::Qemu, folder, Duration::from_secs(60))
+        .expect("an experiment");
     assert_eq!(proof, Proof::Passed);
     // Nor does one that runs out of time.
-    let proof = libvirt.probes().boot(DomainType::Qemu, folder, Duration::from_millis(1)).expect("an experiment");
+    let proof = libvirt
+        .probes()
+        .boot(DomainType::Qemu, folder, Duration::from_millis(1))
+        .expect("an experiment");
     assert_eq!(proof, Proof::Silent);
     assert_eq!(home.virsh(&["list", "--all", "--name"]).out.trim(), "");
     assert_eq!(home.virsh(&["pool-list", "--all", "--name"]).out, pools);

@@ -20,7 +20,13 @@ pub(super) fn available_mib(connection: &Connect) -> Result<u64, Error> {
     let mut count = 0;
     // SAFETY: with no array the call only says how many entries it has.
     let asked = unsafe {
-        virt_sys::virNodeGetMemoryStats(connection.as_ptr(), ALL_CELLS, ptr::null_mut(), &raw mut count, 0)
+        virt_sys::virNodeGetMemoryStats(
+            connection.as_ptr(),
+            ALL_CELLS,
+            ptr::null_mut(),
+            &raw mut count,
+            0,
+        )
     };
     if asked < 0 {
         return Err(Error::last_error());
@@ -30,7 +36,13 @@ pub(super) fn available_mib(connection: &Connect) -> Result<u64, Error> {
     let mut stats = vec![empty; usize::try_from(count).unwrap_or(0)];
     // SAFETY: the array has `count` entries, and the call writes no more.
     let filled = unsafe {
-        virt_sys::virNodeGetMemoryStats(connection.as_ptr(), ALL_CELLS, stats.as_mut_ptr(), &raw mut count, 0)
+        virt_sys::virNodeGetMemoryStats(
+            connection.as_ptr(),
+            ALL_CELLS,
+            stats.as_mut_ptr(),
+            &raw mut count,
+            0,
+        )
     };
     if filled < 0 {
         return Err(Error::last_error());
