@@ -52,11 +52,11 @@ pub fn ssh_endpoint(record: &Record) -> Option<String> {
 /// The status of a domain of ours.
 #[must_use]
 pub fn of(host: &Host, domain: &DomainFacts, record: &Record) -> VirtualMachineStatus {
-    let guest = domain
-        .state
-        .is_active()
-        .then(|| ready::snapshot(&*host.hypervisor, &domain.xml.uuid, ANSWER))
-        .unwrap_or_default();
+    let guest = if domain.state.is_active() {
+        ready::snapshot(&*host.hypervisor, &domain.xml.uuid, ANSWER)
+    } else {
+        ready::Snapshot::default()
+    };
     let ready = ready_condition(domain.state, &guest);
     let running = Condition {
         kind: "Running".to_owned(),

@@ -1,11 +1,7 @@
 //! The one place that prints. Standard output is the result that was asked for; everything else goes
 //! to standard error.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where the program speaks"
-)]
+#![expect(clippy::print_stderr, reason = "this is where the program speaks")]
 
 use std::fmt::Display;
 use std::io::Write;

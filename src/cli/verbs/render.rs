@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use trustnet_core::observed::{HostFacts, ImageFacts, Observed};
 use trustnet_core::plan;
 use trustnet_core::seed::{Seed, SeedInput};
-use trustnet_core::vm::{Attachment, BootSource, SecretMap, Vm};
-use trustnet_core::xml::{DomainType, VolumeXml};
+use trustnet_core::vm::{SecretMap, Vm};
+use trustnet_core::xml::DomainType;
 
 use crate::Program;
 use crate::args::{Render, VirtType};
@@ -16,9 +15,6 @@ use crate::specs;
 /// What stands where create puts the guest's host key.
 const HOST_KEY: &str = "ssh-ed25519 (made by create)";
 
-/// The port that stands for the free one that create chooses.
-const PORT: u16 = 2201;
-
 /// Prints what libvirt and cloud-init would be told.
 ///
 /// # Errors
@@ -26,8 +22,14 @@ const PORT: u16 = 2201;
 pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
     let specs = specs::load(program, &args.files.all())?;
     specs::refuse_twins(&specs)?;
+    let kind = if program.settings.virt_type.value == VirtType::Qemu {
+        DomainType::Qemu
+    } else {
+        DomainType::Kvm
+    };
     for spec in &specs {
-        let observed = ideal_host(program, &spec.vm);
+        let session = program.settings.connect.value.ends_with("/session");
+        let observed = plan::ideal_host(&spec.vm, session, kind);
         let (domain, volumes) =
             plan::render(&spec.vm, &observed, HOST_KEY, env!("CARGO_PKG_VERSION"));
         match &args.out {
@@ -55,56 +57,6 @@ fn secrets(program: &Program, spec: &specs::Spec) -> Result<SecretMap, Failure> 
         &spec.folder,
         |name| program.env.var(name),
     )?)
-}
-
-/// A host that has everything, in the places of the connection that is set.
-fn ideal_host(program: &Program, vm: &Vm) -> Observed {
-    let session = program.settings.connect.value.ends_with("/session");
-    let data_dir = if session {
-        "/home/user/.local/share/trustnet-vm"
-    } else {
-        "/var/lib/libvirt/images/foundry"
-    };
-    let kind = if program.settings.virt_type.value == VirtType::Qemu {
-        DomainType::Qemu
-    } else {
-        DomainType::Kvm
-    };
-    let ports = vm
-        .interfaces()
-        .iter()
-        .enumerate()
-        .filter_map(|(index, interface)| match interface.attachment {
-            Attachment::User { ssh_port } => Some((index, ssh_port.unwrap_or(PORT))),
-            _ => None,
-        });
-    Observed {
-        host: HostFacts {
-            session,
-            arch: "x86_64".to_owned(),
-            domain_type: Some((kind, "rendered".to_owned())),
-            data_dir: data_dir.to_owned(),
-            ..HostFacts::default()
-        },
-        free_ports: ports.collect(),
-        image: image_path(vm, data_dir).map(|path| ImageFacts {
-            volume: VolumeXml {
-                path,
-                format: "qcow2".to_owned(),
-                ..VolumeXml::default()
-            },
-            content: None,
-        }),
-        ..Observed::default()
-    }
-}
-
-fn image_path(vm: &Vm, data_dir: &str) -> Option<String> {
-    match &vm.boot_disk().source {
-        BootSource::Empty => None,
-        BootSource::Volume { volume, .. } => Some(format!("{data_dir}/images/{volume}")),
-        BootSource::Path(path) => Some(path.clone()),
-    }
 }
 
 fn write_all(

@@ -3,10 +3,12 @@
 mod check;
 mod create;
 mod destroy;
+mod ideal;
 mod step;
 
 pub use create::{CreateInput, Goal, create, default_pool_path, render};
 pub use destroy::{DestroyOptions, destroy};
+pub use ideal::ideal_host;
 pub use step::{Plan, Step, Verb};
 
 /// Why nothing can be planned: one thing that stands in the way.

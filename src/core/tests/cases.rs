@@ -8,13 +8,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use trustnet_core::load;
+use trustnet_core::observed::Observed;
+use trustnet_core::plan::{self, CreateInput, Goal};
 use trustnet_core::problem::{Problem, Severity};
-use trustnet_core::vm::Vm;
+use trustnet_core::seed::{HostKey, Seed, SeedInput};
+use trustnet_core::vm::{Attachment, Interface, SecretMap, Vm};
+use trustnet_core::xml::DomainType;
 
 type Render = fn(&Vm) -> String;
 
 /// What is made of a VM: the name of the file and how to make it.
-const RENDERINGS: &[(&str, Render)] = &[("vm.txt", described)];
+const RENDERINGS: &[(&str, Render)] = &[
+    ("vm.txt", described),
+    ("domain.xml", domain),
+    ("volumes.xml", volumes),
+    ("plan.txt", planned),
+    ("user-data", |vm| seed(vm).user_data),
+    ("vendor-data", |vm| seed(vm).vendor_data),
+    ("meta-data", |vm| seed(vm).meta_data),
+    ("network-config", |vm| seed(vm).network_config),
+];
 /// All problems; there is no such file where there is none.
 const PROBLEMS: &str = "problems.txt";
 
@@ -106,6 +119,67 @@ fn headed(vm: &Vm, text: String, count: usize) -> String {
     } else {
         format!("=== {}\n{text}", vm.name())
     }
+}
+
+/// The domain on a session host under KVM, and on the system's under QEMU's own translator where the
+/// VM has a bridge or a libvirt network.
+fn host(vm: &Vm) -> Observed {
+    let bridged =
+        |i: &Interface| matches!(i.attachment, Attachment::Bridge(_) | Attachment::Network(_));
+    if vm.interfaces().iter().any(bridged) {
+        plan::ideal_host(vm, false, DomainType::Qemu)
+    } else {
+        plan::ideal_host(vm, true, DomainType::Kvm)
+    }
+}
+
+const HOST_KEY: &str = "ssh-ed25519 AAAA(public)";
+
+fn domain(vm: &Vm) -> String {
+    plan::render(vm, &host(vm), HOST_KEY, "0.0.0").0
+}
+
+fn volumes(vm: &Vm) -> String {
+    let (_, volumes) = plan::render(vm, &host(vm), HOST_KEY, "0.0.0");
+    volumes.into_iter().map(|(_, xml)| xml).collect()
+}
+
+fn planned(vm: &Vm) -> String {
+    let observed = host(vm);
+    let input = CreateInput {
+        vm,
+        observed: &observed,
+        host_key: HOST_KEY,
+        seed_size: 65536,
+        wait: true,
+        version: "0.0.0",
+    };
+    match plan::create(&input) {
+        Ok(Goal::Steps(plan)) => plan.to_string(),
+        Ok(Goal::Reached) => "nothing to do\n".to_owned(),
+        Err(refusals) => refusals
+            .iter()
+            .map(|refusal| format!("refused: {}\n", refusal.message))
+            .collect(),
+    }
+}
+
+fn seed(vm: &Vm) -> Seed {
+    let mut secrets = SecretMap::default();
+    for from in vm.secret_refs() {
+        let value = format!("(value of {from:?})");
+        secrets.insert(from, value);
+    }
+    let input = SeedInput {
+        vm,
+        secrets: &secrets,
+        host_key: Some(HostKey {
+            private_openssh: "(private)\n",
+            public_openssh: HOST_KEY,
+        }),
+        login_key: Some("ssh-ed25519 AAAA(login)"),
+    };
+    Seed::render(&input).expect("every secret is known")
 }
 
 fn described(vm: &Vm) -> String {

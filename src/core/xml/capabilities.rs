@@ -31,10 +31,10 @@ impl DomainCapabilities {
                     .and_then(|max| max.parse().ok())
                     .unwrap_or(0);
             }
-            (["domainCapabilities", "cpu", "mode"], Seen::Start(tag)) => {
-                if tag.attribute("supported").as_deref() == Some("yes") {
-                    caps.cpu_modes.extend(tag.attribute("name"));
-                }
+            (["domainCapabilities", "cpu", "mode"], Seen::Start(tag))
+                if tag.attribute("supported").as_deref() == Some("yes") =>
+            {
+                caps.cpu_modes.extend(tag.attribute("name"));
             }
             (["domainCapabilities", "devices", "tpm"], Seen::Start(tag)) => {
                 supported_tpm = tag.attribute("supported").as_deref() == Some("yes");
