@@ -78,16 +78,21 @@ impl Lab {
     }
 
     fn enter(&self, directory: &Path, interrupted: &AtomicBool) -> Result<ExitCode> {
-        let itself = std::env::current_exe().context("failed to find this program")?;
-        let mut command = Command::new("unshare");
+        // A copy of this very program: a build may put another in its place at any time.
+        let itself = directory.join("xtask");
+        fs::copy("/proc/self/exe", &itself).context("failed to copy this program")?;
+        // However this process ends, `unshare` ends with it, and with that everything inside.
+        let mut command = Command::new("setpriv");
         command.args([
+            "--pdeathsig",
+            "KILL",
+            "unshare",
             "--net",
             "--mount",
             "--pid",
             "--fork",
-            "--mount-proc",
-            "--kill-child",
         ]);
+        command.args(["--mount-proc", "--kill-child"]);
         command
             .arg(itself)
             .args(["lab", "--inside"])

@@ -76,7 +76,10 @@ pub const PACKAGES: &[Package] = &[
     work("grub-pc-bin", "starts the guest on BIOS firmware"),
     work("ca-certificates", "mirrors that speak https"),
     // the laboratory
-    work("util-linux", "unshare and mount, for an isolated libvirtd"),
+    work(
+        "util-linux",
+        "unshare, mount and setpriv, for an isolated libvirtd",
+    ),
     // checks
     checks("shellcheck", "lints the shell files"),
     checks("busybox", "runs the guest's script under a minimal shell"),
