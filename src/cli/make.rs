@@ -126,6 +126,10 @@ impl Maker<'_> {
                 .hint("put the value itself there, or a `valueFrom`"));
             }
             let secrets = secrets::read(vm, &spec.folder, |name| self.program.env.var(name))?;
+            vm.check_secrets(&secrets).map_err(|problems| {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                Failure::new(Exit::Spec, problems.join("; "))
+            })?;
             let key = KeyPair::generate(&format!("trustnet-vm {}", vm.name()))?;
             let private = key.private_pem()?;
             let seed = Seed::render(&SeedInput {

@@ -168,7 +168,8 @@ fn show(program: &Program, source: &str, text: &str, problem: &Problem) {
         ": {}",
         trustnet_core::readiness::clean(&problem.to_string())
     ));
-    if let Some(place) = problem.place
+    // A line that holds a secret is not repeated.
+    if let Some(place) = problem.place.filter(|_| !problem.concerns_secret())
         && let Some(line) = text.lines().nth(place.line - 1)
     {
         let number = place.line.to_string();

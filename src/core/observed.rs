@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use trustnet_api::vm::VirtualMachine;
 
+use crate::load;
 use crate::record::Record;
 use crate::xml::{DomainCapabilities, DomainType, DomainXml, PoolXml, VolumeXml};
 
@@ -171,14 +172,9 @@ impl Owner {
                 Err(error) => Self::Unreadable(error.to_string()),
             };
         }
-        match xml
-            .foundry
-            .as_deref()
-            .map(serde_saphyr::from_str::<VirtualMachine>)
-        {
-            Some(Ok(vm)) => Self::Foundry(Box::new(vm)),
-            Some(Err(_)) | None => Self::Foreign,
-        }
+        // By the same rules as a file of Foundry's: what they do not allow is no spec of its.
+        let vm = xml.foundry.as_deref().and_then(|text| load::load(text.as_bytes()).0.pop());
+        vm.map_or(Self::Foreign, |document| Self::Foundry(Box::new(document.vm)))
     }
 
     /// Our record, if the domain is ours and it can be read.
