@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use trustnet_core::plan::{self, CreateInput, Goal, Plan, Step};
 use trustnet_core::seed::{HostKey, Seed, SeedInput};
+use trustnet_core::vm::VmName;
 use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::doors::HostInfo;
 use trustnet_host::interrupt::Interrupt;
@@ -164,8 +165,11 @@ impl Maker<'_> {
 /// Takes the lock of a VM; of two runs on the same name one wins, and the other is told.
 ///
 /// # Errors
-/// Another run has it.
+/// Another run has it, or no VM can have this name.
 pub fn lock_vm(host: &Host, name: &str) -> Result<Lock, Failure> {
+    // A name is a file's name too.
+    VmName::parse(name)
+        .map_err(|why| Failure::new(Exit::Usage, format!("`{name}` is no VM's name: {why}")))?;
     let lock = Lock::try_take(&host.vm_lock(name))?.ok_or_else(|| {
         Failure::new(
             Exit::Vm,
@@ -195,6 +199,13 @@ pub fn refuse_leftover(host: &Host, name: &str) -> Result<(), Failure> {
             )))
         }
     }
+}
+
+/// Says that there is a journal of a VM, where that keeps nothing from being done.
+pub fn warn_of_leftover(program: &Program, name: &str) {
+    program.ui.warn(format!(
+        "work on `{name}` was interrupted: `trustnet-vm resume {name}` finishes it, `rollback` undoes it"
+    ));
 }
 
 /// The verb as a word.

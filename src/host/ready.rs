@@ -90,14 +90,14 @@ impl fmt::Display for NotReady {
                 write!(
                     f,
                     "the guest has not reported anything in {} s",
-                    after.as_secs()
+                    after.as_secs_f64()
                 )?;
             }
             NotReadyKind::Timeout(after, Some(phase)) => {
                 write!(
                     f,
                     "the guest is not ready after {} s; it has come to: {phase}",
-                    after.as_secs()
+                    after.as_secs_f64()
                 )?;
             }
             NotReadyKind::CloudInit(reasons) => {

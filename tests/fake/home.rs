@@ -165,6 +165,40 @@ impl Home {
         self.steady(&text)
     }
 
+    /// Runs the program with a terminal as its standard input, on which this is typed.
+    pub fn run_on_terminal(&self, args: &[&str], typed: &str) -> String {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&master).expect("a terminal");
+        unlockpt(&master).expect("a terminal");
+        let name = ptsname(&master, Vec::new()).expect("a terminal");
+        let mut options = std::fs::File::options();
+        let slave = options
+            .read(true)
+            .write(true)
+            .open(name.to_str().expect("UTF-8"))
+            .expect("a terminal");
+        rustix::io::write(&master, typed.as_bytes()).expect("a terminal");
+        let run = Run::of(
+            &self
+                .program()
+                .args(args)
+                .stdin(slave)
+                .output()
+                .expect("the program starts"),
+        );
+        let code = run
+            .code
+            .map_or("by signal".to_owned(), |code| code.to_string());
+        let text = format!(
+            "$ trustnet-vm {} < {typed:?}\n{}--- stderr\n{}--- exit {code}\n",
+            args.join(" "),
+            run.out,
+            run.err
+        );
+        self.steady(&text)
+    }
+
     /// A text without what differs between two runs: the folder, times, keys.
     pub fn steady(&self, text: &str) -> String {
         let text = text.replace(self.folder.path().to_str().expect("UTF-8"), "[HOME]");
@@ -209,12 +243,17 @@ fn steady_line(line: &str) -> String {
     {
         line = format!("{head} ([TIME]){tail}");
     }
-    // A key is one word behind its type.
-    if let Some((head, rest)) = line.split_once("ssh-ed25519 AAAA") {
-        let end = rest
-            .find(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c))
-            .unwrap_or(rest.len());
-        line = format!("{head}ssh-ed25519 [KEY]{}", &rest[end..]);
+    // Every Ed25519 key begins so.
+    while let Some(start) = line.find("AAAAC3NzaC1lZDI1NTE5") {
+        let rest = &line[start..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c));
+        line.replace_range(start..start + end.unwrap_or(rest.len()), "[KEY]");
+    }
+    // A column is as wide as its longest path.
+    if let Some((head, rest)) = line.split_once("[HOME]")
+        && let Some((path, tail)) = rest.split_once("  ")
+    {
+        line = format!("{head}[HOME]{path}  {}", tail.trim_start());
     }
     line
 }

@@ -3,5 +3,12 @@
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
 mod crash;
+mod exit_codes;
 mod home;
+mod interrupt;
+mod pitfalls;
+mod says;
+mod secrets;
+mod several;
 mod steps;
+mod twice;

@@ -4,6 +4,7 @@ use serde::Serialize;
 use trustnet_api::status::VirtualMachineStatus;
 use trustnet_api::vm::VirtualMachine;
 use trustnet_core::observed::{DomainFacts, Owner};
+use trustnet_host::journal::Journal;
 
 use crate::args::Output;
 use crate::failure::{Exit, Failure};
@@ -16,6 +17,9 @@ use crate::{Program, status, table};
 pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let domain = host.find(name)?;
+    if Journal::open(&host.journal_dir(&domain.xml.name))?.is_some() {
+        crate::make::warn_of_leftover(program, &domain.xml.name);
+    }
     let vm = match &domain.owner {
         Owner::Ours(record) => VirtualMachine {
             status: Some(status::of(&host, &domain, record)),

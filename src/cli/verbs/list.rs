@@ -42,9 +42,7 @@ pub fn run(program: &Program, args: &List) -> Result<Exit, Failure> {
         .unwrap_or_default();
     let host = program.connect()?;
     for name in trustnet_host::journal::leftovers(&host.paths, &host.uri) {
-        program.ui.warn(format!(
-            "work on `{name}` was interrupted: `trustnet-vm resume {name}` finishes it, `rollback` undoes it"
-        ));
+        crate::make::warn_of_leftover(program, &name);
     }
     let domains = host.hypervisor.domains().list()?;
     let uuids: Vec<String> = domains.iter().map(|domain| domain.uuid.clone()).collect();

@@ -22,7 +22,7 @@ use crate::lock::Lock;
 
 pub use fail::{Effect, Fail};
 pub use kill::{VARIABLE as KILL_VARIABLE, at};
-pub use state::{Domain, Guest, Host, Pool, Reports, State, Volume};
+pub use state::{Domain, Guest, Host, Pool, Reports, State, Volume, qcow2_header};
 
 /// A hypervisor in one JSON file.
 #[derive(Debug, Clone)]

@@ -150,6 +150,28 @@ impl State {
         }
     }
 
+    /// Adds a domain that something else made, with a volume of its own.
+    pub fn foreign(&mut self, name: &str) {
+        let uuid = "11111111-2222-4333-8444-555555555555";
+        let xml = format!(
+            "<domain type='kvm'><name>{name}</name><uuid>{uuid}</uuid><memory>524288</memory>\
+             <vcpu>2</vcpu><devices><disk type='file'><source file='/fake/vms/{name}.qcow2'/>\
+             <target dev='vda'/></disk></devices></domain>"
+        );
+        let state = DomainState::Shutoff;
+        self.domains.insert(
+            uuid.to_owned(),
+            Domain {
+                xml,
+                state,
+                ..Domain::default()
+            },
+        );
+        if let Some(pool) = self.pools.get_mut(VM_POOL) {
+            pool.put(&format!("{name}.qcow2"), &qcow2_header(1 << 30));
+        }
+    }
+
     /// Reads the file.
     ///
     /// # Errors
