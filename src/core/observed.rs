@@ -173,8 +173,13 @@ impl Owner {
             };
         }
         // By the same rules as a file of Foundry's: what they do not allow is no spec of its.
-        let vm = xml.foundry.as_deref().and_then(|text| load::load(text.as_bytes()).0.pop());
-        vm.map_or(Self::Foreign, |document| Self::Foundry(Box::new(document.vm)))
+        let vm = xml
+            .foundry
+            .as_deref()
+            .and_then(|text| load::load(text.as_bytes()).0.pop());
+        vm.map_or(Self::Foreign, |document| {
+            Self::Foundry(Box::new(document.vm))
+        })
     }
 
     /// Our record, if the domain is ours and it can be read.

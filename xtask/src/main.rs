@@ -4,11 +4,13 @@
 //! - `mirror`, `recipe`, `image`: the base image, from Debian packages alone
 //! - `resident`, `demo`: the main job, from a bare checkout to a guest that speaks
 //! - `tier`, `tally`, `test`: every test, and what came of it
+//! - `fuzz`: the parsers against any bytes
 //! - `lab`: a second libvirtd that touches nothing of the host
 //! - `process`, `paths`, `speak`: how the tasks run programs, where things lie, the one file that prints
 
 mod apt;
 mod demo;
+mod fuzz;
 mod image;
 mod lab;
 mod mirror;
@@ -45,6 +47,8 @@ enum Task {
     Demo(demo::Demo),
     /// Run the tests, real guests included, and count them
     Test(test::Test),
+    /// Run every fuzz target for a while
+    Fuzz(fuzz::Fuzz),
     /// Run a command beside a libvirtd of its own, isolated from the host (root)
     Lab(lab::Lab),
 }
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Task::Image(image) => image.run(),
         Task::Demo(demo) => demo.run(),
         Task::Test(test) => test.run(),
+        Task::Fuzz(fuzz) => fuzz.run(),
         Task::Lab(lab) => lab.run(),
     };
     outcome.unwrap_or_else(|error| {

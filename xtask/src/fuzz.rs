@@ -1,0 +1,73 @@
+//! `cargo xtask fuzz`: the parsers against any bytes, with libFuzzer.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::{paths, process};
+
+/// Coverage counters for libFuzzer. These are what `cargo fuzz` sets, less the sanitizers, which
+/// need a nightly compiler.
+const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+     -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1";
+
+/// Run every fuzz target for a while
+#[derive(clap::Args)]
+pub struct Fuzz {
+    /// How long each target runs, in seconds
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+}
+
+impl Fuzz {
+    /// Does it: what a target finds lies in `fuzz/artifacts`.
+    pub fn run(&self) -> Result<ExitCode> {
+        let fuzz = paths::repository().join("fuzz");
+        let host = "x86_64-unknown-linux-gnu";
+        let target = fuzz.join("target");
+        // With a target named, the flags stay away from build scripts.
+        process::run(
+            process::cargo()
+                .args(["build", "--release", "--locked", "--target", host])
+                .arg("--target-dir")
+                .arg(&target)
+                .current_dir(&fuzz)
+                .env("RUSTFLAGS", COVERAGE),
+        )?;
+        for name in ["iso", "load"] {
+            let corpus = fuzz.join("corpus").join(name);
+            let artifacts = fuzz.join("artifacts").join(name);
+            for folder in [&corpus, &artifacts] {
+                fs::create_dir_all(folder)
+                    .with_context(|| format!("failed to make `{}`", folder.display()))?;
+            }
+            if name == "load" {
+                seed(&corpus)?;
+            }
+            process::run(
+                std::process::Command::new(target.join(host).join("release").join(name))
+                    .arg(format!("-max_total_time={}", self.seconds))
+                    .args(["-timeout=5", "-rss_limit_mb=1024", "-print_final_stats=1"])
+                    .arg(format!("-artifact_prefix={}/", artifacts.display()))
+                    .arg(&corpus),
+            )?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The loader begins with the specs that are there.
+fn seed(corpus: &std::path::Path) -> Result<()> {
+    let root = paths::repository();
+    let cases = fs::read_dir(root.join("tests/cases")).context("failed to list the cases")?;
+    for case in cases.filter_map(Result::ok) {
+        let input = case.path().join("input.yaml");
+        if fs::metadata(&input).is_ok_and(|facts| facts.len() < 16 * 1024) {
+            fs::copy(&input, corpus.join(case.file_name()))
+                .with_context(|| format!("failed to copy `{}`", input.display()))?;
+        }
+    }
+    Ok(())
+}
