@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::tally::{Filter, Runner, Tally};
 use crate::tier::{Suite, Tier};
@@ -18,6 +18,9 @@ pub struct Test {
     /// Which tiers; all of them when none is named
     #[arg(value_enum)]
     tiers: Vec<Tier>,
+    /// Only this suite of the tiers, as the summary names it
+    #[arg(long, value_name = "SUITE")]
+    only: Option<String>,
     /// Install missing system packages without asking
     #[arg(long, short)]
     yes: bool,
@@ -53,8 +56,14 @@ impl Test {
         let mut tallies = Vec::new();
         for tier in tiers {
             for suite in tier.suites()? {
+                if self.only.as_ref().is_some_and(|only| only != suite.name) {
+                    continue;
+                }
                 tallies.push((suite.name, bench.run(&suite)?));
             }
+        }
+        if let (Some(only), true) = (&self.only, tallies.is_empty()) {
+            bail!("no suite of these tiers is called `{only}`");
         }
         Ok(report(&tallies))
     }
@@ -119,25 +128,27 @@ impl Bench {
             .current_dir(paths::repository())
             .env("CARGO_TERM_COLOR", "never");
         if self.runner(suite) == Runner::Nextest {
-            command
-                .args(["nextest", "run", "--no-fail-fast"])
-                .args(&suite.selection);
+            command.args(["nextest", "run"]).args(&suite.selection);
             if only_build {
                 command.arg("--no-run");
             } else {
-                command.args(["--no-tests", "pass", "--success-output", "immediate"]);
+                command.args([
+                    "--no-fail-fast",
+                    "--no-tests",
+                    "pass",
+                    "--success-output",
+                    "immediate",
+                ]);
                 command.args(suite.alone.then_some("--test-threads=1"));
             }
         } else {
-            command
-                .args(["test", "--no-fail-fast"])
-                .args(&suite.selection);
+            command.args(["test"]).args(&suite.selection);
             command.args(suite.documents.then_some("--doc"));
             if only_build {
                 command.arg("--no-run");
             } else {
                 command
-                    .args(["--", "--show-output"])
+                    .args(["--no-fail-fast", "--", "--show-output"])
                     .args(suite.alone.then_some("--test-threads=1"));
             }
         }
