@@ -24,6 +24,7 @@ use crate::{process, setup};
 const BRIDGE: &str = "br-lab";
 const ADDRESSES: [&str; 2] = ["192.0.2.1/24", "2001:db8:1::1/64"];
 const SOCKET: &str = "/run/libvirt/libvirt-sock";
+const KVM: &str = "/dev/kvm";
 const PREFIX: &str = "trustnet-lab-";
 /// Everything that libvirt and its helpers write; each gets a fresh directory.
 const FRESH: [&str; 4] = [
@@ -181,6 +182,12 @@ fn files(directory: &Path) -> Result<()> {
     run("mount", &["-t", "sysfs", "sysfs", "/sys"])?;
     for path in ["/run/lock", "/run/user/0"] {
         fs::create_dir_all(path).with_context(|| format!("failed to make `{path}`"))?;
+    }
+    // Where QEMU's user may not open the host's own, libvirt would take KVM for new and look at QEMU anew at each call: a
+    // second and more a time.
+    if Path::new(KVM).exists() {
+        run("mknod", &["-m", "666", "/run/kvm", "c", "10", "232"])?;
+        run("mount", &["--bind", "/run/kvm", KVM])?;
     }
     for target in FRESH {
         let fresh = directory.join(target.trim_start_matches('/'));
