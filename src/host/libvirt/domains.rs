@@ -79,10 +79,10 @@ impl Domains for Libvirt {
             if self.connection.lib_version()? >= UNDEFINE_TPM_SINCE {
                 flags |= virt_sys::VIR_DOMAIN_UNDEFINE_TPM;
             }
-            match domain.undefine_flags(flags).map_err(BackendError::from) {
+            match domain.undefine_flags(flags) {
                 // Drivers without these features (libvirt's test driver) refuse the flags as such.
-                Err(error) if error.kind == BackendErrorKind::Unsupported => Ok(domain.undefine()?),
-                other => other,
+                Err(error) if refuses_flags(&error) => Ok(domain.undefine()?),
+                other => Ok(other?),
             }
         };
         match run() {
@@ -90,6 +90,17 @@ impl Domains for Libvirt {
             other => other.map_err(HostError::vm(format!("undefine domain {uuid}"))),
         }
     }
+}
+
+/// Whether a driver does not know a flag: nearly all call that an invalid argument.
+fn refuses_flags(error: &Error) -> bool {
+    matches!(
+        error.code().to_raw(),
+        virt_sys::VIR_ERR_INVALID_ARG
+            | virt_sys::VIR_ERR_ARGUMENT_UNSUPPORTED
+            | virt_sys::VIR_ERR_OPERATION_UNSUPPORTED
+            | virt_sys::VIR_ERR_NO_SUPPORT
+    )
 }
 
 /// The facts of a domain: the definition that lasts, and the state now.

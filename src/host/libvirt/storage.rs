@@ -55,7 +55,15 @@ impl Pools for Libvirt {
                 }
             };
             if !pool.is_active()? {
-                pool.create(virt_sys::VIR_STORAGE_POOL_CREATE_NORMAL)?;
+                let normal = virt_sys::VIR_STORAGE_POOL_CREATE_NORMAL;
+                match pool.create(normal) {
+                    // Its folder is missing: who defined it was killed before it was built.
+                    Err(_) if read_pool(&pool.xml_desc(0)?).kind == "dir" => {
+                        pool.build(0)?;
+                        pool.create(normal)?;
+                    }
+                    other => other.map(drop)?,
+                }
             }
             Ok(())
         };

@@ -1,0 +1,52 @@
+//! What the program relies on of a hypervisor, asked of each: the fake of the tests and libvirt's
+//! test driver. `guests_contract` asks a real daemon.
+
+#![expect(clippy::expect_used, reason = "a test fails where it expects")]
+
+mod contract;
+mod hosts;
+
+use hosts::{fake, libvirt_test};
+
+/// A test for each promise and host.
+macro_rules! promises {
+    ($host:ident: $($promise:ident),+ $(,)?) => {
+        mod $host {
+            $(
+                #[test]
+                fn $promise() {
+                    super::$host(|place| super::contract::$promise(place));
+                }
+            )+
+        }
+    };
+}
+
+promises!(fake:
+    a_pool_is_made_once_and_started_where_it_is_not_active,
+    a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
+    what_is_not_there_is_none_and_deleting_it_is_no_error,
+    a_volume_stands_over_its_backing_file,
+    bytes_come_back_as_they_were_written,
+    a_definition_comes_back_with_its_record_whatever_is_in_it,
+    a_definition_over_the_old_one_replaces_it_and_a_bad_one_leaves_it,
+    a_name_belongs_to_one_uuid,
+    a_domain_starts_once_and_stops_when_its_power_is_cut,
+    a_domain_that_is_undefined_is_gone_and_may_be_undefined_again,
+    records_come_in_the_order_they_were_asked_for,
+    the_host_says_who_it_is,
+);
+
+promises!(libvirt_test:
+    a_pool_is_made_once_and_started_where_it_is_not_active,
+    a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
+    what_is_not_there_is_none_and_deleting_it_is_no_error,
+    a_volume_stands_over_its_backing_file,
+    a_definition_comes_back_with_its_record_whatever_is_in_it,
+    a_definition_over_the_old_one_replaces_it_and_a_bad_one_leaves_it,
+    a_name_belongs_to_one_uuid,
+    a_domain_starts_once_and_stops_when_its_power_is_cut,
+    a_domain_that_is_undefined_is_gone_and_may_be_undefined_again,
+    records_come_in_the_order_they_were_asked_for,
+    the_host_says_who_it_is,
+);

@@ -1,0 +1,116 @@
+//! What the program relies on of a hypervisor, asked of a real session daemon. It needs no guest, and
+//! the daemon.
+
+#![expect(clippy::expect_used, reason = "a test fails where it expects")]
+
+#[path = "contract/contract.rs"]
+mod contract;
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use contract::{POOL, Place, pool_xml};
+use trustnet_host::connect::connect;
+
+/// The unprivileged user that root becomes: Debian's `nobody`.
+const NOBODY: u32 = 65534;
+
+/// Set where this program runs itself with a home of its own.
+const AT_HOME: &str = "TRUSTNET_VM_TEST_AT_HOME";
+
+/// One daemon for all: it is started once.
+#[test]
+fn a_session_daemon_keeps_every_promise() {
+    if std::env::var_os(AT_HOME).is_none() {
+        return at_home("a_session_daemon_keeps_every_promise");
+    }
+    let promises: [fn(&Place<'_>); 13] = [
+        a_pool_that_was_defined_and_not_built_is_built,
+        contract::a_pool_is_made_once_and_started_where_it_is_not_active,
+        contract::a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
+        contract::what_is_not_there_is_none_and_deleting_it_is_no_error,
+        contract::a_volume_stands_over_its_backing_file,
+        contract::bytes_come_back_as_they_were_written,
+        contract::a_definition_comes_back_with_its_record_whatever_is_in_it,
+        contract::a_definition_over_the_old_one_replaces_it_and_a_bad_one_leaves_it,
+        contract::a_name_belongs_to_one_uuid,
+        contract::a_domain_starts_once_and_stops_when_its_power_is_cut,
+        contract::a_domain_that_is_undefined_is_gone_and_may_be_undefined_again,
+        contract::records_come_in_the_order_they_were_asked_for,
+        contract::the_host_says_who_it_is,
+    ];
+    let hypervisor = connect("qemu:///session").expect("a connection");
+    let folder = std::env::current_dir().expect("a folder");
+    let place = Place {
+        hypervisor: &*hypervisor,
+        kind: "qemu",
+        folder: &folder,
+    };
+    for promise in promises {
+        promise(&place);
+    }
+}
+
+/// What a run that was killed between the two leaves.
+fn a_pool_that_was_defined_and_not_built_is_built(place: &Place<'_>) {
+    let file = place.folder.join("pool.xml");
+    std::fs::write(&file, pool_xml(place)).expect("a file");
+    let mut virsh = Command::new("virsh");
+    virsh
+        .args(["-c", "qemu:///session", "pool-define"])
+        .arg(file);
+    assert!(virsh.status().expect("virsh starts").success());
+    let pools = place.hypervisor.pools();
+    assert!(!pools.find(POOL).expect("an answer").expect("a pool").active);
+    pools.ensure(POOL, &pool_xml(place)).expect("a pool");
+    assert!(pools.find(POOL).expect("an answer").expect("a pool").active);
+}
+
+/// Runs a test of this program with a home of its own, as an unprivileged user: root has no session.
+fn at_home(test: &str) {
+    // The path is short: libvirt's sockets live below it.
+    let home = tempfile::Builder::new()
+        .prefix("tnvm")
+        .tempdir_in("/tmp")
+        .expect("a folder");
+    let program = home.path().join("tests");
+    std::fs::copy(std::env::current_exe().expect("a program"), &program).expect("a copy");
+    let mut command = Command::new(&program);
+    if std::fs::metadata("/proc/self").expect("proc").uid() == 0 {
+        let owner = format!("{NOBODY}:{NOBODY}");
+        let given = Command::new("chown")
+            .arg("-R")
+            .arg(owner)
+            .arg(home.path())
+            .status();
+        assert!(given.expect("chown starts").success());
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+        .args(["--exact", test, "--nocapture"])
+        .current_dir(home.path())
+        .env_clear();
+    for name in [
+        "HOME",
+        "XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME",
+        "XDG_CACHE_HOME",
+        "TMPDIR",
+        AT_HOME,
+    ] {
+        command.env(name, home.path());
+    }
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let output = command.output().expect("the program starts");
+    if let Ok(pid) = std::fs::read_to_string(home.path().join("libvirt/libvirtd.pid")) {
+        // It may have ended by itself.
+        let _ = Command::new("kill").arg(pid.trim()).status();
+    }
+    let text = [output.stdout, output.stderr].concat();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&text)
+    );
+}
