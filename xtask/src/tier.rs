@@ -66,6 +66,7 @@ impl Tier {
                 vec![Suite::plain("program", selection)]
             }
             Self::Guests => vec![
+                Suite::guests("guests_contract", false),
                 Suite::guests("guests_session", false),
                 Suite::guests("guests_system", true),
             ],
