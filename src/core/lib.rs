@@ -6,6 +6,8 @@
 pub mod difference;
 /// The fields of spec files, explained.
 pub mod explain;
+/// Disk images, judged by their first bytes.
+pub mod image;
 /// ISO 9660 images: a writer for the seed and a reader for what was written.
 pub mod iso;
 /// Text to wire types: strict YAML with positions.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use trustnet_api::vm::VirtualMachine;
 
+use crate::image::ImageContent;
 use crate::load;
 use crate::record::Record;
 use crate::xml::{DomainCapabilities, DomainType, DomainXml, PoolXml, VolumeXml};
@@ -66,22 +67,6 @@ pub struct ImageFacts {
     pub volume: VolumeXml,
     /// What its first bytes say, where they could be read.
     pub content: Option<ImageContent>,
-}
-
-/// What an image's first bytes say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImageContent {
-    /// qcow2 with this virtual size in bytes.
-    Qcow2 {
-        /// Size as the guest sees it.
-        virtual_size: u64,
-        /// Whether it depends on another file.
-        backed: bool,
-    },
-    /// A raw disk with a boot signature.
-    Raw,
-    /// Anything else.
-    Unknown,
 }
 
 /// A domain.

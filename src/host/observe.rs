@@ -1,22 +1,18 @@
 //! From the doors to the facts that a plan is made from.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 
-use trustnet_core::observed::{
-    DomainFacts, HostFacts, ImageContent, ImageFacts, Observed, PoolFacts,
-};
+use trustnet_core::image::{self, ImageContent};
+use trustnet_core::observed::{DomainFacts, HostFacts, ImageFacts, Observed, PoolFacts};
 use trustnet_core::plan::default_pool_path;
 use trustnet_core::vm::{Attachment, BootSource, Vm};
 use trustnet_core::xml::{DomainType, VolumeXml};
 
 use crate::doors::{HostInfo, Hypervisor, VolumeRef};
 use crate::error::HostError;
-
-/// The bytes at the beginning of an image that tell what it is: qcow2's header, a boot record.
-const HEAD: u64 = 1024;
 
 /// The port below which none is chosen for forwarding.
 const FIRST_FORWARDED_PORT: u16 = 2201;
@@ -129,16 +125,17 @@ fn image(
         return Ok(local_image(path));
     }
     let Some(volume) = found else { return Ok(None) };
-    let head = hypervisor.volumes().read(reference, HEAD)?;
+    let head = hypervisor.volumes().read(reference, image::HEAD)?;
     Ok(Some(image_facts(volume, &head)))
 }
 
 /// An image that libvirt does not know yet, read as the file that it is.
 fn local_image(path: &str) -> Option<ImageFacts> {
+    // Before it is opened: a named pipe would wait for somebody who writes.
+    let length = fs::metadata(path).ok().filter(Metadata::is_file)?.len();
     let file = File::open(path).ok()?;
-    let length = file.metadata().ok().filter(Metadata::is_file)?.len();
     let mut head = Vec::new();
-    file.take(HEAD).read_to_end(&mut head).ok()?;
+    file.take(image::HEAD).read_to_end(&mut head).ok()?;
     let volume = VolumeXml {
         path: path.to_owned(),
         format: "raw".to_owned(),
@@ -151,7 +148,7 @@ fn local_image(path: &str) -> Option<ImageFacts> {
 
 /// What the bytes say counts, whatever the name made libvirt think.
 fn image_facts(mut volume: VolumeXml, head: &[u8]) -> ImageFacts {
-    let content = content(head);
+    let content = ImageContent::of(head);
     match content {
         ImageContent::Qcow2 { virtual_size, .. } => {
             "qcow2".clone_into(&mut volume.format);
@@ -163,29 +160,6 @@ fn image_facts(mut volume: VolumeXml, head: &[u8]) -> ImageFacts {
     ImageFacts {
         volume,
         content: Some(content),
-    }
-}
-
-/// What the first bytes of an image say. <https://www.qemu.org/docs/master/interop/qcow2.html>
-fn content(head: &[u8]) -> ImageContent {
-    let number = |at: usize| {
-        head.get(at..at + 8)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(u64::from_be_bytes)
-    };
-    if head.starts_with(b"QFI\xfb") {
-        return match (number(8), number(24)) {
-            (Some(backing_offset), Some(virtual_size)) => ImageContent::Qcow2 {
-                virtual_size,
-                backed: backing_offset != 0,
-            },
-            _ => ImageContent::Unknown,
-        };
-    }
-    if head.get(510..512) == Some(&[0x55, 0xaa]) {
-        ImageContent::Raw
-    } else {
-        ImageContent::Unknown
     }
 }
 

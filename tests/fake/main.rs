@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
 mod crash;
+mod distrust;
 mod exit_codes;
 mod home;
 mod interrupt;

@@ -6,7 +6,8 @@ use trustnet_api::disk::ReclaimPolicy;
 use trustnet_api::vm::{CpuMode, Firmware};
 
 use super::{Refusal, create};
-use crate::observed::{DomainFacts, ImageContent, Observed, Owner};
+use crate::image::ImageContent;
+use crate::observed::{DomainFacts, Observed, Owner};
 use crate::suggest::nearest;
 use crate::units::bytes;
 use crate::vm::{Attachment, BootSource, IMAGE_POOL, VM_POOL, Vm};
@@ -276,22 +277,24 @@ fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
             ))
             .hint("check how the file was made or downloaded"),
         ),
-        Some(ImageContent::Qcow2 { virtual_size, .. }) if virtual_size > vm.boot_disk().size => {
-            refusals.push(
-                Refusal::storage(format!(
-                    "{what} holds a disk of {}, and the boot disk has only {}",
-                    bytes(virtual_size),
-                    bytes(vm.boot_disk().size)
-                ))
-                .hint("make `bootDisk.size` at least as large as the image's disk"),
-            );
-        }
-        Some(ImageContent::Qcow2 { backed: true, .. }) => refusals.push(
+        Some(ImageContent::Qcow2 { depends: true, .. }) => refusals.push(
             Refusal::storage(format!(
                 "{what} depends on another file, and cannot be trusted alone"
             ))
             .hint("flatten it: `qemu-img convert -O qcow2 IMAGE FLAT`"),
         ),
+        Some(ImageContent::Qcow2 { .. } | ImageContent::Raw) | None
+            if image.volume.capacity > vm.boot_disk().size =>
+        {
+            refusals.push(
+                Refusal::storage(format!(
+                    "{what} holds a disk of {}, and the boot disk has only {}",
+                    bytes(image.volume.capacity),
+                    bytes(vm.boot_disk().size)
+                ))
+                .hint("make `bootDisk.size` at least as large as the image's disk"),
+            );
+        }
         Some(ImageContent::Qcow2 { .. } | ImageContent::Raw) | None => {}
     }
     let raw_over_image = vm.boot_disk().format == trustnet_api::disk::DiskFormat::Raw;
