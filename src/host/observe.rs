@@ -56,7 +56,7 @@ pub fn observe(
             data_dir: data_dir.to_owned(),
         },
         pools: pools(hypervisor, vm)?,
-        free_ports: free_ports(vm, &domains),
+        free_ports: free_ports(vm, &domains, host.local),
         domains,
         bridges,
         networks,
@@ -164,8 +164,8 @@ fn image_facts(mut volume: VolumeXml, head: &[u8]) -> ImageFacts {
 }
 
 /// A port of 127.0.0.1 for each interface that needs one: the spec's, or the first of ours, if no
-/// domain forwards it and it can be bound now.
-fn free_ports(vm: &Vm, domains: &[DomainFacts]) -> BTreeMap<usize, u16> {
+/// domain forwards it and it can be bound now. Of another machine's ports only the domains tell.
+fn free_ports(vm: &Vm, domains: &[DomainFacts], local: bool) -> BTreeMap<usize, u16> {
     let mut taken: Vec<u16> = domains
         .iter()
         .flat_map(|domain| domain.xml.forwarded_ports.iter().copied())
@@ -179,7 +179,8 @@ fn free_ports(vm: &Vm, domains: &[DomainFacts]) -> BTreeMap<usize, u16> {
             port..port.saturating_add(1)
         });
         let free = |port: &u16| {
-            !taken.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
+            let bound = || TcpListener::bind((Ipv4Addr::LOCALHOST, *port));
+            !taken.contains(port) && (!local || bound().is_ok())
         };
         if let Some(port) = { wanted }.find(free) {
             taken.push(port);

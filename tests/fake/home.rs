@@ -93,7 +93,7 @@ impl Home {
     /// Writes a spec of that name with these lines more below `spec`, and gives its path. Every name
     /// has its own port.
     pub fn spec(&self, name: &str, more: &str) -> String {
-        let port = 42_000
+        let port = 20_000
             + name
                 .bytes()
                 .fold(0u16, |sum, byte| (sum * 7 + u16::from(byte)) % 5000);
@@ -151,8 +151,17 @@ impl Home {
 
     /// Runs the program; gives the command line and all that came of it, the same on every machine.
     pub fn says<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
+        self.says_of(&mut self.program(), args)
+    }
+
+    /// The same with an environment of one's own.
+    pub fn says_of<'a>(
+        &self,
+        program: &mut Command,
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> String {
         let args: Vec<&str> = args.into_iter().collect();
-        let run = self.run(args.iter().copied());
+        let run = Run::of(&program.args(&args).output().expect("the program starts"));
         let mut text = format!("$ trustnet-vm {}\n{}", args.join(" "), run.out);
         if !run.err.is_empty() {
             text.push_str(&format!("--- stderr\n{}", run.err));
@@ -248,12 +257,6 @@ fn steady_line(line: &str) -> String {
         let rest = &line[start..];
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c));
         line.replace_range(start..start + end.unwrap_or(rest.len()), "[KEY]");
-    }
-    // A column is as wide as its longest path.
-    if let Some((head, rest)) = line.split_once("[HOME]")
-        && let Some((path, tail)) = rest.split_once("  ")
-    {
-        line = format!("{head}[HOME]{path}  {}", tail.trim_start());
     }
     line
 }

@@ -8,6 +8,7 @@ mod exit_codes;
 mod home;
 mod interrupt;
 mod pitfalls;
+mod refuses;
 mod says;
 mod secrets;
 mod several;

@@ -329,18 +329,18 @@ fn config_show_says_where_each_value_comes_from() {
     std::fs::create_dir_all(home.path(".config/trustnet-vm")).expect("a folder");
     let config = |text: &str| home.file(".config/trustnet-vm/config.yaml", text);
     config("connect: qemu:///system\ntimeout: 5m\ncolor: never\n");
-    let mut said = session(
-        &home,
-        &[
-            "config show",
-            "config show --connect test:///default -o json",
-            "config show -o name",
-        ],
-    );
+    let says = |line: &str| {
+        let mut program = home.program();
+        program.env("TRUSTNET_VM_CONNECT", "test:///from/the/environment");
+        home.says_of(&mut program, line.split(' '))
+    };
+    let mut said = says("config show");
+    said.push_str(&says("config show --connect test:///default -o json"));
+    said.push_str(&says("config show -o name"));
     config("conect: qemu:///system\n");
-    said.push_str(&session(&home, &["config show"]));
+    said.push_str(&says("config show"));
     config("timeout: soon\n");
-    said.push_str(&session(&home, &["config show"]));
+    said.push_str(&says("config show"));
     insta::assert_snapshot!(said);
 }
 

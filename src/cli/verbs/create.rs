@@ -182,3 +182,32 @@ fn summarise(
     }
     worst.map_or(Ok(Exit::Done), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::in_parallel;
+
+    #[test]
+    fn no_more_run_at_once_than_allowed_and_the_order_is_kept() {
+        for at_once in [0, 1, 3, 100] {
+            let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let items: Vec<usize> = (0..9).collect();
+            let results = in_parallel(&items, at_once, |item| {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(5));
+                now.fetch_sub(1, Ordering::SeqCst);
+                *item
+            });
+            assert_eq!(results, items);
+            let most = most.load(Ordering::SeqCst);
+            assert!(
+                most <= at_once.max(1),
+                "{most} at once, and {at_once} were allowed"
+            );
+            assert!(at_once < 2 || most > 1, "nothing ran at once");
+        }
+    }
+}

@@ -148,7 +148,7 @@ fn networks(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
             },
             Attachment::User { ssh_port } if !observed.free_ports.contains_key(&index) => {
                 refusals.push(match ssh_port {
-                    Some(port) => Refusal::vm(format!("port {port} of 127.0.0.1 is taken"))
+                    Some(port) => taken_port(*port, &observed.domains)
                         .hint("choose another `sshPort`, or leave it out to get a free one"),
                     None => {
                         Refusal::vm("no port of 127.0.0.1 is free to forward to the guest's SSH")
@@ -157,6 +157,18 @@ fn networks(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
             }
             Attachment::User { .. } | Attachment::Segment(_) => {}
         }
+    }
+}
+
+/// By a domain where one forwards it, else by something else on the host.
+fn taken_port(port: u16, domains: &[DomainFacts]) -> Refusal {
+    let forwards = |domain: &&DomainFacts| domain.xml.forwarded_ports.contains(&port);
+    match domains.iter().find(forwards) {
+        Some(domain) => Refusal::vm(format!(
+            "port {port} of 127.0.0.1 is forwarded to `{}`",
+            domain.xml.name
+        )),
+        None => Refusal::vm(format!("port {port} of 127.0.0.1 is taken")),
     }
 }
 
