@@ -228,6 +228,7 @@ pub fn ready_options<'a>(
         timeout: program.settings.timeout.value,
         login,
         paths: &host.paths,
+        uri: &host.uri,
     }
 }
 

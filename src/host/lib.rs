@@ -19,6 +19,8 @@ pub mod interrupt;
 pub mod journal;
 /// SSH keys that the program makes.
 pub mod keys;
+/// Asking a guest over SSH that never reports.
+pub mod knock;
 /// The choice between KVM and QEMU's own translator.
 pub mod kvm;
 /// libvirt behind the doors.

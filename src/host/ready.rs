@@ -14,8 +14,8 @@ use crate::doors::{Hypervisor, Signal};
 use crate::error::HostError;
 use crate::interrupt::Interrupt;
 use crate::keys::LoginKey;
+use crate::knock::Knock;
 use crate::paths::Paths;
-use crate::ssh;
 
 /// How to wait.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub struct ReadyOptions<'a> {
     pub login: &'a LoginKey,
     /// The user's folders.
     pub paths: &'a Paths,
+    /// The connection URI.
+    pub uri: &'a str,
 }
 
 /// What happens while we wait.
@@ -76,12 +78,13 @@ pub enum NotReadyKind {
 
 /// Lines of the console that are kept.
 const CONSOLE_LINES: usize = 12;
+/// Pieces of the console that are read in one go: a guest that never stops talking is left in time
+/// for the deadline.
+const CONSOLE_PIECES: usize = 1024;
 /// How often a silent guest is asked over SSH, and how often interruption is looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// The longest silence before SSH is tried; half the time-out, if that is shorter.
 const SILENCE: Duration = Duration::from_secs(240);
-/// The time between two tries over SSH.
-const SSH_EVERY: Duration = Duration::from_secs(10);
 
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -164,7 +167,7 @@ pub fn await_guest(
     };
     let begun = Instant::now();
     let silence = SILENCE.min(options.timeout / 2);
-    let mut next_ssh = silence;
+    let mut knock = Knock::after(silence);
     loop {
         if interrupt.stop() {
             return Err(AwaitError::Interrupted);
@@ -189,14 +192,17 @@ pub fn await_guest(
             .console
             .drain(console.as_ref().map(|console| &console.output));
         let waited = begun.elapsed();
-        if watch.phase.is_none() && waited >= next_ssh && options.until == Phase::Ready {
-            next_ssh = waited + SSH_EVERY;
-            if answers_ssh(hypervisor, uuid, options).map_err(AwaitError::Host)? {
-                listen(Progress::Note(
-                    "the guest's cloud-init has not reported; its SSH answers, with the right host key".to_owned(),
-                ));
-                return Ok(());
-            }
+        if watch.phase.is_none()
+            && options.until == Phase::Ready
+            && knock
+                .answered(waited, hypervisor, uuid, options)
+                .map_err(AwaitError::Host)?
+        {
+            listen(Progress::Note(
+                "the guest's cloud-init has not reported; its SSH answers, with the right host key"
+                    .to_owned(),
+            ));
+            return Ok(());
         }
         if waited >= options.timeout {
             let phase = watch.phase;
@@ -227,7 +233,10 @@ impl Watch {
             let Some(report) = self.readiness.push(&line) else {
                 continue;
             };
-            listen(Progress::Phase(report.phase));
+            // A guest may repeat itself as often as it likes; it is told once.
+            if self.phase < Some(report.phase) {
+                listen(Progress::Phase(report.phase));
+            }
             self.phase = Some(report.phase);
             if let Some(why) = report.failure {
                 return Err(AwaitError::NotReady(
@@ -273,7 +282,8 @@ struct Console {
 impl Console {
     fn drain(&mut self, output: Option<&Receiver<Signal>>) {
         let Some(output) = output else { return };
-        while let Ok(Signal::Bytes(bytes)) = output.try_recv() {
+        for signal in output.try_iter().take(CONSOLE_PIECES) {
+            let Signal::Bytes(bytes) = signal else { return };
             for byte in bytes {
                 if byte == b'\n' || self.partial.len() >= 500 {
                     let line = clean(&String::from_utf8_lossy(&std::mem::take(&mut self.partial)));
@@ -289,38 +299,6 @@ impl Console {
             }
         }
     }
-}
-
-/// Whether a login works: the host key is the pinned one, and a command runs.
-fn answers_ssh(
-    hypervisor: &dyn Hypervisor,
-    uuid: &str,
-    options: &ReadyOptions<'_>,
-) -> Result<bool, HostError> {
-    let texts = hypervisor.survey().records(&[uuid.to_owned()])?;
-    let record = texts.into_iter().flatten().next();
-    let Some(record) = record.and_then(|text| trustnet_core::record::Record::parse(&text).ok())
-    else {
-        return Ok(false);
-    };
-    let Some(endpoint) = ssh::endpoint(&record) else {
-        return Ok(false);
-    };
-    let mut command = ssh::command(options.paths, options.login, uuid, &record, &endpoint)?;
-    command.args([
-        "-o",
-        "BatchMode=yes",
-        "-o",
-        "ConnectTimeout=5",
-        "--",
-        "true",
-    ]);
-    command
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null());
-    // No ssh on this machine is no answer.
-    Ok(command.status().is_ok_and(|status| status.success()))
 }
 
 /// What a guest has reported in this boot, as far as it repeats it in a moment.

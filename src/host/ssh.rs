@@ -4,8 +4,10 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use trustnet_core::record::Record;
@@ -26,8 +28,24 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// Where the guest of a record answers: a forwarded port if there is one, else its first static address.
-/// None if the guest has neither; its address is then to be asked for.
+/// Whose guest is spoken to, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct Session<'a> {
+    /// The user's folders.
+    pub paths: &'a Paths,
+    /// The program's login key.
+    pub login: &'a LoginKey,
+    /// The connection URI: forwarded ports are the hypervisor's.
+    pub uri: &'a str,
+    /// The domain's UUID.
+    pub uuid: &'a str,
+    /// The VM's record, with the guest's host key.
+    pub record: &'a Record,
+}
+
+/// Where the guest of a record answers: a forwarded port if there is one, else its first static address
+/// that can be reached without naming an interface of ours. None if the guest has neither; its address
+/// is then to be asked for.
 #[must_use]
 pub fn endpoint(record: &Record) -> Option<Endpoint> {
     if let Some(forward) = record
@@ -36,65 +54,108 @@ pub fn endpoint(record: &Record) -> Option<Endpoint> {
         .find(|forward| forward.guest_port == 22)
     {
         return Some(Endpoint {
-            address: "127.0.0.1".to_owned(),
+            address: Ipv4Addr::LOCALHOST.to_string(),
             port: forward.host_port,
         });
     }
-    let static_address = record
-        .spec
-        .spec
-        .network_interfaces
-        .iter()
+    let interfaces = record.spec.spec.network_interfaces.iter();
+    let address = interfaces
         .filter(|interface| interface.bridge.is_some() || interface.network.is_some())
-        .find_map(|interface| interface.ip.iter().chain(&interface.ips).next());
-    let address = static_address?.split('/').next()?.to_owned();
-    Some(Endpoint { address, port: 22 })
+        .flat_map(|interface| interface.ip.iter().chain(&interface.ips))
+        .filter_map(|text| text.split('/').next()?.parse::<IpAddr>().ok())
+        .find(|address| !matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()))?;
+    Some(Endpoint {
+        address: address.to_string(),
+        port: 22,
+    })
 }
 
-/// The ssh command for a guest, without the remote command.
+/// The ssh command for a guest, up to the remote command; `more` are further options of ssh_config(5).
 ///
 /// # Errors
 /// The file of known hosts cannot be written.
 pub fn command(
-    paths: &Paths,
-    login: &LoginKey,
-    uuid: &str,
-    record: &Record,
+    session: &Session<'_>,
     endpoint: &Endpoint,
+    more: &[&str],
 ) -> Result<Command, HostError> {
+    let Session { record, uuid, .. } = *session;
     let alias = format!("trustnet-vm-{uuid}");
-    let known_hosts = write_known_hosts(paths, uuid, &format!("{alias} {}\n", record.host_key))?;
+    let line = format!("{alias} {}\n", record.host_key);
+    let known_hosts = write_known_hosts(session.paths, uuid, &line)?;
     let mut command = Command::new("ssh");
-    let option = |name: &str, value: OsString| {
-        let mut option = OsString::from(name);
-        option.push("=");
-        option.push(value);
-        option
-    };
-    for (name, value) in [
-        ("UserKnownHostsFile", quoted(known_hosts)),
-        ("GlobalKnownHostsFile", OsString::from("/dev/null")),
-        ("StrictHostKeyChecking", OsString::from("yes")),
-        ("HostKeyAlias", OsString::from(alias)),
-        ("HostKeyAlgorithms", OsString::from("ssh-ed25519")),
-        ("UpdateHostKeys", OsString::from("no")),
-        ("CheckHostIP", OsString::from("no")),
-        ("IdentityFile", quoted(login.file.clone())),
+    // The first word on an option counts, so these stand whatever the user's configuration says.
+    for option in [
+        "GlobalKnownHostsFile=/dev/null",
+        "StrictHostKeyChecking=yes",
+        "HostKeyAlgorithms=ssh-ed25519",
+        "UpdateHostKeys=no",
+        "CheckHostIP=no",
+        // What else could vouch for a host: DNS, a command, being this machine.
+        "VerifyHostKeyDNS=no",
+        "KnownHostsCommand=none",
+        "NoHostAuthenticationForLocalhost=no",
+        // A connection that stands already was verified for whoever had this address then.
+        "ControlPath=none",
     ] {
-        command.arg("-o").arg(option(name, value));
+        command.arg("-o").arg(option);
+    }
+    command.arg("-o").arg(format!("HostKeyAlias={alias}"));
+    command
+        .arg("-o")
+        .arg(file("UserKnownHostsFile", &known_hosts));
+    command
+        .arg("-o")
+        .arg(file("IdentityFile", &session.login.file));
+    if !names_keys(record) {
+        // The guest knows no other key: an agent with many would use up the tries.
+        command.arg("-o").arg("IdentitiesOnly=yes");
+    }
+    for option in more {
+        command.arg("-o").arg(option);
+    }
+    if endpoint.address == Ipv4Addr::LOCALHOST.to_string()
+        && let Some(jump) = jump(session.uri)
+    {
+        command.arg("-J").arg(jump);
     }
     command.arg("-p").arg(endpoint.port.to_string());
     command.arg("-l").arg(MANAGEMENT_USER);
-    command.arg(&endpoint.address);
+    command.arg("--").arg(&endpoint.address);
     Ok(command)
 }
 
-/// ssh splits the value of some options at blanks; a path in double quotes stays one.
-fn quoted(path: PathBuf) -> OsString {
-    let mut text = OsString::from("\"");
-    text.push(path);
-    text.push("\"");
-    text
+/// Whether the management user has keys of the user's own.
+fn names_keys(record: &Record) -> bool {
+    let init = record.spec.spec.cloud_init.as_ref();
+    init.is_some_and(|init| !init.ssh_authorized_keys.is_empty() || init.raw_user_data.is_some())
+}
+
+/// The machine of a hypervisor that is reached over SSH, as ssh's `-J` takes it:
+/// `qemu+ssh://ada@host:2222/session` gives `ada@host:2222`.
+fn jump(uri: &str) -> Option<&str> {
+    let (scheme, rest) = uri.split_once("://")?;
+    let transport = scheme.split_once('+')?.1;
+    let machine = rest.split(['/', '?']).next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@.:-_[]%".contains(c);
+    (matches!(transport, "ssh" | "libssh" | "libssh2")
+        && machine.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && machine.chars().all(plain))
+    .then_some(machine)
+}
+
+/// An option whose value is a path: in quotes, so that blanks do not split it, and with ssh's own
+/// percent signs taken for what they are.
+fn file(option: &str, path: &Path) -> OsString {
+    let mut text = format!("{option}=\"").into_bytes();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte == b'%' {
+            text.push(b'%');
+        }
+        text.push(byte);
+    }
+    text.push(b'"');
+    OsString::from_vec(text)
 }
 
 fn write_known_hosts(paths: &Paths, uuid: &str, line: &str) -> Result<PathBuf, HostError> {
@@ -115,3 +176,6 @@ fn write_known_hosts(paths: &Paths, uuid: &str, line: &str) -> Result<PathBuf, H
     write().map_err(HostError::file("write", &path))?;
     Ok(path)
 }
+
+#[cfg(test)]
+mod tests;

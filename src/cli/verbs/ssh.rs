@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 
 use trustnet_host::ready;
-use trustnet_host::ssh::{self, Endpoint};
+use trustnet_host::ssh::{self, Endpoint, Session};
 
 use crate::args::Ssh;
 use crate::failure::{Exit, Failure};
@@ -29,12 +29,16 @@ pub fn run(program: &Program, args: &Ssh) -> Result<Exit, Failure> {
         Failure::new(Exit::Vm, format!("`{}` has no address that is known from here", domain.xml.name))
             .hint("the guest reports its addresses when it has its network: `trustnet-vm wait NAME --for network`")
     })?;
-    let mut command = ssh::command(&host.paths, &login, &domain.xml.uuid, &record, &endpoint)?;
-    if !args.command.is_empty() {
-        // ssh joins its arguments with blanks and the guest's shell reads them again: quote each.
-        command.arg("--");
-        command.args(args.command.iter().map(|word| quote(word)));
-    }
+    let session = Session {
+        paths: &host.paths,
+        login: &login,
+        uri: &host.uri,
+        uuid: &domain.xml.uuid,
+        record: &record,
+    };
+    let mut command = ssh::command(&session, &endpoint, &[])?;
+    // ssh joins its arguments with blanks and the guest's shell reads them again: quote each.
+    command.args(args.command.iter().map(|word| quote(word)));
     let error = command.exec();
     Err(
         Failure::new(Exit::Usage, format!("failed to start `ssh`: {error}"))
@@ -50,7 +54,6 @@ fn reported(host: &Host, uuid: &str) -> Option<Endpoint> {
 }
 
 /// A word as POSIX shell reads it back: as it is where it is plain, else in single quotes.
-/// One argument alone may be a whole command line and stays as it is.
 fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
