@@ -261,6 +261,15 @@ impl Journal {
     /// # Errors
     /// The folder cannot be removed.
     pub fn finish(self) -> Result<(), HostError> {
+        // The seed first: it holds the private host key, and nothing needs it any more.
+        let seed = self.folder.join("seed.iso");
+        match fs::remove_file(&seed) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(HostError::file("remove", seed)(error));
+            }
+            _ => {}
+        }
+        moment("finished");
         let closing = closing(&self.folder);
         fs::rename(&self.folder, &closing).map_err(HostError::file("remove", &self.folder))?;
         if let Some(parent) = self.folder.parent() {

@@ -110,7 +110,7 @@ fn a_create_that_is_killed_at_any_call_is_finished_by_resume_and_undone_by_rollb
 #[test]
 fn a_create_that_is_killed_at_any_mark_is_finished_by_resume_and_undone_by_rollback() {
     let undisturbed = undisturbed();
-    for moment in ["staged", "written", "closing"] {
+    for moment in ["staged", "written", "finished", "closing"] {
         assert!(
             both_ways_out(&Kill::Mark(moment.to_owned()), &undisturbed),
             "{moment}"
@@ -120,6 +120,27 @@ fn a_create_that_is_killed_at_any_mark_is_finished_by_resume_and_undone_by_rollb
         let mark = |step: &u32| both_ways_out(&Kill::Mark(format!("{word}:{step}")), &undisturbed);
         let steps = (0..).take_while(mark).count();
         assert_eq!(steps, 10, "{word}");
+    }
+}
+
+#[test]
+fn the_private_host_key_is_gone_before_the_journal_is() {
+    for moment in ["finished", "closing"] {
+        let (home, _) = killed_create(&Kill::Mark(moment.to_owned())).expect("killed");
+        assert_eq!(private_keys(&home), BTreeSet::new(), "{moment}");
+    }
+    for moment in ["finished", "closing"] {
+        let (home, before) = killed_create(&Kill::Mark("done:7".to_owned())).expect("killed");
+        let output = home
+            .program()
+            .env(KILL_VARIABLE, moment)
+            .args(["rollback", "web"])
+            .output();
+        let run = Run::of(&output.expect("the program starts"));
+        assert_eq!(run.signal, Some(9), "{moment}");
+        assert_eq!(private_keys(&home), BTreeSet::new(), "{moment}");
+        home.done(["rollback", "web"]);
+        assert_eq!(home.inventory(), before, "{moment}");
     }
 }
 

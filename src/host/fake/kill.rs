@@ -6,7 +6,7 @@ use rustix::process::{Signal, getpid, kill_process};
 pub const VARIABLE: &str = "TRUSTNET_VM_TEST_KILL";
 
 /// A moment between the marks of a journal: `staged`, `written`, `begun:N`, `done:N`, `undone:N`,
-/// `closing`. If the environment names it, the process ends here.
+/// `finished`, `closing`. If the environment names it, the process ends here.
 pub fn at(moment: &str) {
     if std::env::var_os(VARIABLE).is_some_and(|wanted| wanted == moment) {
         die();
