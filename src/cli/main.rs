@@ -132,7 +132,8 @@ fn logs(verbose: u8, env: &Env) {
 }
 
 /// Counts SIGINT, SIGTERM and SIGHUP from now on: the first stops after the step in hand and undoes,
-/// the second stops where we are.
+/// the second stops where we are. The third ends the program as if nobody had caught it: a call to the
+/// hypervisor may never come back, and the journal survives that too.
 ///
 /// # Errors
 /// The handler cannot be set.
@@ -142,6 +143,13 @@ pub fn interruption() -> Result<trustnet_host::interrupt::Interrupt, Failure> {
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|error| Failure::new(Exit::Usage, format!("failed to catch signals: {error}")))?;
     let raised = interrupt.clone();
-    std::thread::spawn(move || signals.forever().for_each(|_| raised.raise()));
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if raised.raise() > 2 {
+                // It fails for signals that cannot be caught, and those do not come here.
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        }
+    });
     Ok(interrupt)
 }

@@ -69,7 +69,11 @@ impl Maker<'_> {
         refuse_leftover(self.host, name)?;
         progress.begin("looking at the host");
         // Held until the domain is defined: what we found free stays free until it is ours.
-        let planning = Mutex::new(Some(Lock::take(&self.host.planning_lock())?));
+        let planning = Lock::take_unless(&self.host.planning_lock(), || self.interrupt.stop())?
+            .ok_or_else(|| {
+                Failure::new(Exit::Interrupted, "interrupted before anything was made")
+            })?;
+        let planning = Mutex::new(Some(planning));
         let Planned { goal, seed } = self.plan(spec)?;
         let Goal::Steps(plan) = goal else {
             return Ok(Made::Unchanged);

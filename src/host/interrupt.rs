@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
-    /// Counts one more; this is all that a signal handler does.
-    pub fn raise(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+    /// Counts one more, and says how many that makes.
+    pub fn raise(&self) -> usize {
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Whether to stop after the step in hand.

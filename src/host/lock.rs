@@ -4,11 +4,15 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::HostError;
 use crate::paths::private_dir;
+
+/// How often a lock that another has is asked for.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -30,10 +34,28 @@ impl Lock {
         }
     }
 
-    /// Takes the lock, and waits for it.
+    /// Takes the lock, and waits for it until `stop` says so; none then. The kernel would wait on
+    /// through every signal, so it is asked again and again.
     ///
     /// # Errors
     /// The file cannot be made.
+    pub fn take_unless(path: &Path, stop: impl Fn() -> bool) -> Result<Option<Self>, HostError> {
+        loop {
+            if let Some(lock) = Self::try_take(path)? {
+                return Ok(Some(lock));
+            }
+            if stop() {
+                return Ok(None);
+            }
+            std::thread::sleep(AGAIN);
+        }
+    }
+
+    /// Takes the lock, and waits for it, however long that is.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    #[cfg(feature = "fake")]
     pub fn take(path: &Path) -> Result<Self, HostError> {
         let file = open(path)?;
         loop {

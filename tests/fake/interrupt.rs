@@ -1,4 +1,4 @@
-//! Ctrl-C, once and twice; and two runs at once.
+//! Ctrl-C, once, twice and three times; and two runs at once.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -212,4 +212,42 @@ fn of_two_runs_on_one_name_one_wins_and_the_other_is_told() {
     let first = end(first);
     assert_eq!(first.code, Some(0), "{first:?}");
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn ctrl_c_is_heard_while_another_run_plans() {
+    let home = Home::new();
+    let (web, db) = (home.spec("web", ""), home.spec("db", ""));
+    home.tell("volumes.create", 1, Effect::Slow(3000));
+    let first = home.spawn(&["create", &web]);
+    home.until(came);
+    let begun = Instant::now();
+    let second = home.spawn(&["create", &db, "--quiet"]);
+    std::thread::sleep(Duration::from_millis(500));
+    press(&second);
+    let second = end(second);
+    assert!(begun.elapsed() < Duration::from_millis(2500), "{second:?}");
+    assert_eq!(second.code, Some(9), "{second:?}");
+    insta::assert_snapshot!(second.err, @"error: failed to create `db`: interrupted before anything was made");
+    let first = end(first);
+    assert_eq!(first.code, Some(0), "{first:?}");
+}
+
+#[test]
+fn the_third_ctrl_c_ends_a_call_that_does_not_come_back() {
+    let home = Home::new();
+    let spec = home.spec("web", DISKS);
+    let before = home.inventory();
+    home.tell("volumes.create", 2, Effect::Slow(60_000));
+    let child = home.spawn(&["create", &spec, "--quiet"]);
+    home.until(came);
+    for _ in 0..3 {
+        press(&child);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let run = end(child);
+    assert_eq!(run.signal, Some(Signal::INT.as_raw()), "{run:?}");
+    home.edit(|state| state.fail.clear());
+    home.done(["rollback", "web"]);
+    assert_eq!(home.inventory(), before);
 }
