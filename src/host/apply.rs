@@ -326,8 +326,11 @@ fn await_ready(plan: &Plan, context: &Context<'_>) -> Result<(), StepError> {
 /// The volume cannot be read or written.
 pub fn scrub(hypervisor: &dyn Hypervisor, volume: VolumeRef<'_>) -> Result<(), HostError> {
     let volumes = hypervisor.volumes();
-    let size = volumes.find(volume)?.map_or(0, |facts| facts.capacity);
-    let mut bytes = volumes.read(volume, size)?;
+    let Some(facts) = volumes.find(volume)? else {
+        // No seed, no key in it.
+        return Ok(());
+    };
+    let mut bytes = volumes.read(volume, facts.capacity)?;
     if seed::scrub(&mut bytes) {
         volumes.write(volume, &bytes)
     } else {

@@ -159,15 +159,14 @@ impl Memory {
         let Some(folder) = self.path.parent() else {
             return;
         };
-        let staging = folder.join(format!("{}.new", Uuid::new_v4().simple()));
         let Ok(json) = serde_json::to_vec(&Remembered {
             host: self.host.clone(),
             works,
         }) else {
             return;
         };
-        if private_dir(folder).is_ok() && write_private(&staging, &json).is_ok() {
-            let _ = fs::rename(&staging, &self.path);
+        if private_dir(folder).is_ok() {
+            let _ = write_private(&self.path, &json);
         }
     }
 }

@@ -2,7 +2,9 @@
 //! <https://specifications.freedesktop.org/basedir-spec/latest/>
 
 use std::ffi::OsString;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::HostError;
@@ -53,25 +55,68 @@ impl Paths {
 /// # Errors
 /// The folder cannot be made.
 pub fn private_dir(path: &Path) -> Result<(), HostError> {
-    std::fs::DirBuilder::new()
+    fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
         .map_err(HostError::file("create folder", path))
 }
 
-/// Writes a file that only the user may read.
+/// Writes a file that only the user may read: made anew beside its place and put there whole, so that
+/// neither a link nor an older file with another mode has a say in where the bytes go.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new()
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.new", std::process::id()));
+    let staging = path.with_file_name(name);
+    match fs::remove_file(&staging) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)
+        .open(&staging)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&staging, path));
+    if written.is_err() {
+        // The first error counts; nothing may be there at all.
+        let _ = fs::remove_file(&staging);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::write_private;
+
+    #[test]
+    fn a_private_file_is_private_and_leaves_what_a_link_points_at_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("theirs"), "theirs").expect("a file");
+        symlink(path("theirs"), path("link")).expect("a link");
+        fs::write(path("open"), "old").expect("a file");
+        fs::set_permissions(path("open"), fs::Permissions::from_mode(0o644)).expect("a mode");
+        for name in ["link", "open", "new"] {
+            write_private(&path(name), b"secret").expect("it is written");
+            let facts = fs::symlink_metadata(path(name)).expect("it is there");
+            assert!(facts.is_file(), "{name}");
+            assert_eq!(facts.permissions().mode() & 0o777, 0o600, "{name}");
+            assert_eq!(
+                fs::read(path(name)).expect("it is there"),
+                b"secret",
+                "{name}"
+            );
+        }
+        assert_eq!(fs::read(path("theirs")).expect("it is there"), b"theirs");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 4);
+    }
 }

@@ -2,11 +2,8 @@
 //! are the user's; which key the guest must show is ours, and nothing turns that off.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,7 +11,7 @@ use trustnet_core::record::Record;
 
 use crate::error::HostError;
 use crate::keys::LoginKey;
-use crate::paths::{Paths, private_dir};
+use crate::paths::{Paths, private_dir, write_private};
 
 /// The guest's user that the login key is authorised for.
 pub const MANAGEMENT_USER: &str = "root";
@@ -162,18 +159,7 @@ fn write_known_hosts(paths: &Paths, uuid: &str, line: &str) -> Result<PathBuf, H
     let folder = paths.runtime.join("known_hosts");
     private_dir(&folder)?;
     let path = folder.join(uuid);
-    let temporary = folder.join(format!("{uuid}.{}", std::process::id()));
-    let write = || {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(line.as_bytes())?;
-        fs::rename(&temporary, &path)
-    };
-    write().map_err(HostError::file("write", &path))?;
+    write_private(&path, line.as_bytes()).map_err(HostError::file("write", &path))?;
     Ok(path)
 }
 
