@@ -110,8 +110,8 @@ fn exit_of(error: &HostError) -> Exit {
 impl From<ApplyError> for Failure {
     fn from(error: ApplyError) -> Self {
         match &error {
-            ApplyError::Failed { source, .. } => Self::of(exit_of(source), &error),
-            ApplyError::Unfinished { source, .. } => Self::of(exit_of(source), &error)
+            ApplyError::Failed { source, .. } => Self::of(exit_of(source), source),
+            ApplyError::Unfinished { source, .. } => Self::of(exit_of(source), source)
                 .hint("what is gone is gone: `trustnet-vm resume` finishes it"),
             ApplyError::Stuck { .. } => Self::of(Exit::Interrupted, &error)
                 .hint("see what is in the way, then `trustnet-vm rollback` or `resume`"),
