@@ -98,7 +98,9 @@ fn disk(w: &mut Xml, input: &DomainInput<'_>, disk: &Disk<'_>) -> io::Result<()>
                 if let Some((path, format)) = disk.backing {
                     nest(w, "backingStore", &[("type", "file")], |w| {
                         empty(w, "format", &[("type", format)])?;
-                        empty(w, "source", &[("file", path)])
+                        empty(w, "source", &[("file", path)])?;
+                        // The chain ends here, whatever the image may come to say of itself.
+                        empty(w, "backingStore", &[])
                     })?;
                 } else {
                     empty(w, "backingStore", &[])?;
