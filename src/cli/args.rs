@@ -100,7 +100,7 @@ pub enum Verb {
     /// Finish what was interrupted.
     Resume(Resume),
     /// Undo what was interrupted.
-    Rollback(Resume),
+    Rollback(Rollback),
     /// Show the settings, and where each comes from.
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -268,15 +268,23 @@ pub struct Wait {
     pub timeout: Option<Duration>,
 }
 
-/// Arguments of `resume` and `rollback`.
+/// Arguments of `resume`.
 #[derive(Debug, Args)]
 pub struct Resume {
     /// The VMs' names; none for all that were interrupted.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// How to wait.
-    #[command(flatten)]
-    pub waiting: Waiting,
+    /// How long to wait until a guest is ready, such as 90s or 10m [default: 10m] [env: TRUSTNET_VM_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The VMs' names; none for all that were interrupted.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
 }
 
 /// What to do with the settings.

@@ -112,7 +112,7 @@ fn timeout(verb: &Verb) -> Option<std::time::Duration> {
         Verb::Create(args) => args.waiting.timeout,
         Verb::Start(args) => args.waiting.timeout,
         Verb::Restart(args) => args.waiting.timeout,
-        Verb::Resume(args) | Verb::Rollback(args) => args.waiting.timeout,
+        Verb::Resume(args) => args.timeout,
         Verb::Wait(args) => args.timeout,
         _ => None,
     }

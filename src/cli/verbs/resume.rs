@@ -5,7 +5,7 @@ use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::journal::{self, Journal};
 
-use crate::args::Resume;
+use crate::args::{Resume, Rollback};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::verbs::power::each;
@@ -35,7 +35,7 @@ pub fn resume(program: &Program, args: &Resume) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// One of the VMs failed, or its destroy has gone too far.
-pub fn rollback(program: &Program, args: &Resume) -> Result<Exit, Failure> {
+pub fn rollback(program: &Program, args: &Rollback) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let interrupt = crate::interruption()?;
     each_leftover(program, &host, &args.names, |journal| {
