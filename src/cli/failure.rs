@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use trustnet_core::plan::{Refusal, RefusalKind};
 use trustnet_host::apply::ApplyError;
-use trustnet_host::error::HostError;
+use trustnet_host::error::{HostError, chain};
 
 /// How the program ends; documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,14 +62,7 @@ impl Failure {
     }
 
     fn of(exit: Exit, error: &dyn Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            // Writing to a String cannot fail.
-            let _ = write!(message, ": {cause}");
-            source = cause.source();
-        }
-        Self::new(exit, message)
+        Self::new(exit, chain(error))
     }
 }
 

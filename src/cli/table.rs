@@ -1,6 +1,9 @@
 //! Tables: columns padded with blanks, nothing drawn, as kubectl and virsh do.
 
-/// Lays rows out in columns; the last one is not padded.
+use trustnet_core::readiness::clean;
+
+/// Lays rows out in columns; the last one is not padded. A name that somebody else gave to a domain is
+/// no command to the terminal.
 #[must_use]
 pub fn lay_out(headers: Option<&[&str]>, rows: &[Vec<String>]) -> String {
     let columns = rows
@@ -12,7 +15,11 @@ pub fn lay_out(headers: Option<&[&str]>, rows: &[Vec<String>]) -> String {
     let mut widths = vec![0; columns];
     let head: Option<Vec<String>> =
         headers.map(|names| names.iter().map(|&name| name.to_owned()).collect());
-    let all = || head.iter().chain(rows);
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| clean(cell)).collect())
+        .collect();
+    let all = || head.iter().chain(&rows);
     for row in all() {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -45,5 +52,14 @@ mod tests {
             text,
             "NAME       STATE\nweb        running\ndb-server  shut off\n"
         );
+    }
+
+    #[test]
+    fn what_stands_in_a_cell_is_no_command_to_a_terminal() {
+        let rows = vec![vec![
+            "\u{1b}[2Jweb\u{1b}]0;title\u{7}".into(),
+            "a\nb".into(),
+        ]];
+        assert_eq!(super::lay_out(None, &rows), "web  a b\n");
     }
 }

@@ -8,7 +8,7 @@ use trustnet_core::readiness::Phase;
 use trustnet_core::seed;
 
 use crate::doors::{Hypervisor, Power, VolumeRef};
-use crate::error::{BackendError, BackendErrorKind, HostError};
+use crate::error::{BackendError, BackendErrorKind, HostError, chain};
 use crate::interrupt::Interrupt;
 use crate::journal::{Journal, Mark};
 use crate::ready::{self, NotReady, ReadyOptions};
@@ -43,7 +43,7 @@ pub enum ApplyError {
         source: HostError,
     },
     /// A step failed, and so did undoing; the journal holds the rest.
-    #[error("failed to {step}, and then to undo what was made: {undo}")]
+    #[error("failed to {step}, and what was made was not undone: {}", chain(undo))]
     Stuck {
         /// The step.
         step: String,
@@ -207,7 +207,8 @@ fn interrupted(mut journal: Journal, plan: &Plan, context: &Context<'_>) -> Resu
         Ok(()) => Err(ApplyError::Undone),
         Err(undo) => {
             (context.listen)(Event::Note(format!(
-                "not everything could be undone: {undo}"
+                "not everything could be undone: {}",
+                chain(&undo)
             )));
             Err(ApplyError::Left)
         }

@@ -1,5 +1,6 @@
 //! What went wrong with the world. The variant says what was being done, to what; the source says why.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -87,6 +88,19 @@ pub enum BackendErrorKind {
     Unsupported,
     /// Anything else.
     Other,
+}
+
+/// What went wrong, and why, and why that: the error and its sources in one line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 impl BackendError {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use trustnet_core::readiness::{Lines, Phase, Readiness, Verdict, clean};
 
 use crate::doors::{Hypervisor, Signal};
-use crate::error::HostError;
+use crate::error::{HostError, chain};
 use crate::interrupt::Interrupt;
 use crate::keys::LoginKey;
 use crate::knock::Knock;
@@ -322,12 +322,8 @@ pub fn snapshot(hypervisor: &dyn Hypervisor, uuid: &str, patience: Duration) -> 
     let reports = match hypervisor.guests().reports(uuid) {
         Ok(reports) => reports,
         Err(error) => {
-            let mut why = error.to_string();
-            if let Some(source) = std::error::Error::source(&error) {
-                why = format!("{why}: {source}");
-            }
             return Snapshot {
-                silent: Some(why),
+                silent: Some(chain(&error)),
                 ..Snapshot::default()
             };
         }

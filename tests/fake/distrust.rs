@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use trustnet_host::fake::qcow2_header;
+use trustnet_host::fake::{Effect, qcow2_header};
 
-use crate::home::Home;
+use crate::home::{Home, Run};
 
 #[test]
 fn a_name_never_leads_out_of_the_programs_own_folders() {
@@ -54,4 +54,28 @@ fn an_image_that_depends_on_another_file_is_refused_before_anything_is_made() {
         assert!(run.err.contains("depends on another file"), "{run:?}");
         assert_eq!(home.inventory(), before);
     }
+}
+
+#[test]
+fn a_vm_that_was_exchanged_while_the_user_thought_is_not_destroyed() {
+    let home = Home::new();
+    home.done(["create", &home.spec("web", "")]);
+    home.tell("domains.find", 2, Effect::Slow(500));
+    let child = home.spawn(&["destroy", "web", "--yes"]);
+    home.until(|state| state.fail.iter().any(|fail| fail.came()));
+    let other = "11111111-2222-4333-8444-555555555555";
+    home.edit(|state| {
+        let (uuid, mut domain) = state.domains.pop_first().expect("a domain");
+        domain.xml = domain.xml.replace(&uuid, other);
+        state.domains.insert(other.to_owned(), domain);
+    });
+    let before = home.inventory();
+    let output = child.wait_with_output().expect("it ends");
+    let run = Run::of(&output);
+    assert_eq!(run.code, Some(4), "{run:?}");
+    assert!(
+        run.err.contains("is not what was shown any more"),
+        "{run:?}"
+    );
+    assert_eq!(home.inventory(), before);
 }

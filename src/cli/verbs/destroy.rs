@@ -23,28 +23,28 @@ pub fn run(program: &Program, args: &Destroy) -> Result<Exit, Failure> {
         deadline_s: deadline(&args.stop).as_secs(),
         keep_data: args.keep_data,
     };
-    confirm(program, &host, &args.stop.names, options)?;
+    let shown = confirm(program, &host, &args.stop.names, options)?;
     let interrupt = crate::interruption()?;
     each(program, &args.stop.names, |name| {
-        destroy_one(program, &host, name, options, &interrupt)
+        let shown = shown.iter().find(|plan| plan.vm == name);
+        destroy_one(program, &host, name, shown, options, &interrupt)
     })
 }
 
-/// Says what goes, and asks.
+/// Says what goes, and asks; gives the plans that were shown.
 fn confirm(
     program: &Program,
     host: &Host,
     names: &[String],
     options: DestroyOptions,
-) -> Result<(), Failure> {
-    let mut anything = false;
+) -> Result<Vec<Plan>, Failure> {
+    let mut shown = Vec::new();
     for name in names {
         let Some(domain) = host.hypervisor.domains().find(&name.to_ascii_lowercase())? else {
             continue;
         };
         let plan =
             plan::destroy(&domain, options).map_err(|refusal| Failure::from(vec![refusal]))?;
-        anything = true;
         program.ui.say(format!("destroying `{}`:", plan.vm));
         plan.steps
             .iter()
@@ -52,9 +52,10 @@ fn confirm(
         kept(&domain, &plan)
             .iter()
             .for_each(|name| program.ui.say(format!("  - keep volume `{name}`")));
+        shown.push(plan);
     }
-    if !anything || program.yes {
-        return Ok(());
+    if shown.is_empty() || program.yes {
+        return Ok(shown);
     }
     if !program.env.stdin_terminal {
         return Err(Failure::new(
@@ -64,10 +65,16 @@ fn confirm(
         .hint("give `--yes`"));
     }
     if program.ui.ask("go on?") {
-        Ok(())
+        Ok(shown)
     } else {
         Err(Failure::new(Exit::Usage, "nothing was destroyed"))
     }
+}
+
+/// What a plan takes away for good.
+fn lost(plan: &Plan) -> impl Iterator<Item = &Step> {
+    let gone = |step: &&Step| matches!(step, Step::DeleteVolume { .. });
+    plan.steps.iter().filter(gone)
 }
 
 /// The recorded volumes that a plan leaves, as `pool/volume`.
@@ -91,6 +98,7 @@ fn destroy_one(
     program: &Program,
     host: &Host,
     name: &str,
+    shown: Option<&Plan>,
     options: DestroyOptions,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
@@ -103,6 +111,14 @@ fn destroy_one(
         return Ok(());
     };
     let plan = plan::destroy(&domain, options).map_err(|refusal| Failure::from(vec![refusal]))?;
+    // Nothing was held while the user thought.
+    if !shown.is_some_and(|shown| shown.uuid == plan.uuid && lost(shown).eq(lost(&plan))) {
+        return Err(Failure::new(
+            Exit::Vm,
+            format!("`{name}` is not what was shown any more; nothing of it was destroyed"),
+        )
+        .hint("look again with `trustnet-vm get`, then destroy it again"));
+    }
     let kept = kept(&domain, &plan);
     let was_active = domain.state.is_active();
     let journal = Journal::begin(&host.journal_dir(name), plan, None)?;
