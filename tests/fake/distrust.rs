@@ -1,8 +1,10 @@
 //! What is given to the program is not trusted: names, images, folders.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
-use trustnet_host::fake::{Effect, qcow2_header};
+use trustnet_host::fake::{Effect, Guest, Reports, State, qcow2_header};
 
 use crate::home::{Home, Run};
 
@@ -78,4 +80,86 @@ fn a_vm_that_was_exchanged_while_the_user_thought_is_not_destroyed() {
         "{run:?}"
     );
     assert_eq!(home.inventory(), before);
+}
+
+/// pitfall 15
+#[test]
+fn an_open_port_is_no_guest_and_one_that_says_nothing_holds_nobody_up() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let number = port.local_addr().expect("a port").port();
+    let home = Home::with(|state| silent(state, "web"));
+    let spec = home.spec("web", "");
+    let text = fs::read_to_string(&spec).expect("the spec");
+    let line = text
+        .lines()
+        .find(|line| line.contains("sshPort"))
+        .expect("a port");
+    let text = text.replace(line, &format!("        sshPort: {number}"));
+    // It is free while the VM is made; then somebody accepts every connection, and says nothing.
+    drop(port);
+    home.done(["create", &home.file("web.yaml", &text), "--no-wait"]);
+    let port = std::net::TcpListener::bind(("127.0.0.1", number)).expect("a port");
+    let begun = Instant::now();
+    let run = home.run(["wait", "web", "--timeout", "3s"]);
+    assert_eq!(run.code, Some(6), "{run:?}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{run:?}");
+    port.set_nonblocking(true).expect("a port");
+    assert!(port.accept().is_ok(), "nobody came: {run:?}");
+}
+
+#[test]
+fn a_guest_that_never_reports_is_ready_when_a_command_has_run_in_it() {
+    let home = Home::with(|state| silent(state, "web"));
+    let bin = home.path("bin");
+    fs::create_dir(&bin).expect("a folder");
+    let ssh = home.file("bin/ssh", "#!/bin/sh\necho \"$@\" >>\"$HOME/asked\"\n");
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let mut program = home.program();
+    program.env("PATH", path);
+    program.args(["create", &home.spec("web", ""), "--timeout", "4s"]);
+    let run = Run::of(&program.output().expect("the program starts"));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(
+        run.err.contains("has not reported; its SSH answers"),
+        "{run:?}"
+    );
+    let asked = fs::read_to_string(home.path("asked")).expect("ssh was asked");
+    assert!(asked.ends_with(" -- 127.0.0.1 true\n"), "{asked}");
+    assert!(asked.contains("-o StrictHostKeyChecking=yes"), "{asked}");
+}
+
+/// pitfall 29
+#[test]
+fn a_list_costs_the_same_calls_however_many_domains_there_are() {
+    let home = Home::new();
+    for name in ["web", "db", "app"] {
+        home.done(["create", &home.spec(name, "")]);
+    }
+    home.tell("*", 4, Effect::Before);
+    let run = home.done(["list"]);
+    assert_eq!(run.out.lines().count(), 4, "{run:?}");
+    assert!(!home.came(), "more than three calls");
+}
+
+/// Makes the guest of a VM one that says nothing of itself.
+fn silent(state: &mut State, name: &str) {
+    let guest = Guest {
+        reports: Reports::Nothing,
+        ..Guest::default()
+    };
+    state.guests.insert(name.to_owned(), guest);
+}
+
+/// pitfall 33
+#[test]
+fn libvirt_itself_says_nothing_beside_our_own_words() {
+    let home = Home::new();
+    let run = home.run(["list", "-c", "qemu+unix:///system?socket=/nowhere"]);
+    let begins: Vec<&str> = run
+        .err
+        .lines()
+        .map(|line| line.split_once(' ').map_or(line, |(word, _)| word))
+        .collect();
+    assert_eq!(begins, ["error:", "hint:"], "{run:?}");
 }

@@ -1,6 +1,7 @@
 //! What a user would copy is valid: every example, and every spec in the project's own documents.
 #![expect(clippy::disallowed_methods, reason = "tests read the project's files")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,48 @@ fn every_spec_in_the_documents_is_valid() {
             {
                 check(&path.display().to_string(), block);
             }
+        }
+    }
+}
+
+#[test]
+fn every_pitfall_of_the_design_has_a_test_that_is_there() {
+    let mut code = String::new();
+    for folder in ["src", "tests"] {
+        read_code(&project().join(folder), &mut code);
+    }
+    let design = fs::read_to_string(project().join("DESIGN.md")).expect("the design is text");
+    let (_, section) = design
+        .split_once("## What others get wrong")
+        .expect("the section is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let mut pitfalls = BTreeSet::new();
+    for row in section.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, what, test] = cells.as_slice() else {
+            panic!("{row}");
+        };
+        let more = what.split("; ").map(|more| more.split(' ').next());
+        pitfalls.extend(
+            more.chain([Some(*number)])
+                .filter_map(|n| n?.parse::<u32>().ok()),
+        );
+        let test = test.trim_matches('`');
+        if test.contains('_') {
+            assert!(code.contains(&format!("fn {test}(")), "no test `{test}`");
+        }
+    }
+    let all: BTreeSet<u32> = (1..=34).collect();
+    assert_eq!(pitfalls, all);
+}
+
+fn read_code(folder: &Path, code: &mut String) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("the folder can be read").path();
+        if path.is_dir() {
+            read_code(&path, code);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            code.push_str(&fs::read_to_string(&path).expect("code is text"));
         }
     }
 }
