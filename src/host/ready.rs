@@ -153,44 +153,39 @@ pub fn await_guest(
     interrupt: &Interrupt,
     listen: &dyn Fn(Progress),
 ) -> Result<(), AwaitError> {
-    let reports = hypervisor
-        .guests()
-        .reports(uuid)
-        .map_err(AwaitError::Host)?;
-    // The console may be taken by the user, who then sees for himself.
-    let console = hypervisor.guests().console(uuid).ok();
-    let mut watch = Watch {
-        readiness: Readiness::default(),
-        lines: Lines::default(),
-        console: Console::default(),
-        phase: None,
+    let guests = hypervisor.guests();
+    let mut line = Line {
+        hypervisor,
+        uuid,
+        reports: guests.reports(uuid),
+        said: false,
     };
+    // The console may be taken by the user, who then sees for himself.
+    let console = guests.console(uuid).ok();
+    let mut watch = Watch::default();
     let begun = Instant::now();
-    let silence = SILENCE.min(options.timeout / 2);
-    let mut knock = Knock::after(silence);
+    let mut knock = Knock::after(SILENCE.min(options.timeout / 2));
     loop {
         if interrupt.stop() {
             return Err(AwaitError::Interrupted);
         }
-        match reports.recv_timeout(TICK) {
-            Ok(Signal::Bytes(bytes)) => {
+        let heard = line.hear(listen);
+        watch
+            .console
+            .drain(console.as_ref().map(|console| &console.output));
+        match heard.map_err(AwaitError::Host)? {
+            Heard::Bytes(bytes) => {
                 if watch.read(&bytes, options.until, listen)? {
                     return Ok(());
                 }
             }
-            Ok(Signal::Closed(_)) | Err(RecvTimeoutError::Disconnected) => {
-                watch
-                    .console
-                    .drain(console.as_ref().map(|console| &console.output));
-                return Err(AwaitError::NotReady(
-                    watch.not_ready(NotReadyKind::Down, Vec::new()),
-                ));
+            Heard::Nothing => {}
+            Heard::Break => watch.lines = Lines::default(),
+            Heard::Down => {
+                let down = watch.not_ready(NotReadyKind::Down, Vec::new());
+                return Err(AwaitError::NotReady(down));
             }
-            Err(RecvTimeoutError::Timeout) => {}
         }
-        watch
-            .console
-            .drain(console.as_ref().map(|console| &console.output));
         let waited = begun.elapsed();
         if watch.phase.is_none()
             && options.until == Phase::Ready
@@ -205,15 +200,59 @@ pub fn await_guest(
             return Ok(());
         }
         if waited >= options.timeout {
-            let phase = watch.phase;
-            return Err(AwaitError::NotReady(watch.not_ready(
-                NotReadyKind::Timeout(options.timeout, phase),
-                Vec::new(),
-            )));
+            let late = NotReadyKind::Timeout(options.timeout, watch.phase);
+            return Err(AwaitError::NotReady(watch.not_ready(late, Vec::new())));
         }
     }
 }
 
+/// The line to a guest: one run at a time has it, and it may break.
+struct Line<'a> {
+    hypervisor: &'a dyn Hypervisor,
+    uuid: &'a str,
+    reports: Result<Receiver<Signal>, HostError>,
+    /// Whether it was said that another run has it.
+    said: bool,
+}
+
+/// What came over the line in one tick.
+enum Heard {
+    Bytes(Vec<u8>),
+    Nothing,
+    /// The line broke, and what is said next begins anew.
+    Break,
+    /// The guest is down.
+    Down,
+}
+
+impl Line<'_> {
+    fn hear(&mut self, listen: &dyn Fn(Progress)) -> Result<Heard, HostError> {
+        match &self.reports {
+            Ok(reports) => match reports.recv_timeout(TICK) {
+                Ok(Signal::Bytes(bytes)) => return Ok(Heard::Bytes(bytes)),
+                Err(RecvTimeoutError::Timeout) => return Ok(Heard::Nothing),
+                Ok(Signal::Closed(_)) | Err(RecvTimeoutError::Disconnected) => {}
+            },
+            Err(error) if !self.said => {
+                self.said = true;
+                let why = chain(error);
+                listen(Progress::Note(format!(
+                    "the guest cannot be heard yet: {why}"
+                )));
+            }
+            Err(_) => {}
+        }
+        let state = self.hypervisor.domains().state(self.uuid)?;
+        if !state.is_some_and(|state| state.is_active()) {
+            return Ok(Heard::Down);
+        }
+        std::thread::sleep(TICK);
+        self.reports = self.hypervisor.guests().reports(self.uuid);
+        Ok(Heard::Break)
+    }
+}
+
+#[derive(Default)]
 struct Watch {
     readiness: Readiness,
     lines: Lines,

@@ -129,6 +129,16 @@ fn a_guest_that_never_reports_is_ready_when_a_command_has_run_in_it() {
     assert!(asked.contains("-o StrictHostKeyChecking=yes"), "{asked}");
 }
 
+#[test]
+fn a_look_at_a_guest_that_comes_up_does_not_undo_its_create() {
+    let home = Home::new();
+    // `get` has the line to the guest at the moment at which `create` wants it.
+    home.tell("guests.reports", 1, Effect::Before);
+    let run = home.done(["create", &home.spec("web", "")]);
+    assert!(home.came());
+    assert!(run.err.contains("cannot be heard yet"), "{run:?}");
+}
+
 /// pitfall 29
 #[test]
 fn a_list_costs_the_same_calls_however_many_domains_there_are() {

@@ -46,8 +46,9 @@ fn after_any_failed_call_of_create_the_host_is_as_before_and_the_next_create_wor
             home.done(["create", &spec]);
             assert_eq!(home.inventory(), undisturbed, "call {nth}, {effect:?}");
         }
-        // The console is only for the case that the guest fails.
-        assert_eq!(tolerated.len(), 1, "{effect:?}: {tolerated:?}");
+        // The line to the guest may be another run's for a while; the console is only for the case that
+        // the guest fails.
+        assert_eq!(tolerated.len(), 2, "{effect:?}: {tolerated:?}");
     }
 }
 
