@@ -344,6 +344,42 @@ fn json(home: &Home, args: &[&str]) -> serde_json::Value {
 }
 
 /// What decides for or against KVM must itself be sound: where guests come up, it does too.
+/// libvirt tells nothing of the volumes of a pool that is stopped.
+#[test]
+fn an_image_in_a_pool_that_was_stopped_is_found_and_the_plan_starts_the_pool() {
+    let home = Home::at("qemu:///session").with_image();
+    let folder = home.path("data/trustnet-vm/images");
+    let folder = folder.to_str().expect("UTF-8");
+    for args in [
+        [
+            "pool-define-as",
+            "foundry-images",
+            "dir",
+            "--target",
+            folder,
+        ]
+        .as_slice(),
+        &["pool-start", "foundry-images"],
+        &["pool-destroy", "foundry-images"],
+    ] {
+        assert_eq!(home.virsh(args).code, 0, "{args:?}");
+    }
+    let spec = home.file(
+        "vm.yaml",
+        "apiVersion: trustnet.io/v1alpha1\nkind: VirtualMachine\nmetadata: { name: vm }\n\
+         spec:\n  vcpus: 1\n  memory: 512Mi\n  bootDisk: { size: 4Gi, image: debian-12.qcow2 }\n  \
+         networkInterfaces: [ { user: {} } ]\n",
+    );
+    let plan = home.done([
+        "plan".as_ref(),
+        spec.as_os_str(),
+        "--virt-type".as_ref(),
+        "qemu".as_ref(),
+    ]);
+    let start = "make sure that pool `foundry-images` is there";
+    assert_eq!(plan.out.matches(start).count(), 1, "{}", plan.out);
+}
+
 #[test]
 fn the_probe_comes_to_its_end_where_guests_do_and_leaves_nothing() {
     let home = Home::at("qemu:///session");

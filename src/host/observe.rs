@@ -103,24 +103,26 @@ fn image(
         BootSource::Volume { pool, volume } => VolumeRef::Named(pool, volume),
         BootSource::Path(path) => VolumeRef::Path(path),
     };
-    let mut found = hypervisor.volumes().find(reference)?;
-    if let (None, VolumeRef::Named(pool, name)) = (&found, reference) {
+    if let VolumeRef::Named(pool, name) = reference {
         match hypervisor.pools().find(pool)? {
-            // Someone may have put the file there since libvirt last looked.
-            Some(facts) if facts.active => {
-                hypervisor.pools().refresh(pool)?;
-                found = hypervisor.volumes().find(reference)?;
+            // A pool that was stopped tells nothing of its volumes; the plan starts it.
+            Some(facts) if !facts.active && host.local => {
+                return Ok(local_image(&format!("{}/{name}", facts.xml.path)));
             }
             Some(_) => {}
             // Before the first VM there is no pool, only the folder that will be one.
             None if host.local => {
-                return Ok(local_image(&format!(
-                    "{}/{name}",
-                    default_pool_path(data_dir, pool)
-                )));
+                let folder = default_pool_path(data_dir, pool);
+                return Ok(local_image(&format!("{folder}/{name}")));
             }
-            None => {}
+            None => return Ok(None),
         }
+    }
+    let mut found = hypervisor.volumes().find(reference)?;
+    if let (None, VolumeRef::Named(pool, _)) = (&found, reference) {
+        // Someone may have put the file there since libvirt last looked.
+        hypervisor.pools().refresh(pool)?;
+        found = hypervisor.volumes().find(reference)?;
     } else if let (None, VolumeRef::Path(path), true) = (&found, reference, host.local) {
         return Ok(local_image(path));
     }
