@@ -293,7 +293,7 @@ fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
             Refusal::storage(format!(
                 "{what} depends on another file, and cannot be trusted alone"
             ))
-            .hint("flatten it: `qemu-img convert -O qcow2 IMAGE FLAT`"),
+            .hint("`qemu-img info IMAGE` names that file; where it is the right one, flatten: `qemu-img convert -O qcow2 IMAGE FLAT`"),
         ),
         Some(ImageContent::Qcow2 { .. } | ImageContent::Raw) | None
             if image.volume.capacity > vm.boot_disk().size =>
