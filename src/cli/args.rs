@@ -39,7 +39,7 @@ Exit codes:
 #[command(next_help_heading = "Options of every verb")]
 pub struct Global {
     /// The hypervisor, as a libvirt connection URI [default: qemu:///session] [env: TRUSTNET_VM_CONNECT]
-    #[arg(short = 'c', long, global = true, value_name = "URI")]
+    #[arg(short = 'c', long, global = true, value_name = "URI", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub connect: Option<String>,
     /// Who executes the guest's instructions; auto proves that KVM works before it picks it
     /// [default: auto] [env: TRUSTNET_VM_VIRT_TYPE]

@@ -92,9 +92,11 @@ impl Host {
     /// # Errors
     /// It is not there.
     pub fn find(&self, name: &str) -> Result<DomainFacts, Failure> {
-        let name = name.to_ascii_lowercase();
-        if let Some(domain) = self.hypervisor.domains().find(&name)? {
-            return Ok(domain);
+        // The names of others' domains may have capitals, ours have none.
+        for name in [name, &name.to_ascii_lowercase()] {
+            if let Some(domain) = self.hypervisor.domains().find(name)? {
+                return Ok(domain);
+            }
         }
         let failure = Failure::new(Exit::Vm, format!("there is no VM `{name}` on {}", self.uri));
         let names: Vec<String> = self
@@ -105,7 +107,7 @@ impl Host {
             .map(|domain| domain.name)
             .collect();
         Err(
-            match trustnet_core::suggest::nearest(&name, names.iter().map(String::as_str)) {
+            match trustnet_core::suggest::nearest(name, names.iter().map(String::as_str)) {
                 Some(near) => failure.hint(format!("did you mean `{near}`?")),
                 None => failure.hint("`trustnet-vm list` shows what there is"),
             },

@@ -57,7 +57,10 @@ fn main() -> ExitCode {
         yes: cli.global.yes,
         no_headers: cli.global.no_headers,
     };
-    match program.run(cli.verb) {
+    let ended = program
+        .run(cli.verb)
+        .and_then(|exit| program.ui.written().map(|()| exit));
+    match ended {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
             program.ui.fail(&failure);

@@ -1,11 +1,12 @@
 //! Settings: flag > environment > the user's file > the system's file > default. Each value knows
 //! where it comes from.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use serde::Deserialize;
+use trustnet_core::suggest::nearest;
 
 use crate::args::{Color, Global, Output, VirtType, parse_duration};
 use crate::env::Env;
@@ -48,16 +49,11 @@ pub enum Source {
     Default,
 }
 
+/// What a configuration file says: each value as it is written, by its key.
+type ConfigFile = BTreeMap<String, Option<String>>;
+
 /// The keys of a configuration file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ConfigFile {
-    connect: Option<String>,
-    virt_type: Option<String>,
-    output: Option<String>,
-    color: Option<String>,
-    timeout: Option<String>,
-}
+const KEYS: [&str; 5] = ["connect", "virtType", "output", "color", "timeout"];
 
 /// The default wait: three times what a guest takes without KVM on a busy machine.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -79,7 +75,7 @@ impl Settings {
                     "--connect",
                     global.connect.clone(),
                     "TRUSTNET_VM_CONNECT",
-                    |f| f.connect.as_ref(),
+                    "connect",
                     uri,
                 )?
                 .unwrap_or_else(|| Setting::default("qemu:///session".to_owned())),
@@ -88,7 +84,7 @@ impl Settings {
                     "--virt-type",
                     global.virt_type,
                     "TRUSTNET_VM_VIRT_TYPE",
-                    |f| f.virt_type.as_ref(),
+                    "virtType",
                     word,
                 )?
                 .unwrap_or_else(|| Setting::default(VirtType::Auto)),
@@ -97,25 +93,19 @@ impl Settings {
                     "--output",
                     global.output,
                     "TRUSTNET_VM_OUTPUT",
-                    |f| f.output.as_ref(),
+                    "output",
                     word,
                 )?
                 .unwrap_or_else(|| Setting::default(Output::Table)),
             color: layers
-                .pick(
-                    "--color",
-                    global.color,
-                    "TRUSTNET_VM_COLOR",
-                    |f| f.color.as_ref(),
-                    word,
-                )?
+                .pick("--color", global.color, "TRUSTNET_VM_COLOR", "color", word)?
                 .unwrap_or_else(|| Setting::default(Color::Auto)),
             timeout: layers
                 .pick(
                     "--timeout",
                     timeout,
                     "TRUSTNET_VM_TIMEOUT",
-                    |f| f.timeout.as_ref(),
+                    "timeout",
                     parse_duration,
                 )?
                 .unwrap_or_else(|| Setting::default(DEFAULT_TIMEOUT)),
@@ -189,7 +179,7 @@ impl Layers<'_> {
         flag_name: &'static str,
         flag: Option<T>,
         env_name: &'static str,
-        key: impl Fn(&ConfigFile) -> Option<&String>,
+        key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<Setting<T>>, Failure> {
         if let Some(value) = flag {
@@ -201,7 +191,8 @@ impl Layers<'_> {
         let written = match self.env.text(env_name).filter(|text| !text.is_empty()) {
             Some(text) => Some((text, Source::Env(env_name))),
             None => self.files.iter().find_map(|(path, file)| {
-                key(file).map(|text| (text.clone(), Source::File(path.clone())))
+                let text = file.get(key)?.clone()?;
+                Some((text, Source::File(path.clone())))
             }),
         };
         let Some((text, source)) = written else {
@@ -218,6 +209,10 @@ impl Layers<'_> {
 }
 
 fn uri(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        // libvirt would choose by itself, and what is known of VMs goes by the URI.
+        return Err("expected a URI such as qemu:///session".to_owned());
+    }
     Ok(text.to_owned())
 }
 
@@ -256,11 +251,23 @@ fn read(path: &Path) -> Result<Option<(PathBuf, ConfigFile)>, Failure> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let file = serde_saphyr::from_str(&text).map_err(|error| {
+    let bad = |why: String| {
         Failure::new(
             Exit::Usage,
-            format!("failed to read `{}`: {error}", path.display()),
+            format!("failed to read `{}`: {why}", path.display()),
         )
+    };
+    let file: ConfigFile = serde_saphyr::from_str(&text).map_err(|error| {
+        bad(error
+            .without_snippet()
+            .render_with_formatter(&serde_saphyr::UserMessageFormatter))
     })?;
+    if let Some(unknown) = file.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        let failure = bad(format!("the key `{unknown}` is not known"));
+        return Err(match nearest(unknown, KEYS.into_iter()) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint(format!("known are {}", KEYS.join(", "))),
+        });
+    }
     Ok(Some((path.to_owned(), file)))
 }

@@ -29,11 +29,15 @@ pub struct Spec {
 pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> {
     let mut specs = Vec::new();
     let mut errors = 0;
+    let mut empty = Vec::new();
     for path in expand(paths)? {
         let (source, bytes, folder) = read(&path)?;
         let (documents, problems) = load::load(&bytes);
         let text = String::from_utf8_lossy(&bytes);
         let mut all = problems;
+        if documents.is_empty() && all.is_empty() {
+            empty.push(source.clone());
+        }
         for document in documents {
             match Vm::resolve(&document.vm) {
                 Ok((vm, warnings)) => {
@@ -59,7 +63,13 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
     }
     match errors {
         0 if specs.is_empty() => Err(Failure::new(Exit::Spec, "there is no VM in what was given")),
-        0 => Ok(specs),
+        0 => {
+            refuse_twins(&specs)?;
+            for source in empty {
+                program.ui.warn(format!("there is no VM in {source}"));
+            }
+            Ok(specs)
+        }
         1 => Err(Failure::new(
             Exit::Spec,
             "1 problem in the spec; nothing was done",
@@ -71,11 +81,8 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
     }
 }
 
-/// Refuses two VMs of one name.
-///
-/// # Errors
-/// There are two.
-pub fn refuse_twins(specs: &[Spec]) -> Result<(), Failure> {
+/// Refuses two VMs of one name: whatever is done with them, one would be in the other's place.
+fn refuse_twins(specs: &[Spec]) -> Result<(), Failure> {
     for (index, spec) in specs.iter().enumerate() {
         if let Some(twin) = specs[..index]
             .iter()
@@ -95,7 +102,7 @@ pub fn refuse_twins(specs: &[Spec]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Folders become their spec files, sorted.
+/// Folders become their spec files, sorted; folders in them are left out.
 fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
@@ -110,6 +117,7 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             .filter(|path| {
                 path.extension()
                     .is_some_and(|extension| extension == "yaml" || extension == "yml")
+                    && !path.is_dir()
             })
             .collect();
         if found.is_empty() {
@@ -173,13 +181,10 @@ fn show(program: &Program, source: &str, text: &str, problem: &Problem) {
         && let Some(line) = text.lines().nth(place.line - 1)
     {
         let number = place.line.to_string();
-        let line = trustnet_core::readiness::clean(line);
         // A tab was made one blank, so that the caret stands below its character.
-        let room = " ".repeat(place.column.saturating_sub(1));
-        let width = place
-            .length
-            .min(line.chars().count().saturating_sub(place.column - 1))
-            .max(1);
+        let line = trustnet_core::readiness::clean(line);
+        let (line, room, width) = excerpt(&line, place.column.saturating_sub(1), place.length);
+        let room = " ".repeat(room);
         let caret = program.ui.paint_err(code, &"^".repeat(width));
         out.push_str(&format!(
             "\n {number} | {line}\n {} | {room}{caret}",
@@ -190,4 +195,47 @@ fn show(program: &Program, source: &str, text: &str, problem: &Problem) {
         out.push_str(&format!("\n  hint: {hint}"));
     }
     program.ui.always(out);
+}
+
+/// The most characters of a line that are shown.
+const WIDEST: usize = 160;
+
+/// What is shown of a line, and where below it the caret begins and how wide it is: all of the line, or
+/// what is around the place where it is too long for any terminal.
+fn excerpt(line: &str, start: usize, length: usize) -> (String, usize, usize) {
+    let count = line.chars().count();
+    let width = |end: usize| length.min(end.saturating_sub(start)).max(1);
+    if count <= WIDEST {
+        return (line.to_owned(), start, width(count));
+    }
+    let from = start.saturating_sub(WIDEST / 2).min(count - WIDEST);
+    let shown: String = line.chars().skip(from).take(WIDEST).collect();
+    let cut = |there: bool| if there { "…" } else { "" };
+    let end = from + WIDEST;
+    (
+        format!("{}{shown}{}", cut(from > 0), cut(end < count)),
+        start - from + usize::from(from > 0),
+        width(end),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WIDEST, excerpt};
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_place_is_shown() {
+        let all = |line: &str| (line.to_owned(), 2, 3);
+        assert_eq!(excerpt("a bcd e", 2, 3), all("a bcd e"));
+        assert_eq!(excerpt("a é", 2, 9), ("a é".to_owned(), 2, 1));
+        for start in [0, 1, 79, 80, 81, 500, 900, 999] {
+            let line: String = (0..1000)
+                .map(|at| if at == start { 'X' } else { 'é' })
+                .collect();
+            let (text, room, width) = excerpt(&line, start, 2000);
+            assert_eq!(text.chars().nth(room), Some('X'), "{start}: {text}");
+            assert!(text.chars().count() <= WIDEST + 2, "{start}: {text}");
+            assert!(room + width <= WIDEST + 1, "{start}: {room} {width}");
+        }
+    }
 }

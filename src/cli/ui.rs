@@ -5,14 +5,14 @@
 
 use std::fmt::Display;
 use std::io::Write;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::args::Color;
 use crate::env::Env;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// How the program speaks.
 pub struct Ui {
@@ -23,12 +23,15 @@ pub struct Ui {
     live: Option<MultiProgress>,
     /// Keeps what several threads say in whole lines.
     lock: Mutex<()>,
+    /// Why a piece of the result was not written, the first time.
+    unwritten: OnceLock<std::io::Error>,
 }
 
 /// A line of progress that changes while something goes on.
 pub struct Progress<'a> {
     ui: &'a Ui,
     name: String,
+    begun: Instant,
     bar: Option<ProgressBar>,
 }
 
@@ -50,6 +53,7 @@ impl Ui {
             verbose,
             live,
             lock: Mutex::new(()),
+            unwritten: OnceLock::new(),
         }
     }
 
@@ -64,10 +68,28 @@ impl Ui {
     pub fn result(&self, text: impl Display) {
         let print = || {
             let mut out = std::io::stdout().lock();
-            // Nobody reads: there is nobody to tell.
-            let _ = write!(out, "{text}").and_then(|()| out.flush());
+            if let Err(error) = write!(out, "{text}").and_then(|()| out.flush())
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                // Only the first counts.
+                let _ = self.unwritten.set(error);
+            }
         };
         self.around(print);
+    }
+
+    /// Whether all of the result was written, as far as somebody reads it.
+    ///
+    /// # Errors
+    /// It was not: the disk is full, say.
+    pub fn written(&self) -> Result<(), Failure> {
+        match self.unwritten.get() {
+            None => Ok(()),
+            Some(error) => Err(Failure::new(
+                Exit::Usage,
+                format!("failed to write to standard output: {error}"),
+            )),
+        }
     }
 
     /// Says something that is not the result.
@@ -144,6 +166,7 @@ impl Ui {
         Progress {
             ui: self,
             name: name.to_owned(),
+            begun: Instant::now(),
             bar,
         }
     }
@@ -184,6 +207,12 @@ impl Progress<'_> {
                 took.as_secs_f64()
             ));
         }
+    }
+
+    /// The guest has come to a phase: with the time since all began, for it has no beginning of its own.
+    pub fn reached(&self, phase: impl Display) {
+        self.begin(format!("guest: {phase}"));
+        self.done(format!("guest: {phase}"), self.begun.elapsed());
     }
 
     /// Something worth a line in any case.

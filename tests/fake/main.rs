@@ -6,6 +6,7 @@ mod crash;
 mod distrust;
 mod exit_codes;
 mod home;
+mod input;
 mod interrupt;
 mod pitfalls;
 mod refuses;

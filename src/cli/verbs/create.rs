@@ -20,7 +20,6 @@ use crate::specs::{self, Spec};
 /// One of them failed, or the specs are wrong.
 pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
     let specs = specs::load(program, &args.files.all())?;
-    specs::refuse_twins(&specs)?;
     let host = program.connect()?;
     let maker = maker(program, &host, !args.waiting.no_wait)?;
     let results = in_parallel(&specs, args.parallel, |spec| {
@@ -166,9 +165,11 @@ fn summarise(
             let value = json!({ "kind": "ResultList", "items": items });
             program.ui.result(super::get::serialise(form, &value)?);
         }
-        Output::Name => specs
+        Output::Name => items
             .iter()
-            .for_each(|spec| program.ui.result(format!("{}\n", spec.vm.name()))),
+            .filter(|item| item["result"] != "failed")
+            .filter_map(|item| item["name"].as_str())
+            .for_each(|name| program.ui.result(format!("{name}\n"))),
         Output::Table | Output::Wide if several => {
             let count = |word: &str| items.iter().filter(|item| item["result"] == word).count();
             program.ui.say(format!(

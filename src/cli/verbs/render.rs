@@ -21,7 +21,6 @@ const HOST_KEY: &str = "ssh-ed25519 (made by create)";
 /// The specs are wrong, or a file cannot be written.
 pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
     let specs = specs::load(program, &args.files.all())?;
-    specs::refuse_twins(&specs)?;
     let kind = if program.settings.virt_type.value == VirtType::Qemu {
         DomainType::Qemu
     } else {
