@@ -1,7 +1,6 @@
 //! Making one VM: lock, look, plan, journal, apply.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use trustnet_core::plan::{self, CreateInput, Goal, Plan, Step};
 use trustnet_core::seed::{HostKey, Seed, SeedInput};
@@ -205,11 +204,18 @@ pub fn refuse_leftover(host: &Host, name: &str) -> Result<(), Failure> {
     }
 }
 
-/// Says that there is a journal of a VM, where that keeps nothing from being done.
-pub fn warn_of_leftover(program: &Program, name: &str) {
-    program.ui.warn(format!(
-        "work on `{name}` was interrupted: `trustnet-vm resume {name}` finishes it, `rollback` undoes it"
-    ));
+/// Says that there is a journal of a VM, where that keeps nothing from being done. While a run holds
+/// the VM, the journal is that run's, and nothing was interrupted.
+///
+/// # Errors
+/// It cannot be told whether a run holds the VM.
+pub fn warn_of_leftover(program: &Program, host: &Host, name: &str) -> Result<(), Failure> {
+    if Lock::try_take(&host.vm_lock(name))?.is_some() {
+        program.ui.warn(format!(
+            "work on `{name}` was interrupted: `trustnet-vm resume {name}` finishes it, `rollback` undoes it"
+        ));
+    }
+    Ok(())
 }
 
 /// The verb as a word.
@@ -241,10 +247,7 @@ pub fn show(progress: &Progress<'_>, event: Event<'_>) {
     match event {
         Event::Started(_, step) => progress.begin(step),
         Event::Finished(_, step, took) => progress.done(step, took),
-        Event::Guest(phase) => {
-            progress.begin(format!("guest: {phase}"));
-            progress.done(format!("guest: {phase}"), Duration::ZERO);
-        }
+        Event::Guest(phase) => progress.reached(phase),
         Event::Note(note) => progress.note(note),
         Event::Undoing(_, step) => progress.begin(format!("undoing: {step}")),
     }

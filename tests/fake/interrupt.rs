@@ -209,6 +209,8 @@ fn of_two_runs_on_one_name_one_wins_and_the_other_is_told() {
     ] {
         told.push_str(&home.says(args.iter().copied()));
     }
+    // Nothing was interrupted: who only looks is told of no leftover.
+    assert_eq!(home.done(["list", "-o", "name"]).err, "");
     let first = end(first);
     assert_eq!(first.code, Some(0), "{first:?}");
     insta::assert_snapshot!(told);

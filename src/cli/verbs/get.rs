@@ -18,7 +18,7 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let domain = host.find(name)?;
     if Journal::open(&host.journal_dir(&domain.xml.name))?.is_some() {
-        crate::make::warn_of_leftover(program, &domain.xml.name);
+        crate::make::warn_of_leftover(program, &host, &domain.xml.name)?;
     }
     let vm = match &domain.owner {
         Owner::Ours(record) => VirtualMachine {

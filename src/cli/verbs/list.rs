@@ -42,7 +42,7 @@ pub fn run(program: &Program, args: &List) -> Result<Exit, Failure> {
         .unwrap_or_default();
     let host = program.connect()?;
     for name in trustnet_host::journal::leftovers(&host.paths, &host.uri) {
-        crate::make::warn_of_leftover(program, &name);
+        crate::make::warn_of_leftover(program, &host, &name)?;
     }
     let domains = host.hypervisor.domains().list()?;
     let uuids: Vec<String> = domains.iter().map(|domain| domain.uuid.clone()).collect();

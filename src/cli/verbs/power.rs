@@ -147,10 +147,7 @@ pub fn await_phase(
     let progress = program.ui.progress(&domain.xml.name);
     progress.begin("waiting for the guest");
     let listen = |event: ready::Progress| match event {
-        ready::Progress::Phase(phase) => {
-            progress.begin(format!("guest: {phase}"));
-            progress.done(format!("guest: {phase}"), Duration::ZERO);
-        }
+        ready::Progress::Phase(phase) => progress.reached(phase),
         ready::Progress::Note(note) => progress.note(note),
     };
     match ready::await_guest(
