@@ -59,6 +59,32 @@ fn an_image_that_depends_on_another_file_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn a_retained_volume_that_another_domain_uses_is_not_taken_up() {
+    const RETAIN: &str = "  dataDisks:\n    - { device: vdb, size: 1Gi, reclaimPolicy: Retain }\n";
+    for source in [
+        "<disk type='file'><source file='/fake/vms/web_data-vdb.qcow2'/>",
+        "<disk type='volume'><source pool='foundry-vms' volume='web_data-vdb.qcow2'/>",
+    ] {
+        let home = Home::new();
+        let spec = home.spec("web", RETAIN);
+        home.done(["create", &spec]);
+        home.done(["destroy", "web", "--yes"]);
+        home.edit(|state| {
+            state.foreign("other");
+            let other = state.domains.values_mut().next().expect("a domain");
+            let file = "<disk type='file'><source file='/fake/vms/other.qcow2'/>";
+            assert!(other.xml.contains(file));
+            other.xml = other.xml.replace(file, source);
+        });
+        let before = home.inventory();
+        let run = home.run(["create", &spec]);
+        assert_eq!(run.code, Some(5), "{run:?}");
+        assert!(run.err.contains("is in use by `other`"), "{run:?}");
+        assert_eq!(home.inventory(), before);
+    }
+}
+
+#[test]
 fn a_vm_that_was_exchanged_while_the_user_thought_is_not_destroyed() {
     let home = Home::new();
     home.done(["create", &home.spec("web", "")]);

@@ -360,11 +360,10 @@ fn pool(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
             continue;
         };
         let owner = observed.domains.iter().find(|domain| {
-            domain
-                .xml
-                .disks
-                .iter()
-                .any(|used| used.file.as_deref() == Some(existing.path.as_str()))
+            domain.xml.disks.iter().any(|used| {
+                used.file.as_deref() == Some(existing.path.as_str())
+                    || used.volume == Some((name.to_owned(), disk.volume.clone()))
+            })
         });
         if let Some(owner) = owner {
             refusals.push(Refusal::storage(format!(
