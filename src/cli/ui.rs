@@ -45,7 +45,10 @@ impl Ui {
             Color::Never => false,
             Color::Auto => terminal && !no_color && env.text("TERM").as_deref() != Some("dumb"),
         };
-        let live = (env.stderr_terminal && !quiet).then(MultiProgress::new);
+        // Hidden on a terminal that cannot go back in its line (TERM=dumb): plain lines there.
+        let live = (env.stderr_terminal && !quiet)
+            .then(MultiProgress::new)
+            .filter(|live| !live.is_hidden());
         Self {
             color_out: wanted(env.stdout_terminal),
             color_err: wanted(env.stderr_terminal),

@@ -1,5 +1,6 @@
 //! A home of its own for each test, with a host of its own.
 
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -176,17 +177,7 @@ impl Home {
 
     /// Runs the program with a terminal as its standard input, on which this is typed.
     pub fn run_on_terminal(&self, args: &[&str], typed: &str) -> String {
-        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-        grantpt(&master).expect("a terminal");
-        unlockpt(&master).expect("a terminal");
-        let name = ptsname(&master, Vec::new()).expect("a terminal");
-        let mut options = std::fs::File::options();
-        let slave = options
-            .read(true)
-            .write(true)
-            .open(name.to_str().expect("UTF-8"))
-            .expect("a terminal");
+        let (master, slave) = terminal();
         rustix::io::write(&master, typed.as_bytes()).expect("a terminal");
         let run = Run::of(
             &self
@@ -229,6 +220,20 @@ impl Home {
         );
         all
     }
+}
+
+/// A terminal: the side of who sits before it, and the program's.
+pub fn terminal() -> (File, File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&master).expect("a terminal");
+    unlockpt(&master).expect("a terminal");
+    let name = ptsname(&master, Vec::new()).expect("a terminal");
+    let slave = File::options()
+        .read(true)
+        .write(true)
+        .open(name.to_str().expect("UTF-8"));
+    (master.into(), slave.expect("a terminal"))
 }
 
 impl Run {

@@ -1,11 +1,11 @@
 //! What the program says, whole: every verb, in every form.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use trustnet_host::fake::{Effect, Guest, Reports};
 
-use crate::home::{Home, Run};
+use crate::home::{Home, Run, terminal};
 
 /// Runs one command after the other and gives all that came of them.
 fn session(home: &Home, commands: &[&str]) -> String {
@@ -52,6 +52,26 @@ fn create_says_less_and_more_as_it_is_asked_to() {
             "create app.yaml -o yaml --quiet"
         ]
     ));
+}
+
+#[test]
+fn a_terminal_that_cannot_go_back_in_its_line_gets_a_line_a_step() {
+    let home = Home::new();
+    home.spec("web", "");
+    let mut program = home.program();
+    program.args(["create", "web.yaml"]).env("TERM", "dumb");
+    let elsewhere = program.output().expect("the program starts");
+    home.done(["destroy", "web", "--yes"]);
+    let (mut screen, terminal) = terminal();
+    let status = program.stdout(Stdio::null()).stderr(terminal).status();
+    assert!(status.expect("the program starts").success());
+    drop(program);
+    let mut shown = Vec::new();
+    // The end of a terminal is an error: its other side is closed.
+    screen.read_to_end(&mut shown).expect_err("an end");
+    let shown = String::from_utf8_lossy(&shown).replace("\r\n", "\n");
+    let elsewhere = Run::of(&elsewhere).err;
+    assert_eq!(home.steady(&shown), home.steady(&elsewhere));
 }
 
 #[test]
