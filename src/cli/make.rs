@@ -68,11 +68,7 @@ impl Maker<'_> {
         refuse_leftover(self.host, name)?;
         progress.begin("looking at the host");
         // Held until the domain is defined: what we found free stays free until it is ours.
-        let planning = Lock::take_unless(&self.host.planning_lock(), || self.interrupt.stop())?
-            .ok_or_else(|| {
-                Failure::new(Exit::Interrupted, "interrupted before anything was made")
-            })?;
-        let planning = Mutex::new(Some(planning));
+        let planning = Mutex::new(Some(self.planning()?));
         let Planned { goal, seed } = self.plan(spec)?;
         let Goal::Steps(plan) = goal else {
             return Ok(Made::Unchanged);
@@ -97,6 +93,16 @@ impl Maker<'_> {
         };
         apply::apply(journal, &context)?;
         Ok(Made::Created)
+    }
+
+    /// The lock that is held while the host is looked at: no pool is looked through while another run
+    /// writes to it.
+    ///
+    /// # Errors
+    /// The user interrupts the waiting for it.
+    pub fn planning(&self) -> Result<Lock, Failure> {
+        Lock::take_unless(&self.host.planning_lock(), || self.interrupt.stop())?
+            .ok_or_else(|| Failure::new(Exit::Interrupted, "interrupted before anything was made"))
     }
 
     /// Plans one VM: reads its secrets, makes its host key, looks at the host.

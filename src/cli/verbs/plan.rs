@@ -24,6 +24,7 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
     let mut difference = false;
     for spec in &specs {
         crate::make::refuse_leftover(&host, spec.vm.name().as_str())?;
+        let _held = maker.planning()?;
         match maker.plan(spec)?.goal {
             Goal::Reached => {
                 let _ = writeln!(
