@@ -14,6 +14,8 @@ pub enum ImageContent {
         /// from a stranger could so name any file of the host, and show it to the guest.
         depends: bool,
     },
+    /// qcow2 that is encrypted: nobody here has its key.
+    Encrypted,
     /// A raw disk with a boot signature.
     Raw,
     /// Anything else.
@@ -47,6 +49,9 @@ fn qcow2(head: &[u8]) -> Option<ImageContent> {
         3 => number(72)?,
         _ => return None,
     };
+    if head.get(32..36)? != [0; 4] {
+        return Some(ImageContent::Encrypted);
+    }
     Some(ImageContent::Qcow2 {
         virtual_size: number(24)?,
         depends: number(8)? != 0 || features & EXTERNAL_DATA != 0,
@@ -87,6 +92,15 @@ mod tests {
             (header(2, 0, 0b100), qcow2(false)),
         ] {
             assert_eq!(ImageContent::of(&head), content, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn an_image_that_is_encrypted_is_seen_as_such() {
+        for (version, method) in [(2, 1), (3, 1), (3, 2)] {
+            let mut head = header(version, 0, 0);
+            head[35] = method;
+            assert_eq!(ImageContent::of(&head), ImageContent::Encrypted);
         }
     }
 

@@ -157,7 +157,7 @@ fn image_facts(mut volume: VolumeXml, head: &[u8]) -> ImageFacts {
             volume.capacity = virtual_size;
         }
         ImageContent::Raw => "raw".clone_into(&mut volume.format),
-        ImageContent::Unknown => {}
+        ImageContent::Encrypted | ImageContent::Unknown => {}
     }
     ImageFacts {
         volume,

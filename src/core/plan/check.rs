@@ -289,6 +289,10 @@ fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
             ))
             .hint("check how the file was made or downloaded"),
         ),
+        Some(ImageContent::Encrypted) => refusals.push(
+            Refusal::storage(format!("{what} is encrypted"))
+                .hint("decrypt it: `qemu-img convert` with the image's secret"),
+        ),
         Some(ImageContent::Qcow2 { depends: true, .. }) => refusals.push(
             Refusal::storage(format!(
                 "{what} depends on another file, and cannot be trusted alone"
