@@ -5,6 +5,7 @@ mod env;
 mod failure;
 mod host;
 mod make;
+mod outcome;
 mod settings;
 mod specs;
 mod status;

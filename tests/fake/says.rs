@@ -39,6 +39,28 @@ fn create_makes_a_vm_once_and_says_what_differs_from_another_spec() {
 }
 
 #[test]
+fn every_verb_that_does_something_gives_machines_a_list() {
+    let home = Home::new();
+    home.spec("web", "");
+    insta::assert_snapshot!(session(
+        &home,
+        &[
+            "validate web.yaml -o json",
+            "create web.yaml -o json",
+            "start web -o json",
+            "stop web --force -o json",
+            "start web -o name",
+            "restart web --force -o yaml",
+            "wait web -o json",
+            "resume web -o json",
+            "destroy web --yes --force -o json --quiet",
+            "destroy web --yes -o json",
+            "stop web -o json",
+        ]
+    ));
+}
+
+#[test]
 fn create_says_less_and_more_as_it_is_asked_to() {
     let home = Home::new();
     home.spec("web", "");

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use serde_json::json;
 use trustnet_core::units;
 
 use crate::Program;
-use crate::args::{Create, Output};
+use crate::args::Create;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::make::{Made, Maker};
+use crate::outcome::entry;
 use crate::specs::{self, Spec};
 
 /// Makes VMs.
@@ -90,7 +90,7 @@ pub fn in_parallel<T: Sync, R: Send>(
 /// The lines that the user asked for, in one piece.
 fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made) {
     let ui = &program.ui;
-    if !matches!(program.settings.output.value, Output::Table | Output::Wide) {
+    if !program.in_words() {
         return;
     }
     let vm = &spec.vm;
@@ -139,16 +139,10 @@ fn summarise(
                 } else {
                     "unchanged"
                 };
-                items.push(json!({ "name": name, "result": word }));
+                items.push(entry(name, Ok(word)));
             }
             Err(mut failure) => {
-                items.push(json!({
-                    "name": name,
-                    "result": "failed",
-                    "exitCode": failure.exit as u8,
-                    "error": failure.message,
-                    "hint": failure.hint,
-                }));
+                items.push(entry(name, Err(&failure)));
                 failure.message = format!("failed to create `{name}`: {}", failure.message);
                 if several {
                     program.ui.fail(&failure);
@@ -160,26 +154,15 @@ fn summarise(
             }
         }
     }
-    match program.settings.output.value {
-        form @ (Output::Json | Output::Yaml) => {
-            let value = json!({ "kind": "ResultList", "items": items });
-            program.ui.result(super::get::serialise(form, &value)?);
-        }
-        Output::Name => items
-            .iter()
-            .filter(|item| item["result"] != "failed")
-            .filter_map(|item| item["name"].as_str())
-            .for_each(|name| program.ui.result(format!("{name}\n"))),
-        Output::Table | Output::Wide if several => {
-            let count = |word: &str| items.iter().filter(|item| item["result"] == word).count();
-            program.ui.say(format!(
-                "{} created, {} unchanged, {} failed",
-                count("created"),
-                count("unchanged"),
-                count("failed")
-            ));
-        }
-        Output::Table | Output::Wide => {}
+    program.print_entries(&items)?;
+    if several && program.in_words() {
+        let count = |word: &str| items.iter().filter(|item| item["result"] == word).count();
+        program.ui.say(format!(
+            "{} created, {} unchanged, {} failed",
+            count("created"),
+            count("unchanged"),
+            count("failed")
+        ));
     }
     worst.map_or(Ok(Exit::Done), Err)
 }

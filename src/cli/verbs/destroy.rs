@@ -7,10 +7,11 @@ use trustnet_host::interrupt::Interrupt;
 use trustnet_host::journal::Journal;
 
 use crate::Program;
-use crate::args::{Destroy, Output};
+use crate::args::Destroy;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::make;
+use crate::outcome::Outcome;
 use crate::verbs::power::{deadline, each};
 
 /// Removes VMs.
@@ -101,14 +102,12 @@ fn destroy_one(
     shown: Option<&Plan>,
     options: DestroyOptions,
     interrupt: &Interrupt,
-) -> Result<(), Failure> {
+) -> Result<Outcome, Failure> {
     let _mine = make::lock_vm(host, name)?;
     make::refuse_leftover(host, name)?;
     let Some(domain) = host.hypervisor.domains().find(name)? else {
-        program
-            .ui
-            .result(format!("VM '{name}' is not there: nothing to do\n"));
-        return Ok(());
+        let line = format!("VM '{name}' is not there: nothing to do");
+        return Ok(Outcome::new("absent", line));
     };
     let plan = plan::destroy(&domain, options).map_err(|refusal| Failure::from(vec![refusal]))?;
     // Nothing was held while the user thought.
@@ -133,15 +132,10 @@ fn destroy_one(
     };
     apply::apply(journal, &context)?;
     drop(progress);
-    report(program, name, was_active, &kept);
-    Ok(())
+    Ok(report(program, name, was_active, &kept))
 }
 
-fn report(program: &Program, name: &str, was_active: bool, kept: &[String]) {
-    if program.settings.output.value == Output::Name {
-        program.ui.result(format!("{name}\n"));
-        return;
-    }
+fn report(program: &Program, name: &str, was_active: bool, kept: &[String]) -> Outcome {
     let tick = program.ui.paint("32", "✓");
     let mut text = format!("Destroying VM '{name}'...\n");
     if was_active {
@@ -153,6 +147,6 @@ fn report(program: &Program, name: &str, was_active: bool, kept: &[String]) {
     for volume in kept {
         text.push_str(&format!("{tick} Kept {volume}\n"));
     }
-    text.push_str(&format!("Successfully destroyed VM '{name}'\n"));
-    program.ui.result(text);
+    text.push_str(&format!("Successfully destroyed VM '{name}'"));
+    Outcome::new("destroyed", text)
 }

@@ -14,6 +14,7 @@ use crate::args::{Restart, Stop, Waiting};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::make;
+use crate::outcome::{Outcome, entry};
 use crate::verbs::create::in_parallel;
 use crate::verbs::get::not_ours;
 
@@ -52,8 +53,12 @@ pub fn restart(program: &Program, args: &Restart) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let interrupt = crate::interruption()?;
     each(program, &args.stop.names, |name| {
-        stop_one(program, &host, name, deadline(&args.stop), &interrupt)?;
-        start_one(program, &host, name, !args.waiting.no_wait, &interrupt)
+        let stopped = stop_one(program, &host, name, deadline(&args.stop), &interrupt)?;
+        let started = start_one(program, &host, name, !args.waiting.no_wait, &interrupt)?;
+        Ok(Outcome {
+            result: "restarted",
+            text: stopped.text + &started.text,
+        })
     })
 }
 
@@ -67,23 +72,36 @@ pub fn deadline(args: &Stop) -> Duration {
     }
 }
 
-/// Runs `work` for each name; every failure is told, and the first decides how the program ends.
+/// Runs `work` for each name, and says what came of it as it comes; every failure is told, and the
+/// first decides how the program ends.
+///
+/// # Errors
+/// The list for machines cannot be written.
 pub fn each(
     program: &Program,
     names: &[String],
-    work: impl Fn(&str) -> Result<(), Failure> + Sync,
+    work: impl Fn(&str) -> Result<Outcome, Failure> + Sync,
 ) -> Result<Exit, Failure> {
     let mut names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
     names.sort();
     names.dedup();
+    let results = in_parallel(&names, AT_ONCE, |name| {
+        let result = work(name);
+        if let (Ok(outcome), true) = (&result, program.in_words()) {
+            program.ui.result(&outcome.text);
+        }
+        result
+    });
     let mut first = None;
-    for failure in in_parallel(&names, AT_ONCE, |name| work(name))
-        .into_iter()
-        .filter_map(Result::err)
-    {
-        program.ui.fail(&failure);
-        first.get_or_insert(failure.exit);
+    let mut entries = Vec::new();
+    for (name, result) in names.iter().zip(&results) {
+        entries.push(entry(name, result.as_ref().map(|outcome| outcome.result)));
+        if let Err(failure) = result {
+            program.ui.fail(failure);
+            first.get_or_insert(failure.exit);
+        }
     }
+    program.print_entries(&entries)?;
     Ok(first.unwrap_or(Exit::Done))
 }
 
@@ -108,13 +126,11 @@ fn start_one(
     name: &str,
     wait: bool,
     interrupt: &Interrupt,
-) -> Result<(), Failure> {
+) -> Result<Outcome, Failure> {
     let _mine = make::lock_vm(host, name)?;
     make::refuse_leftover(host, name)?;
     let (domain, record) = ours(host, name)?;
-    if domain.state.is_active() {
-        program.ui.result(format!("VM '{name}' runs already\n"));
-    } else {
+    if !domain.state.is_active() {
         host.hypervisor
             .domains()
             .power(&domain.xml.uuid, Power::On)?;
@@ -124,12 +140,11 @@ fn start_one(
         let options = make::ready_options(program, host, &login);
         await_phase(program, host, &domain, &record, &options, interrupt)?;
     }
-    if !domain.state.is_active() {
-        program
-            .ui
-            .result(format!("Successfully started VM '{name}'\n"));
-    }
-    Ok(())
+    Ok(if domain.state.is_active() {
+        Outcome::new("unchanged", format!("VM '{name}' runs already"))
+    } else {
+        Outcome::new("started", format!("Successfully started VM '{name}'"))
+    })
 }
 
 /// Waits for a phase; a guest that is ready has its seed scrubbed, if that is still to do.
@@ -179,13 +194,13 @@ fn stop_one(
     name: &str,
     deadline: Duration,
     interrupt: &Interrupt,
-) -> Result<(), Failure> {
+) -> Result<Outcome, Failure> {
     let _mine = make::lock_vm(host, name)?;
     make::refuse_leftover(host, name)?;
     let (domain, _) = ours(host, name)?;
     if !domain.state.is_active() {
-        program.ui.result(format!("VM '{name}' does not run\n"));
-        return Ok(());
+        let line = format!("VM '{name}' does not run");
+        return Ok(Outcome::new("unchanged", line));
     }
     let progress = program.ui.progress(name);
     progress.begin("shutting down");
@@ -201,8 +216,6 @@ fn stop_one(
             ));
         }
     };
-    program
-        .ui
-        .result(format!("Successfully stopped VM '{name}'{how}\n"));
-    Ok(())
+    let line = format!("Successfully stopped VM '{name}'{how}");
+    Ok(Outcome::new("stopped", line))
 }

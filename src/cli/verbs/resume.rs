@@ -8,6 +8,7 @@ use trustnet_host::journal::{self, Journal};
 use crate::args::{Resume, Rollback};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
+use crate::outcome::Outcome;
 use crate::verbs::power::each;
 use crate::{Program, make};
 
@@ -24,10 +25,8 @@ pub fn resume(program: &Program, args: &Resume) -> Result<Exit, Failure> {
         with_context(program, &host, &vm, &interrupt, |context| {
             Ok(apply::apply(journal, context)?)
         })?;
-        program
-            .ui
-            .result(format!("Successfully finished the {word} of VM '{vm}'\n"));
-        Ok(())
+        let line = format!("Successfully finished the {word} of VM '{vm}'");
+        Ok(Outcome::new("finished", line))
     })
 }
 
@@ -51,10 +50,8 @@ pub fn rollback(program: &Program, args: &Rollback) -> Result<Exit, Failure> {
         with_context(program, &host, &vm, &interrupt, |context| {
             Ok(apply::rollback(journal, context)?)
         })?;
-        program
-            .ui
-            .result(format!("Successfully undid the {word} of VM '{vm}'\n"));
-        Ok(())
+        let line = format!("Successfully undid the {word} of VM '{vm}'");
+        Ok(Outcome::new("undone", line))
     })
 }
 
@@ -62,14 +59,14 @@ fn each_leftover(
     program: &Program,
     host: &Host,
     names: &[String],
-    work: impl Fn(Journal) -> Result<(), Failure> + Sync,
+    work: impl Fn(Journal) -> Result<Outcome, Failure> + Sync,
 ) -> Result<Exit, Failure> {
     let names = if names.is_empty() {
         journal::leftovers(&host.paths, &host.uri)
     } else {
         names.to_vec()
     };
-    if names.is_empty() {
+    if names.is_empty() && program.in_words() {
         program.ui.result("nothing was interrupted\n");
     }
     each(program, &names, |name| {
@@ -77,10 +74,8 @@ fn each_leftover(
         match Journal::open(&host.journal_dir(name))? {
             Some(journal) => work(journal),
             None => {
-                program
-                    .ui
-                    .result(format!("nothing was interrupted for VM '{name}'\n"));
-                Ok(())
+                let line = format!("nothing was interrupted for VM '{name}'");
+                Ok(Outcome::new("unchanged", line))
             }
         }
     })

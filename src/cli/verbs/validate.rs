@@ -3,6 +3,7 @@
 use crate::Program;
 use crate::args::Files;
 use crate::failure::{Exit, Failure};
+use crate::outcome::entry;
 use crate::specs;
 
 /// Checks spec files.
@@ -11,10 +12,16 @@ use crate::specs;
 /// Something is wrong with them.
 pub fn run(program: &Program, files: &Files) -> Result<Exit, Failure> {
     let specs = specs::load(program, &files.all())?;
-    for spec in &specs {
-        program
-            .ui
-            .result(format!("{}: {} is valid\n", spec.source, spec.vm.name()));
+    if program.in_words() {
+        for spec in &specs {
+            let line = format!("{}: {} is valid\n", spec.source, spec.vm.name());
+            program.ui.result(line);
+        }
     }
+    let entries: Vec<_> = specs
+        .iter()
+        .map(|spec| entry(spec.vm.name().as_str(), Ok("valid")))
+        .collect();
+    program.print_entries(&entries)?;
     Ok(Exit::Done)
 }

@@ -5,6 +5,7 @@ use trustnet_host::ready::ReadyOptions;
 
 use crate::args::{Wait, WaitPhase};
 use crate::failure::{Exit, Failure};
+use crate::outcome::Outcome;
 use crate::verbs::power::{await_phase, each, ours};
 use crate::{Program, make};
 
@@ -35,7 +36,6 @@ pub fn run(program: &Program, args: &Wait) -> Result<Exit, Failure> {
             ..make::ready_options(program, &host, &login)
         };
         await_phase(program, &host, &domain, &record, &options, &interrupt)?;
-        program.ui.result(format!("VM '{name}': {until}\n"));
-        Ok(())
+        Ok(Outcome::new("reached", format!("VM '{name}': {until}")))
     })
 }
