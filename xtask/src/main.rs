@@ -5,10 +5,12 @@
 //! - `resident`, `demo`: the main job, from a bare checkout to a guest that speaks
 //! - `tier`, `tally`, `test`: every test, and what came of it
 //! - `fuzz`: the parsers against any bytes
+//! - `bench`: what the program costs beside its peers
 //! - `lab`: a second libvirtd that touches nothing of the host
 //! - `process`, `paths`, `speak`: how the tasks run programs, where things lie, the one file that prints
 
 mod apt;
+mod bench;
 mod demo;
 mod fuzz;
 mod image;
@@ -49,6 +51,8 @@ enum Task {
     Test(test::Test),
     /// Run every fuzz target for a while
     Fuzz(fuzz::Fuzz),
+    /// Measure the program beside its peers, and write BENCHMARKS.md (root)
+    Bench(bench::Bench),
     /// Run a command beside a libvirtd of its own, isolated from the host (root)
     Lab(lab::Lab),
 }
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Task::Demo(demo) => demo.run(),
         Task::Test(test) => test.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
+        Task::Bench(bench) => bench.run(),
         Task::Lab(lab) => lab.run(),
     };
     outcome.unwrap_or_else(|error| {
