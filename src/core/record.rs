@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use trustnet_api::disk::ReclaimPolicy;
 use trustnet_api::vm::VirtualMachine;
 
+use crate::vm::uuid_of;
 use crate::xml::Forward;
 
 /// The XML namespace of our metadata.
@@ -71,6 +72,13 @@ impl Record {
     /// The text is not a record that this version can read.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    /// Whether a domain with this UUID is the very VM of this record: a copy of the domain that took the
+    /// record along is not.
+    #[must_use]
+    pub fn is_of(&self, uuid: &str) -> bool {
+        uuid_of(&self.spec.metadata.name, &self.digest).to_string() == uuid
     }
 
     /// The text for the metadata element: one line of JSON, with no control characters.

@@ -54,16 +54,21 @@ const VERSION: u32 = 1;
 /// The folder for everything about one connection.
 #[must_use]
 pub fn connection_dir(paths: &Paths, uri: &str) -> PathBuf {
+    paths.state.join(connection_name(uri))
+}
+
+/// A connection as the name of a folder.
+pub(crate) fn connection_name(uri: &str) -> String {
     let digest = Sha256::digest(uri.as_bytes());
     let readable: String = uri
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .take(40)
         .collect();
-    paths.state.join(format!(
+    format!(
         "{readable}-{:02x}{:02x}{:02x}{:02x}",
         digest[0], digest[1], digest[2], digest[3]
-    ))
+    )
 }
 
 /// The folder of a VM's journal.

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::doors::{HostInfo, Hypervisor, Proof};
 use crate::error::HostError;
+use crate::journal::connection_name;
 use crate::paths::{Paths, private_dir, write_private};
 
 /// The probe: boot sector and three more.
@@ -130,13 +131,11 @@ impl Memory {
             let device = fs::metadata("/dev/kvm").map_or(0, |facts| facts.ctime());
             host = format!("{host} {} {device}", boot.trim());
         }
-        let digest = Sha256::digest(info.uri.as_bytes());
-        let name: String = digest[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         Self {
-            path: paths.cache.join("kvm").join(format!("{name}.json")),
+            path: paths
+                .cache
+                .join(connection_name(&info.uri))
+                .join("kvm.json"),
             host,
             age: (!info.local).then_some(REMOTE_AGE),
         }

@@ -13,6 +13,8 @@ pub mod error;
 /// A hypervisor in a file, for tests.
 #[cfg(feature = "fake")]
 pub mod fake;
+/// The addresses of VMs, remembered between lists.
+pub mod glance;
 /// Interruption by the user.
 pub mod interrupt;
 /// A plan on disk, with how far it has come.

@@ -6,10 +6,12 @@ use serde::Serialize;
 use serde_json::json;
 use trustnet_core::record::Record;
 use trustnet_host::doors::ListedDomain;
+use trustnet_host::glance::{Addresses, Glance};
 
 use crate::Program;
 use crate::args::{List, Output};
 use crate::failure::{Exit, Failure};
+use crate::host::Host;
 use crate::{status, table};
 
 /// A row of the list: the stable form of `list -o json`.
@@ -29,6 +31,9 @@ struct Row {
     image: Option<String>,
 }
 
+/// The owner of a domain with a record.
+const OURS: &str = "trustnet-vm";
+
 /// Lists all domains.
 ///
 /// # Errors
@@ -45,13 +50,14 @@ pub fn run(program: &Program, args: &List) -> Result<Exit, Failure> {
         crate::make::warn_of_leftover(program, &host, &name)?;
     }
     let domains = host.hypervisor.domains().list()?;
-    let uuids: Vec<String> = domains.iter().map(|domain| domain.uuid.clone()).collect();
-    let records = host.hypervisor.survey().records(&uuids)?;
-    let mut rows: Vec<Row> = domains
-        .into_iter()
-        .zip(records)
-        .map(|(domain, record)| row(domain, record))
-        .collect();
+    let mut rows = match program.settings.output.value {
+        Output::Name if wanted.is_empty() => domains
+            .into_iter()
+            .map(|domain| row(domain, None))
+            .collect(),
+        Output::Table if wanted.is_empty() => at_a_glance(&host, domains)?,
+        _ => in_full(&host, domains)?,
+    };
     rows.retain(|row| {
         wanted
             .iter()
@@ -62,26 +68,67 @@ pub fn run(program: &Program, args: &List) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn row(domain: ListedDomain, record: Option<String>) -> Row {
-    let record = record.and_then(|text| Record::parse(&text).ok());
-    let spec = record.as_ref().map(|record| &record.spec);
+/// With all that the records say.
+fn in_full(host: &Host, domains: Vec<ListedDomain>) -> Result<Vec<Row>, Failure> {
+    let records = records(host, &domains)?;
+    Ok(domains
+        .into_iter()
+        .zip(records)
+        .map(|(domain, record)| row(domain, record.as_ref()))
+        .collect())
+}
+
+/// With addresses and no more of the records: those are known from earlier.
+fn at_a_glance(host: &Host, domains: Vec<ListedDomain>) -> Result<Vec<Row>, Failure> {
+    let glance = Glance::read(&host.paths, &host.uri);
+    let (known, new): (Vec<_>, Vec<_>) = domains
+        .into_iter()
+        .partition(|domain| glance.of(&domain.uuid).is_some());
+    let records = records(host, &new)?;
+    let mut kept = Addresses::new();
+    let mut rows = Vec::new();
+    for domain in known {
+        let addresses = glance.of(&domain.uuid).cloned().unwrap_or_default();
+        kept.insert(domain.uuid.clone(), addresses.clone());
+        rows.push(Row {
+            addresses,
+            owner: OURS,
+            ..row(domain, None)
+        });
+    }
+    for (domain, record) in new.into_iter().zip(records) {
+        let row = row(domain, record.as_ref());
+        if record.is_some_and(|record| record.is_of(&row.uuid)) {
+            kept.insert(row.uuid.clone(), row.addresses.clone());
+        }
+        rows.push(row);
+    }
+    glance.keep(&kept);
+    Ok(rows)
+}
+
+fn records(host: &Host, domains: &[ListedDomain]) -> Result<Vec<Option<Record>>, Failure> {
+    if domains.is_empty() {
+        return Ok(Vec::new());
+    }
+    let uuids: Vec<String> = domains.iter().map(|domain| domain.uuid.clone()).collect();
+    let texts = host.hypervisor.survey().records(&uuids)?;
+    let parse = |text: Option<String>| text.and_then(|text| Record::parse(&text).ok());
+    Ok(texts.into_iter().map(parse).collect())
+}
+
+fn row(domain: ListedDomain, record: Option<&Record>) -> Row {
+    let spec = record.map(|record| &record.spec);
     Row {
         state: domain.state.as_str(),
         vcpus: domain.vcpus,
         memory_mib: domain.memory_mib,
-        addresses: record
-            .as_ref()
-            .map(status::static_addresses)
-            .unwrap_or_default(),
-        ssh: record.as_ref().and_then(status::ssh_endpoint),
+        addresses: record.map(status::static_addresses).unwrap_or_default(),
+        ssh: record.and_then(status::ssh_endpoint),
         labels: spec
             .map(|vm| vm.metadata.labels.clone())
             .unwrap_or_default(),
-        owner: if record.is_some() {
-            "trustnet-vm"
-        } else {
-            "other"
-        },
+        owner: if record.is_some() { OURS } else { "other" },
         image: spec.and_then(|vm| vm.spec.boot_disk.image.clone()),
         name: domain.name,
         uuid: domain.uuid,

@@ -1,20 +1,23 @@
 //! What the host has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::thread;
 
 use trustnet_core::observed::DomainFacts;
 use trustnet_core::record;
 use trustnet_core::xml::{DomainCapabilities, DomainType, guest_arch, host_uuid, read_record};
-use virt::error::Error;
+use virt::domain::Domain;
 
 use super::{Libvirt, domains, if_found, if_supported, memory};
 use crate::doors::{HostInfo, Survey};
 use crate::error::{BackendError, HostError};
 
 /// Requests under way at once; libvirtd serves five of a client by default.
-const IN_FLIGHT: usize = 5;
+const IN_FLIGHT: usize = 4;
+
+/// As many domains are looked up one by one.
+const FEW: usize = 4;
 
 impl Survey for Libvirt {
     fn host(&self) -> Result<HostInfo, HostError> {
@@ -104,17 +107,37 @@ impl Survey for Libvirt {
     }
 
     fn records(&self, uuids: &[String]) -> Result<Vec<Option<String>>, HostError> {
-        let read = |uuid: &String| -> Result<Option<String>, BackendError> {
-            let metadata = || -> Result<String, Error> {
+        let run = || -> Result<Vec<Option<String>>, BackendError> {
+            let domains = self.by_uuid(uuids)?;
+            let read = |uuid: &String| -> Result<Option<String>, BackendError> {
+                // It may have gone while we look; then it has no record.
+                let Some(domain) = domains.get(uuid) else {
+                    return Ok(None);
+                };
                 let kind = virt_sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
-                self.domain(uuid)?
-                    .metadata(kind, Some(record::NAMESPACE), 0)
+                let metadata = domain.metadata(kind, Some(record::NAMESPACE), 0);
+                Ok(if_found(metadata)?.and_then(|xml| read_record(&xml)))
             };
-            Ok(if_found(metadata())?.and_then(|xml| read_record(&xml)))
+            in_flight(uuids, read).into_iter().collect()
         };
-        let records: Result<Vec<Option<String>>, BackendError> =
-            in_flight(uuids, read).into_iter().collect();
-        records.map_err(HostError::vm("read the records of the domains"))
+        run().map_err(HostError::vm("read the records of the domains"))
+    }
+}
+
+impl Libvirt {
+    /// Handles of domains: one question for each of a few, one question for all of many.
+    fn by_uuid(&self, uuids: &[String]) -> Result<HashMap<String, Domain>, BackendError> {
+        let found: Vec<Domain> = if uuids.len() > FEW {
+            self.connection.list_all_domains(0)?
+        } else {
+            let each = uuids.iter().map(|uuid| if_found(self.domain(uuid)));
+            let each: Result<Vec<Option<Domain>>, BackendError> = each.collect();
+            each?.into_iter().flatten().collect()
+        };
+        let named = found
+            .into_iter()
+            .map(|domain| Ok((domain.uuid_string()?, domain)));
+        named.collect()
     }
 }
 

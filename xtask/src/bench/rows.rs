@@ -211,12 +211,16 @@ fn list(stage: &Stage, rounds: usize) -> Result<Vec<Row>> {
     kcli.args(["list", "vm"]);
     let contestants = vec![
         Contestant::plain("trustnet-vm", stage.program(["list"])),
+        Contestant::plain(
+            "trustnet-vm -o json, which reads all records",
+            stage.program(["list", "-o", "json"]),
+        ),
         Contestant::plain("virsh", virsh),
         Contestant::plain("kcli", kcli),
     ];
     let mut outcomes = contest::run("list at 1,000 domains", contestants, rounds);
     stage.undefine(DOMAINS)?;
-    let peers = outcomes.split_off(1);
+    let peers = outcomes.split_off(2);
     let ours = &outcomes[0];
     let virsh = faster(
         "`list` at 1,000 domains against `virsh list --all`",

@@ -65,8 +65,8 @@ impl Stage {
             &format!("<network><name>{NETWORK}</name><forward mode='bridge'/><bridge name='br-lab'/></network>"),
         )?;
         stage.virsh(&format!("net-define network.xml\nnet-start {NETWORK}\n"))?;
-        stage.write("vm.yaml", &spec(VM, IMAGE, 5))?;
-        stage.write("big.yaml", &spec(BIG, BIG_IMAGE, 6))?;
+        stage.write("vm.yaml", &spec(VM, IMAGE, "192.0.2.5/24"))?;
+        stage.write("big.yaml", &spec(BIG, BIG_IMAGE, "192.0.2.6/24"))?;
         stage.write("user-data", "#cloud-config\nhostname: bench\n")?;
         process::output(stage.at_home("ssh-keygen").args([
             "-q",
@@ -177,37 +177,35 @@ impl Stage {
         Ok(())
     }
 
-    /// Defines domains of ours, each with its record, and says how to take them away.
+    /// Defines VMs of ours as create would, each with its record; none has volumes, and none runs.
     pub fn define(&self, count: u32) -> Result<()> {
-        let pattern = self.read("domain.xml")?;
-        let uuid = between(&pattern, "<uuid>", "</uuid>")?;
+        let specs: Vec<String> = (0..count)
+            .map(|number| {
+                let address = format!("198.18.{}.{}/15", number / 250, number % 250 + 1);
+                spec(&format!("vm-{number:04}"), IMAGE, &address)
+            })
+            .collect();
+        self.write("many.yaml", &specs.join("---\n"))?;
+        let rendered = process::output(&mut self.program(["render", "many.yaml"]))?;
         let mut script = String::new();
-        for number in 0..count {
-            let own = format!("{}{number:012x}", &uuid[..24]);
-            let xml = pattern
-                .replace(uuid, &own)
-                .replace(VM, &format!("vm-{number:04}"));
-            self.write(&format!("vm-{number:04}.xml"), &xml)?;
-            writeln!(script, "define vm-{number:04}.xml").context("failed to write a script")?;
+        for (number, xml) in rendered.split_inclusive("</domain>").enumerate() {
+            if xml.trim().is_empty() {
+                continue;
+            }
+            self.write(&format!("{number}.xml"), xml)?;
+            writeln!(script, "define {number}.xml").context("failed to write a script")?;
         }
         self.virsh(&script)
     }
 
     /// Takes them away.
     pub fn undefine(&self, count: u32) -> Result<()> {
-        let lines = (0..count).map(|number| format!("undefine vm-{number:04}\n"));
+        let lines = (0..count).map(|number| format!("undefine vm-{number:04} --nvram\n"));
         self.virsh(&lines.collect::<String>())
     }
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Result<&'a str> {
-    text.split_once(before)
-        .and_then(|(_, rest)| rest.split_once(after))
-        .map(|(found, _)| found)
-        .with_context(|| format!("there is no `{before}`"))
-}
-
-fn spec(name: &str, image: &str, host: u32) -> String {
+fn spec(name: &str, image: &str, address: &str) -> String {
     format!(
         "apiVersion: trustnet.io/v1alpha1\n\
          kind: VirtualMachine\n\
@@ -217,6 +215,6 @@ fn spec(name: &str, image: &str, host: u32) -> String {
            memory: 768Mi\n  \
            autostart: true\n  \
            bootDisk: {{ size: 4Gi, image: {image} }}\n  \
-           networkInterfaces: [{{ network: {NETWORK}, ip: 192.0.2.{host}/24 }}]\n"
+           networkInterfaces: [{{ network: {NETWORK}, ip: {address} }}]\n"
     )
 }

@@ -79,10 +79,14 @@ impl Vm {
         };
         let warnings = report.finish()?;
         vm.digest = digest::of(&vm);
-        let identity = format!("{}\0{}", vm.name, vm.digest);
-        vm.uuid = Uuid::new_v5(&UUID_NAMESPACE, identity.as_bytes());
+        vm.uuid = uuid_of(vm.name.as_str(), &vm.digest);
         Ok((vm, warnings))
     }
+}
+
+/// The UUID of the domain of a VM with that name and that digest of its spec.
+pub(crate) fn uuid_of(name: &str, digest: &str) -> Uuid {
+    Uuid::new_v5(&UUID_NAMESPACE, format!("{name}\0{digest}").as_bytes())
 }
 
 fn envelope(wire: &VirtualMachine, report: &mut Report) {
