@@ -42,6 +42,9 @@ fn render(text: &mut String, rows: &[Row], rounds: usize, machine: &str) -> std:
             row.what, row.found, row.must
         )?;
     }
+    for note in rows.iter().filter_map(|row| row.note.as_ref()) {
+        writeln!(text, "\n{note}")?;
+    }
     writeln!(
         text,
         "\n## The runs\n\nSlow commands {rounds} times each, quick ones more often.\n"
