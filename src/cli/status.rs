@@ -95,11 +95,19 @@ fn phase(host: &Host, domain: &DomainFacts, guest: &ready::Snapshot) -> Phase {
             trustnet_core::plan::Verb::Destroy => Phase::Destroying,
         };
     }
-    match domain.state {
+    match phase_of(domain.state) {
+        Phase::Running if guest.failed.is_some() => Phase::Failed,
+        phase => phase,
+    }
+}
+
+/// Where a VM is in its life, as far as its domain's state tells.
+#[must_use]
+pub fn phase_of(state: DomainState) -> Phase {
+    match state {
         DomainState::Crashed => Phase::Failed,
-        state if !state.is_active() => Phase::Stopped,
-        _ if guest.failed.is_some() => Phase::Failed,
-        _ => Phase::Running,
+        state if state.is_active() => Phase::Running,
+        _ => Phase::Stopped,
     }
 }
 

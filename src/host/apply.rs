@@ -98,6 +98,7 @@ pub fn apply(mut journal: Journal, context: &Context<'_>) -> Result<(), ApplyErr
             return interrupted(journal, &plan, context);
         }
         (context.listen)(Event::Started(index, step));
+        tracing::debug!(vm = plan.vm, index, %step, "taking a step");
         let begun = Instant::now();
         let again = journal.marks()[index] == Mark::Begun;
         let taken = journal
@@ -221,6 +222,7 @@ fn undo_all(journal: &mut Journal, plan: &Plan, context: &Context<'_>) -> Result
             continue;
         }
         (context.listen)(Event::Undoing(index, step));
+        tracing::debug!(vm = plan.vm, index, %step, "undoing a step");
         undo(step, plan, context.hypervisor)?;
         journal.mark(index, Mark::Pending)?;
     }

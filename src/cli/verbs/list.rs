@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::json;
+use trustnet_api::status::Phase;
 use trustnet_core::record::Record;
 use trustnet_host::doors::ListedDomain;
 use trustnet_host::glance::{Addresses, Glance};
@@ -19,7 +20,10 @@ use crate::{status, table};
 #[serde(rename_all = "camelCase")]
 struct Row {
     name: String,
+    /// libvirt's state.
     state: &'static str,
+    /// Where the VM is in its life, as far as libvirt tells; the guest's own word is in `get`.
+    phase: Phase,
     vcpus: u32,
     memory_mib: u64,
     addresses: Vec<String>,
@@ -121,6 +125,7 @@ fn row(domain: ListedDomain, record: Option<&Record>) -> Row {
     let spec = record.map(|record| &record.spec);
     Row {
         state: domain.state.as_str(),
+        phase: status::phase_of(domain.state),
         vcpus: domain.vcpus,
         memory_mib: domain.memory_mib,
         addresses: record.map(status::static_addresses).unwrap_or_default(),

@@ -36,6 +36,7 @@ impl Libvirt {
     pub fn connect(uri: &str) -> Result<Self, HostError> {
         // libvirt would print every error by itself, beside our own words.
         virt::error::clear_error_callback();
+        tracing::debug!(uri, "connecting");
         let connection = Connect::open(Some(uri)).map_err(|source| HostError::Connect {
             uri: uri.to_owned(),
             source: source.into(),
