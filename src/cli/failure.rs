@@ -105,7 +105,7 @@ impl From<ApplyError> for Failure {
         match &error {
             ApplyError::Failed { source, .. } => Self::of(exit_of(source), source),
             ApplyError::Unfinished { source, .. } => Self::of(exit_of(source), source)
-                .hint("what is gone is gone: `trustnet-vm resume` finishes it"),
+                .hint("what was done stays: `trustnet-vm resume` finishes it"),
             ApplyError::Stuck { .. } => Self::of(Exit::Interrupted, &error)
                 .hint("see what is in the way, then `trustnet-vm rollback` or `resume`"),
             ApplyError::NotReady(why) => {

@@ -189,9 +189,11 @@ fn failed(
     source: HostError,
     context: &Context<'_>,
 ) -> ApplyError {
+    let runs = matches!(step, Step::AwaitReady | Step::ScrubSeed { .. });
     let step = step.to_string();
-    if !can_roll_back(&journal) {
-        // What is gone is gone: the journal stays, and `resume` finishes.
+    if runs || !can_roll_back(&journal) {
+        // What is gone is gone, and a VM that runs is no rubbish because a line to it broke: the
+        // journal stays, and `resume` finishes.
         return ApplyError::Unfinished { step, source };
     }
     match undo_all(&mut journal, plan, context).and_then(|()| journal.finish()) {
