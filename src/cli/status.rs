@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use trustnet_api::status::{Condition, Phase, VirtualMachineStatus};
+use trustnet_api::vm::VirtualMachine;
 use trustnet_core::observed::{DomainFacts, DomainState};
 use trustnet_core::record::Record;
 use trustnet_host::journal::Journal;
@@ -13,10 +14,10 @@ use crate::host::Host;
 /// How long a running guest may take to repeat what it has reported.
 pub const ANSWER: Duration = Duration::from_millis(500);
 
-/// Static addresses of a record's spec, without prefix length.
+/// Static addresses of a spec, without prefix length.
 #[must_use]
-pub fn static_addresses(record: &Record) -> Vec<String> {
-    let interfaces = &record.spec.spec.network_interfaces;
+pub fn static_addresses(vm: &VirtualMachine) -> Vec<String> {
+    let interfaces = &vm.spec.network_interfaces;
     let written = interfaces
         .iter()
         .flat_map(|interface| interface.ip.iter().chain(&interface.ips));
@@ -28,7 +29,7 @@ pub fn static_addresses(record: &Record) -> Vec<String> {
 
 /// Static addresses, and those that the guest reports beside them.
 fn addresses(record: &Record, guest: &ready::Snapshot) -> Vec<String> {
-    let mut all = static_addresses(record);
+    let mut all = static_addresses(&record.spec);
     for address in guest.addresses.iter().map(ToString::to_string) {
         if !all.contains(&address) {
             all.push(address);

@@ -8,7 +8,7 @@ use trustnet_api::vm::VirtualMachine;
 use crate::image::ImageContent;
 use crate::load;
 use crate::record::Record;
-use crate::xml::{DomainCapabilities, DomainType, DomainXml, PoolXml, VolumeXml};
+use crate::xml::{DomainCapabilities, DomainType, DomainXml, Metadata, PoolXml, VolumeXml};
 
 /// Everything that a plan is made from.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -144,21 +144,26 @@ impl DomainFacts {
     /// Facts from a domain's XML and state; the owner is read from the metadata.
     #[must_use]
     pub fn new(xml: DomainXml, state: DomainState) -> Self {
-        let owner = Owner::of(&xml);
+        let owner = Owner::of(&Metadata {
+            record: xml.record.clone(),
+            foundry: xml.foundry.clone(),
+        });
         Self { xml, state, owner }
     }
 }
 
 impl Owner {
-    fn of(xml: &DomainXml) -> Self {
-        if let Some(text) = &xml.record {
+    /// Whose a domain with this metadata is.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
+        if let Some(text) = &metadata.record {
             return match Record::parse(text) {
                 Ok(record) => Self::Ours(Box::new(record)),
                 Err(error) => Self::Unreadable(error.to_string()),
             };
         }
         // By the same rules as a file of Foundry's: what they do not allow is no spec of its.
-        let vm = xml
+        let vm = metadata
             .foundry
             .as_deref()
             .and_then(|text| load::load(text.as_bytes()).0.pop());

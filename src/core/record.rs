@@ -15,8 +15,8 @@ pub const ELEMENT: &str = "tvm:record";
 pub const PREFIX: &str = "tvm";
 /// The XML namespace of Foundry's metadata.
 pub const FOUNDRY_NAMESPACE: &str = "http://foundry.cofront.xyz/v1alpha1";
-/// The local name of the element that holds Foundry's spec.
-pub const FOUNDRY_ELEMENT: &str = "foundry-vm-spec";
+/// The attribute with which libvirt binds Foundry's prefix on its element.
+pub const FOUNDRY_XMLNS: &str = "xmlns:foundry-vm-spec";
 
 /// What is recorded of a VM when it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use trustnet_core::observed::{DomainFacts, DomainState, PoolFacts};
-use trustnet_core::xml::{DomainCapabilities, DomainType, VolumeXml};
+use trustnet_core::xml::{DomainCapabilities, DomainType, Metadata, VolumeXml};
 
 use crate::error::HostError;
 
@@ -40,8 +40,8 @@ pub trait Survey: Send + Sync {
     fn networks(&self) -> Result<BTreeMap<String, bool>>;
     /// All domains with their facts.
     fn domains(&self) -> Result<Vec<DomainFacts>>;
-    /// Our record's text for each of these domains, by UUID; none for those without.
-    fn records(&self, uuids: &[String]) -> Result<Vec<Option<String>>>;
+    /// What the metadata of each of these domains says, by UUID; nothing for those that are not there.
+    fn records(&self, uuids: &[String]) -> Result<Vec<Metadata>>;
 }
 
 /// The host itself.

@@ -80,8 +80,8 @@ fn start(
     options: &ReadyOptions<'_>,
 ) -> Result<Option<Child>, HostError> {
     let texts = hypervisor.survey().records(&[uuid.to_owned()])?;
-    let record = texts.into_iter().flatten().next();
-    let Some(record) = record.and_then(|text| Record::parse(&text).ok()) else {
+    let text = texts.into_iter().find_map(|metadata| metadata.record);
+    let Some(record) = text.and_then(|text| Record::parse(&text).ok()) else {
         return Ok(None);
     };
     let Some(endpoint) = ssh::endpoint(&record) else {

@@ -327,8 +327,23 @@ pub fn records_come_in_the_order_they_were_asked_for(place: &Place<'_>) {
         UUID.to_owned(),
     ];
     let records = place.hypervisor.survey().records(&asked).expect("records");
+    let records: Vec<_> = records
+        .into_iter()
+        .map(|metadata| metadata.record)
+        .collect();
     let record = Some(RECORD.to_owned());
     assert_eq!(records, [None, record.clone(), None, record]);
+
+    // Foundry's, in the form in which libvirt keeps what Foundry gives it.
+    let foundry = "<metadata><metadata xmlns=\"http://foundry.cofront.xyz/v1alpha1\" \
+        xmlns:foundry-vm-spec=\"http://foundry.cofront.xyz/v1alpha1\">kind: A &lt;&amp;\nspec: {}\n</metadata></metadata>";
+    domains
+        .define(&format!("{head}{foundry}{tail}"))
+        .expect("defined");
+    let asked = [OTHER_UUID.to_owned()];
+    let records = place.hypervisor.survey().records(&asked).expect("records");
+    assert_eq!(records[0].record, None);
+    assert_eq!(records[0].foundry.as_deref(), Some("kind: A <&\nspec: {}"));
     gone(place, UUID);
     gone(place, OTHER_UUID);
 }

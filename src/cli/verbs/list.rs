@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 use trustnet_api::status::Phase;
-use trustnet_core::record::Record;
+use trustnet_core::observed::Owner;
 use trustnet_host::doors::ListedDomain;
 use trustnet_host::glance::{Addresses, Glance};
 
@@ -29,7 +29,7 @@ struct Row {
     addresses: Vec<String>,
     ssh: Option<String>,
     labels: BTreeMap<String, String>,
-    /// `trustnet-vm`, or `other` for a domain that something else made.
+    /// `trustnet-vm`, `foundry`, or `other` for a domain that something else made.
     owner: &'static str,
     uuid: String,
     image: Option<String>,
@@ -57,7 +57,7 @@ pub fn run(program: &Program, args: &List) -> Result<Exit, Failure> {
     let mut rows = match program.settings.output.value {
         Output::Name if wanted.is_empty() => domains
             .into_iter()
-            .map(|domain| row(domain, None))
+            .map(|domain| row(domain, &Owner::Foreign))
             .collect(),
         Output::Table if wanted.is_empty() => at_a_glance(&host, domains)?,
         _ => in_full(&host, domains)?,
@@ -74,11 +74,11 @@ pub fn run(program: &Program, args: &List) -> Result<Exit, Failure> {
 
 /// With all that the records say.
 fn in_full(host: &Host, domains: Vec<ListedDomain>) -> Result<Vec<Row>, Failure> {
-    let records = records(host, &domains)?;
+    let owners = owners(host, &domains)?;
     Ok(domains
         .into_iter()
-        .zip(records)
-        .map(|(domain, record)| row(domain, record.as_ref()))
+        .zip(owners)
+        .map(|(domain, owner)| row(domain, &owner))
         .collect())
 }
 
@@ -88,7 +88,7 @@ fn at_a_glance(host: &Host, domains: Vec<ListedDomain>) -> Result<Vec<Row>, Fail
     let (known, new): (Vec<_>, Vec<_>) = domains
         .into_iter()
         .partition(|domain| glance.of(&domain.uuid).is_some());
-    let records = records(host, &new)?;
+    let owners = owners(host, &new)?;
     let mut kept = Addresses::new();
     let mut rows = Vec::new();
     for domain in known {
@@ -97,12 +97,12 @@ fn at_a_glance(host: &Host, domains: Vec<ListedDomain>) -> Result<Vec<Row>, Fail
         rows.push(Row {
             addresses,
             owner: OURS,
-            ..row(domain, None)
+            ..row(domain, &Owner::Foreign)
         });
     }
-    for (domain, record) in new.into_iter().zip(records) {
-        let row = row(domain, record.as_ref());
-        if record.is_some_and(|record| record.is_of(&row.uuid)) {
+    for (domain, owner) in new.into_iter().zip(owners) {
+        let row = row(domain, &owner);
+        if owner.record().is_some_and(|record| record.is_of(&row.uuid)) {
             kept.insert(row.uuid.clone(), row.addresses.clone());
         }
         rows.push(row);
@@ -111,29 +111,34 @@ fn at_a_glance(host: &Host, domains: Vec<ListedDomain>) -> Result<Vec<Row>, Fail
     Ok(rows)
 }
 
-fn records(host: &Host, domains: &[ListedDomain]) -> Result<Vec<Option<Record>>, Failure> {
+fn owners(host: &Host, domains: &[ListedDomain]) -> Result<Vec<Owner>, Failure> {
     if domains.is_empty() {
         return Ok(Vec::new());
     }
     let uuids: Vec<String> = domains.iter().map(|domain| domain.uuid.clone()).collect();
-    let texts = host.hypervisor.survey().records(&uuids)?;
-    let parse = |text: Option<String>| text.and_then(|text| Record::parse(&text).ok());
-    Ok(texts.into_iter().map(parse).collect())
+    let metadata = host.hypervisor.survey().records(&uuids)?;
+    Ok(metadata.iter().map(Owner::of).collect())
 }
 
-fn row(domain: ListedDomain, record: Option<&Record>) -> Row {
-    let spec = record.map(|record| &record.spec);
+fn row(domain: ListedDomain, owner: &Owner) -> Row {
+    let record = owner.record();
+    let (spec, owner) = match owner {
+        Owner::Ours(record) => (Some(&record.spec), OURS),
+        Owner::Foundry(vm) => (Some(&**vm), "foundry"),
+        Owner::Unreadable(_) => (None, OURS),
+        Owner::Foreign => (None, "other"),
+    };
     Row {
         state: domain.state.as_str(),
         phase: status::phase_of(domain.state),
         vcpus: domain.vcpus,
         memory_mib: domain.memory_mib,
-        addresses: record.map(status::static_addresses).unwrap_or_default(),
+        addresses: spec.map(status::static_addresses).unwrap_or_default(),
         ssh: record.and_then(status::ssh_endpoint),
         labels: spec
             .map(|vm| vm.metadata.labels.clone())
             .unwrap_or_default(),
-        owner: if record.is_some() { OURS } else { "other" },
+        owner,
         image: spec.and_then(|vm| vm.spec.boot_disk.image.clone()),
         name: domain.name,
         uuid: domain.uuid,

@@ -18,7 +18,7 @@ mod storage;
 pub use capabilities::{DomainCapabilities, guest_arch, host_uuid};
 pub use domain::{DomainInput, DomainType, Forward, domain};
 pub use probe::{probe_domain, probe_name, probe_volume};
-pub use read::{DiskFacts, DomainXml, read_domain, read_record};
+pub use read::{DiskFacts, DomainXml, Metadata, read_domain, read_metadata};
 pub use storage::{PoolXml, VolumeXml, pool, read_pool, read_volume, volume};
 
 use std::io;

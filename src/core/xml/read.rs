@@ -132,20 +132,33 @@ fn push_entity(text: &mut String, entity: &quick_xml::events::BytesRef<'_>) {
     }
 }
 
-/// The text of our record in a metadata element that was fetched by its namespace: libvirt gives it
+/// What a domain's metadata says of whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metadata {
+    /// Our record.
+    pub record: Option<String>,
+    /// Foundry's spec.
+    pub foundry: Option<String>,
+}
+
+/// The text of a metadata element that was fetched by its namespace: libvirt gives it alone, and
 /// without the prefix.
 #[must_use]
-pub fn read_record(xml: &str) -> Option<String> {
-    let mut record = None;
-    let local = record::ELEMENT.rsplit(':').next();
-    walk(xml, |path, seen| {
-        if let ([element], Seen::Text(text)) = (path, seen)
-            && element.rsplit(':').next() == local
-        {
-            record = Some(text.to_owned());
+pub fn read_metadata(xml: &str) -> Option<String> {
+    let mut found = None;
+    walk(xml, |_, seen| {
+        if let Seen::Text(text) = seen {
+            found = Some(text.to_owned());
         }
     });
-    record
+    found
+}
+
+/// Whether an element is in Foundry's namespace: its element's own name is anybody's guess, `metadata` today.
+fn is_foundry(tag: &Tag<'_>) -> bool {
+    [record::FOUNDRY_XMLNS, "xmlns"]
+        .iter()
+        .any(|name| tag.attribute(name).as_deref() == Some(record::FOUNDRY_NAMESPACE))
 }
 
 /// Reads what planning needs of a domain's XML; what is missing stays empty.
@@ -153,6 +166,7 @@ pub fn read_record(xml: &str) -> Option<String> {
 pub fn read_domain(xml: &str) -> DomainXml {
     let mut facts = DomainXml::default();
     let mut memory_unit = None;
+    let mut in_foundry = false;
     walk(xml, |path, seen| {
         let Some((&"domain", path)) = path.split_first() else {
             return;
@@ -173,9 +187,8 @@ pub fn read_domain(xml: &str) -> DomainXml {
             (["metadata", element], Seen::Text(value)) if *element == record::ELEMENT => {
                 facts.record = Some(value.to_owned());
             }
-            (["metadata", element, ..], Seen::Text(value))
-                if element.ends_with(record::FOUNDRY_ELEMENT) =>
-            {
+            (["metadata", _], Seen::Start(tag)) => in_foundry = is_foundry(&tag),
+            (["metadata", _, ..], Seen::Text(value)) if in_foundry => {
                 facts.foundry = Some(value.to_owned());
             }
             (["devices", "interface", "mac"], Seen::Start(tag)) => {

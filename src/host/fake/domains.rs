@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use trustnet_core::observed::{DomainFacts, DomainState};
-use trustnet_core::xml::{DomainCapabilities, DomainType, DomainXml, read_domain};
+use trustnet_core::xml::{DomainCapabilities, DomainType, DomainXml, Metadata, read_domain};
 
 use super::state::{Domain, State};
 use super::{Fake, not_found, storage};
@@ -58,12 +58,18 @@ impl Survey for Fake {
         .map_err(HostError::vm("read the definitions of the domains"))
     }
 
-    fn records(&self, uuids: &[String]) -> Result<Vec<Option<String>>, HostError> {
-        let record = |domain: &Domain| read_domain(&domain.xml).record;
+    fn records(&self, uuids: &[String]) -> Result<Vec<Metadata>, HostError> {
+        let metadata = |domain: &Domain| {
+            let xml = read_domain(&domain.xml);
+            Metadata {
+                record: xml.record,
+                foundry: xml.foundry,
+            }
+        };
         self.call("survey.records", |state| {
             Ok(uuids
                 .iter()
-                .map(|uuid| state.domains.get(uuid).and_then(record))
+                .map(|uuid| state.domains.get(uuid).map(metadata).unwrap_or_default())
                 .collect())
         })
         .map_err(HostError::vm("read the records of the domains"))

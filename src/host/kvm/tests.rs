@@ -74,7 +74,7 @@ impl Survey for Door {
     fn domains(&self) -> Result<Vec<DomainFacts>> {
         unimplemented!()
     }
-    fn records(&self, _: &[String]) -> Result<Vec<Option<String>>> {
+    fn records(&self, _: &[String]) -> Result<Vec<trustnet_core::xml::Metadata>> {
         unimplemented!()
     }
 }

@@ -6,7 +6,9 @@ use std::thread;
 
 use trustnet_core::observed::DomainFacts;
 use trustnet_core::record;
-use trustnet_core::xml::{DomainCapabilities, DomainType, guest_arch, host_uuid, read_record};
+use trustnet_core::xml::{
+    DomainCapabilities, DomainType, Metadata, guest_arch, host_uuid, read_metadata,
+};
 use virt::domain::Domain;
 
 use super::{Libvirt, domains, if_found, if_supported, memory};
@@ -106,17 +108,25 @@ impl Survey for Libvirt {
             .collect())
     }
 
-    fn records(&self, uuids: &[String]) -> Result<Vec<Option<String>>, HostError> {
-        let run = || -> Result<Vec<Option<String>>, BackendError> {
+    fn records(&self, uuids: &[String]) -> Result<Vec<Metadata>, HostError> {
+        let run = || -> Result<Vec<Metadata>, BackendError> {
             let domains = self.by_uuid(uuids)?;
-            let read = |uuid: &String| -> Result<Option<String>, BackendError> {
+            let read = |uuid: &String| -> Result<Metadata, BackendError> {
                 // It may have gone while we look; then it has no record.
                 let Some(domain) = domains.get(uuid) else {
-                    return Ok(None);
+                    return Ok(Metadata::default());
                 };
                 let kind = virt_sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
-                let metadata = domain.metadata(kind, Some(record::NAMESPACE), 0);
-                Ok(if_found(metadata)?.and_then(|xml| read_record(&xml)))
+                let text = |namespace| -> Result<Option<String>, BackendError> {
+                    let xml = if_found(domain.metadata(kind, Some(namespace), 0))?;
+                    Ok(xml.and_then(|xml| read_metadata(&xml)))
+                };
+                let record = text(record::NAMESPACE)?;
+                let foundry = match record {
+                    Some(_) => None,
+                    None => text(record::FOUNDRY_NAMESPACE)?,
+                };
+                Ok(Metadata { record, foundry })
             };
             in_flight(uuids, read).into_iter().collect()
         };
