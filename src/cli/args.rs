@@ -54,7 +54,7 @@ pub struct Global {
     /// Say nothing but the result and errors.
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more: -v each step, -vv traces for developers too [env: TRUSTNET_VM_LOG]
+    /// Say more: -v times in all, -vv traces for developers [env: TRUSTNET_VM_LOG]
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
     /// When to use colour [default: auto] [env: TRUSTNET_VM_COLOR]

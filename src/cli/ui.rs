@@ -201,15 +201,10 @@ impl Progress<'_> {
         }
     }
 
-    /// Something is done. On a terminal the live line has shown it; elsewhere each gets a line.
+    /// Something is done: a line, which on a terminal stands above the line that goes on.
     pub fn done(&self, what: impl Display, took: Duration) {
-        if self.bar.is_none() || self.ui.verbose() {
-            self.ui.say(format!(
-                "{}: {what} ({:.2} s)",
-                self.name,
-                took.as_secs_f64()
-            ));
-        }
+        let took = took.as_secs_f64();
+        self.ui.say(format!("{}: {what} ({took:.2} s)", self.name));
     }
 
     /// The guest has come to a phase: with the time since all began, for it has no beginning of its own.
