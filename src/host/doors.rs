@@ -99,8 +99,6 @@ pub enum Power {
     On,
     /// Press the power button (ACPI).
     Button,
-    /// Ask the guest to reboot (ACPI).
-    Reboot,
     /// Cut the power.
     Cut,
     /// Have libvirt turn it on with the host.

@@ -129,7 +129,6 @@ impl Domains for Fake {
         let (call, doing) = match change {
             Power::On => ("domains.start", "start domain"),
             Power::Button => ("domains.button", "press the power button of domain"),
-            Power::Reboot => ("domains.reboot", "reboot domain"),
             Power::Cut => ("domains.cut", "cut the power of domain"),
             Power::OnWithHost => ("domains.autostart", "set the autostart of domain"),
         };
@@ -212,7 +211,7 @@ fn power(state: &mut State, uuid: &str, change: Power) -> Result<(), BackendErro
     let active = domain.state.is_active();
     match change {
         Power::On if active => return Err(invalid("domain is already running")),
-        Power::Button | Power::Reboot | Power::Cut if !active => {
+        Power::Button | Power::Cut if !active => {
             return Err(invalid("domain is not running"));
         }
         Power::On => can_start(state, uuid, &domain)?,
@@ -234,7 +233,6 @@ fn power(state: &mut State, uuid: &str, change: Power) -> Result<(), BackendErro
         }
         Power::Button if deaf => {}
         Power::Button | Power::Cut => after.state = DomainState::Shutoff,
-        Power::Reboot => after.boots += 1,
         Power::OnWithHost => after.autostart = true,
     }
     state.domains.insert(uuid.to_owned(), after);

@@ -49,7 +49,6 @@ impl Domains for Libvirt {
         let doing = match change {
             Power::On => "start domain",
             Power::Button => "press the power button of domain",
-            Power::Reboot => "reboot domain",
             Power::Cut => "cut the power of domain",
             Power::OnWithHost => "set the autostart of domain",
         };
@@ -61,7 +60,6 @@ impl Domains for Libvirt {
                 Power::Button => {
                     domain.shutdown_flags(virt_sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
                 }
-                Power::Reboot => domain.reboot(virt_sys::VIR_DOMAIN_REBOOT_ACPI_POWER_BTN),
                 Power::Cut => domain.destroy(),
                 Power::OnWithHost => domain.set_autostart(true),
             }
