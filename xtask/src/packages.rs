@@ -46,6 +46,7 @@ pub const PACKAGES: &[Package] = &[
     ),
     work("pkg-config", "finds libvirt for the build"),
     work("libvirt-dev", "libvirt's headers"),
+    work("libssl-dev", "OpenSSL's headers, for libssh2"),
     // libvirt and QEMU
     work(
         "libvirt-daemon-system",
@@ -66,6 +67,7 @@ pub const PACKAGES: &[Package] = &[
         "lets members of the group libvirt use qemu:///system",
     ),
     work("openssh-client", "ssh into guests"),
+    work("gpgv", "verifies the signed index of a package archive"),
     // the image
     work("mmdebstrap", "installs Debian into a directory"),
     work("uidmap", "lets mmdebstrap do so without root"),
@@ -81,6 +83,7 @@ pub const PACKAGES: &[Package] = &[
         "unshare, mount and setpriv, for an isolated libvirtd",
     ),
     // checks
+    checks("openssh-server", "the sshd that provisioning is tested against"),
     checks("shellcheck", "lints the shell files"),
     checks("busybox", "runs the guest's script under a minimal shell"),
     checks("genisoimage", "reads the seed's image back (isoinfo)"),
