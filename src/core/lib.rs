@@ -2,6 +2,8 @@
 //!
 //! In the order in which data flows:
 
+/// Files that services need: their names, digests and sources.
+pub mod artifact;
 /// Where two specs differ.
 pub mod difference;
 /// The fields of spec files, explained.

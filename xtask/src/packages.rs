@@ -83,7 +83,10 @@ pub const PACKAGES: &[Package] = &[
         "unshare, mount and setpriv, for an isolated libvirtd",
     ),
     // checks
-    checks("openssh-server", "the sshd that provisioning is tested against"),
+    checks(
+        "openssh-server",
+        "the sshd that provisioning is tested against",
+    ),
     checks("shellcheck", "lints the shell files"),
     checks("busybox", "runs the guest's script under a minimal shell"),
     checks("genisoimage", "reads the seed's image back (isoinfo)"),
