@@ -4,6 +4,8 @@
 
 /// The one loop that runs steps.
 pub mod apply;
+/// The cache of artifacts, and what fills it.
+pub mod cache;
 /// From a connection URI to the doors behind it.
 pub mod connect;
 /// The doors: what is asked of a hypervisor.

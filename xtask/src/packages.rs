@@ -87,6 +87,11 @@ pub const PACKAGES: &[Package] = &[
         "openssh-server",
         "the sshd that provisioning is tested against",
     ),
+    checks(
+        "docker-registry",
+        "the registry that images are pulled from in tests",
+    ),
+    checks("skopeo", "reads pulled images back"),
     checks("shellcheck", "lints the shell files"),
     checks("busybox", "runs the guest's script under a minimal shell"),
     checks("genisoimage", "reads the seed's image back (isoinfo)"),
