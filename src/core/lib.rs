@@ -4,6 +4,8 @@
 
 /// Files that services need: their names, digests and sources.
 pub mod artifact;
+/// Debian's package archives: indexes, versions, and everything that a package needs.
+pub mod deb;
 /// Where two specs differ.
 pub mod difference;
 /// The fields of spec files, explained.
