@@ -6,13 +6,16 @@
 
 pub mod meta;
 pub mod schema;
+pub mod service;
 pub mod vm;
 
 pub mod cloud_init;
+pub mod config_value;
 pub mod disk;
 pub mod interface;
 pub mod quantity;
 pub mod secret;
+pub mod service_ref;
 pub mod status;
 
 /// The apiVersion of files written for trustnet-vm.
@@ -21,3 +24,5 @@ pub const TRUSTNET_V1ALPHA1: &str = "trustnet.io/v1alpha1";
 pub const FOUNDRY_V1ALPHA1: &str = "foundry.cofront.xyz/v1alpha1";
 /// The kind of a virtual machine, in both groups.
 pub const VIRTUAL_MACHINE: &str = "VirtualMachine";
+/// The kind of a service's definition.
+pub const SERVICE: &str = "Service";

@@ -1,34 +1,51 @@
 //! The JSON Schema of spec files, generated from the types.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::service::Service;
 use crate::vm::VirtualMachine;
 
-/// Where the schema says it lives.
-const ID: &str = "https://trustnet.io/schema/trustnet.io_v1alpha1_virtualmachine.json";
+/// Where the schemas say they live.
+const HOME: &str = "https://trustnet.io/schema/trustnet.io_v1alpha1_";
 
 /// The schema of a virtual machine, as text.
 #[must_use]
 pub fn virtual_machine_text() -> String {
-    let mut schema = generate(false);
-    if let Some(root) = schema.as_object_mut() {
-        root.insert("$id".to_owned(), json!(ID));
-    }
-    format!("{schema:#}\n")
+    text("virtualmachine", generate::<VirtualMachine>(false))
 }
 
 /// The schema of a virtual machine with every type in its place, without references.
 #[must_use]
 pub fn virtual_machine_inline() -> Value {
-    generate(true)
+    generate::<VirtualMachine>(true)
 }
 
-fn generate(inline: bool) -> Value {
+/// The schema of a service's definition, as text.
+#[must_use]
+pub fn service_text() -> String {
+    text("service", generate::<Service>(false))
+}
+
+/// The schema of a service's definition with every type in its place, without references.
+#[must_use]
+pub fn service_inline() -> Value {
+    generate::<Service>(true)
+}
+
+fn text(kind: &str, mut schema: Value) -> String {
+    if let Some(root) = schema.as_object_mut() {
+        root.insert("$id".to_owned(), json!(format!("{HOME}{kind}.json")));
+    }
+    format!("{schema:#}\n")
+}
+
+fn generate<T: JsonSchema>(inline: bool) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = inline);
     let mut schema = settings
         .into_generator()
-        .into_root_schema_for::<VirtualMachine>()
+        .into_root_schema_for::<T>()
         .to_value();
     tidy(&mut schema);
     schema
@@ -100,18 +117,22 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn the_committed_schema_is_what_the_types_say() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("schema/trustnet.io_v1alpha1_virtualmachine.json");
-        let text = super::virtual_machine_text();
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::create_dir_all(path.with_file_name("")).expect("the folder can be made");
-            std::fs::write(&path, &text).expect("the schema can be written");
+    fn the_committed_schemas_are_what_the_types_say() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
+        for (kind, text) in [
+            ("virtualmachine", super::virtual_machine_text()),
+            ("service", super::service_text()),
+        ] {
+            let path = folder.join(format!("trustnet.io_v1alpha1_{kind}.json"));
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::create_dir_all(&folder).expect("the folder can be made");
+                std::fs::write(&path, &text).expect("the schema can be written");
+            }
+            let committed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                committed == text,
+                "run `UPDATE_GOLDEN=1 cargo test -p trustnet-api` and commit the schema"
+            );
         }
-        let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            committed == text,
-            "run `UPDATE_GOLDEN=1 cargo test -p trustnet-api` and commit the schema"
-        );
     }
 }

@@ -8,6 +8,7 @@ use crate::disk::{BootDisk, DataDisk};
 use crate::interface::NetworkInterface;
 use crate::meta::ObjectMeta;
 use crate::quantity::Quantity;
+use crate::service_ref::{CacheDisk, ServiceRef};
 use crate::status::VirtualMachineStatus;
 
 /// A virtual machine.
@@ -72,6 +73,15 @@ pub struct VirtualMachineSpec {
     /// The libvirt storage pool for the VM's volumes; default `foundry-vms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_pool: Option<String>,
+    /// Services that run in the guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceRef>,
+    /// Bring the services' artifacts on a read-only disk instead of over SSH; default for many of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_disk: Option<CacheDisk>,
+    /// The guest's distribution, such as `debian-12`; default what the image's name says.
+    #[serde(default, rename = "guestOS", skip_serializing_if = "Option::is_none")]
+    pub guest_os: Option<String>,
 }
 
 /// How the guest sees the CPU; libvirt's `<cpu mode='…'>`.

@@ -59,7 +59,7 @@ fn every_example_is_valid_and_can_be_planned() {
         let (documents, problems) = load::load(&fs::read(&file).expect("an example"));
         assert_eq!(problems, [], "{}", file.display());
         for document in documents {
-            let (vm, warnings) = Vm::resolve(&document.vm).expect("valid");
+            let (vm, warnings) = Vm::resolve(&document.object).expect("valid");
             assert_eq!(warnings, [], "{}", file.display());
             let observed = plan::ideal_host(&vm, true, DomainType::Kvm);
             let input = CreateInput {

@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(place.offset <= data.len() && place.line >= 1 && place.column >= 1);
     }
     for document in documents {
-        let Ok((vm, _)) = Vm::resolve(&document.vm) else { continue };
+        let Ok((vm, _)) = Vm::resolve(&document.object) else { continue };
         let host = plan::ideal_host(&vm, true, DomainType::Qemu);
         let (domain, _) = plan::render(&vm, &host, "ssh-ed25519 AAAA", "0");
         assert_eq!(read_domain(&domain).name, vm.name().as_str());

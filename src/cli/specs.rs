@@ -39,7 +39,7 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
             empty.push(source.clone());
         }
         for document in documents {
-            match Vm::resolve(&document.vm) {
+            match Vm::resolve(&document.object) {
                 Ok((vm, warnings)) => {
                     all.extend(warnings.into_iter().map(|problem| document.place(problem)));
                     specs.push(Spec {

@@ -24,12 +24,16 @@ pub mod path;
 pub mod plan;
 /// What is wrong with a user's file: every problem, each with its place.
 pub mod problem;
+/// The steps that bring services into a guest, as data.
+pub mod provision;
 /// What the guest says of itself while it comes up.
 pub mod readiness;
 /// The record of a VM, kept in its domain's metadata.
 pub mod record;
 /// The cloud-init NoCloud seed: documents and the ISO 9660 image that carries them.
 pub mod seed;
+/// Services: definitions, parameters, templates.
+pub mod service;
 /// "Did you mean …?"
 pub mod suggest;
 /// Sizes for people.

@@ -168,7 +168,7 @@ impl Owner {
             .as_deref()
             .and_then(|text| load::load(text.as_bytes()).0.pop());
         vm.map_or(Self::Foreign, |document| {
-            Self::Foundry(Box::new(document.vm))
+            Self::Foundry(Box::new(document.object))
         })
     }
 

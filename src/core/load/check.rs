@@ -200,6 +200,13 @@ impl Check {
     }
 
     fn integer(&mut self, path: &str, text: &str, schema: &Json) -> Json {
+        // Signed where the type says so, and where it says nothing of a width.
+        if matches!(schema["format"].as_str(), None | Some("int64"))
+            && let Ok(number) = text.parse::<i64>()
+            && number < 0
+        {
+            return json!(number);
+        }
         let max = match schema["format"].as_str() {
             Some("uint16") => u64::from(u16::MAX),
             Some("uint32") => u64::from(u32::MAX),
@@ -294,7 +301,25 @@ fn branch<'a>(node: &Node, schema: &'a Json) -> &'a Json {
             let fits = |b: &&&Json| required(b).any(|name| node.get(name).is_some());
             objects.iter().find(fits).or(objects.first()).copied()
         }
-        Value::Scalar { .. } | Value::Sequence(_) => of_type("string").first().copied(),
+        Value::Sequence(_) => {
+            let lists = of_type("array");
+            lists
+                .first()
+                .copied()
+                .or(of_type("string").first().copied())
+        }
+        // Where true and false are a choice too, what stands there without quotes says what it is.
+        Value::Scalar { text, plain: true } if !of_type("boolean").is_empty() => {
+            let kind = if text.parse::<i64>().is_ok() {
+                "integer"
+            } else if scalar::boolean(text, false).is_some() {
+                "boolean"
+            } else {
+                "string"
+            };
+            of_type(kind).first().copied()
+        }
+        Value::Scalar { .. } => of_type("string").first().copied(),
     };
     found.or(branches.first()).unwrap_or(schema)
 }

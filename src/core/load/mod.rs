@@ -10,7 +10,9 @@ pub(crate) mod yaml;
 
 use std::sync::LazyLock;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use trustnet_api::service::Service;
 use trustnet_api::vm::VirtualMachine;
 use trustnet_api::{FOUNDRY_V1ALPHA1, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
 
@@ -19,6 +21,7 @@ use self::places::Places;
 use self::tree::{Node, Value};
 use crate::path;
 use crate::problem::{Place, Problem, Severity};
+use crate::service::Definition;
 use crate::vm::Vm;
 
 /// The most bytes that a file may have. Read one more at most: that is enough to refuse it.
@@ -27,17 +30,41 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// The most problems of a file that are told.
 const MAX_PROBLEMS: usize = 100;
 
-static SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::virtual_machine_inline);
+/// What is read: a kind of document.
+struct Kind<T: 'static> {
+    name: &'static str,
+    api_versions: &'static [&'static str],
+    schema: &'static LazyLock<Json>,
+    /// What is wrong with a document of the right form.
+    resolve: fn(&T) -> Vec<Problem>,
+}
 
-/// A document of a file.
+static VM_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::virtual_machine_inline);
+static SERVICE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::service_inline);
+
+const VM: Kind<VirtualMachine> = Kind {
+    name: VIRTUAL_MACHINE,
+    api_versions: &[TRUSTNET_V1ALPHA1, FOUNDRY_V1ALPHA1],
+    schema: &VM_SCHEMA,
+    resolve: |vm| Vm::resolve(vm).map_or_else(|errors| errors, |(_, warnings)| warnings),
+};
+
+const SERVICE: Kind<Service> = Kind {
+    name: trustnet_api::SERVICE,
+    api_versions: &[TRUSTNET_V1ALPHA1],
+    schema: &SERVICE_SCHEMA,
+    resolve: |service| Definition::check(service),
+};
+
+/// A document of a file: a virtual machine, or a service's definition.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub struct Document<T = VirtualMachine> {
     /// What the user wrote.
-    pub vm: VirtualMachine,
+    pub object: T,
     places: Places,
 }
 
-impl Document {
+impl<T> Document<T> {
     /// The problem with the place of its field, or of the nearest field above it that is there.
     #[must_use]
     pub fn place(&self, problem: Problem) -> Problem {
@@ -56,6 +83,16 @@ impl Document {
 /// the others are there too. Nothing that the bytes hold makes this panic or take long.
 #[must_use]
 pub fn load(bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
+    read(bytes, &VM)
+}
+
+/// Reads the definitions of services of a file, as [`load`] reads VMs.
+#[must_use]
+pub fn load_services(bytes: &[u8]) -> (Vec<Document<Service>>, Vec<Problem>) {
+    read(bytes, &SERVICE)
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8], kind: &Kind<T>) -> (Vec<Document<T>>, Vec<Problem>) {
     let text = match text::decode(bytes) {
         Ok(text) => text,
         Err(problem) => return (Vec::new(), vec![problem]),
@@ -64,7 +101,7 @@ pub fn load(bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
     let broken = !problems.is_empty();
     let mut documents = Vec::new();
     for node in nodes.iter().filter(|node| !node.is_null()) {
-        let (document, found) = document(node, broken);
+        let (document, found) = document(node, broken, kind);
         documents.extend(document);
         problems.extend(found);
     }
@@ -81,7 +118,11 @@ pub fn load(bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
 }
 
 /// `broken`: whether something is wrong with the file as YAML already.
-fn document(node: &Node, broken: bool) -> (Option<Document>, Vec<Problem>) {
+fn document<T: DeserializeOwned>(
+    node: &Node,
+    broken: bool,
+    kind: &Kind<T>,
+) -> (Option<Document<T>>, Vec<Problem>) {
     let places = Places::of(node);
     if !matches!(node.value, Value::Mapping(_)) {
         let message = format!("the document is {}, not a mapping", node.describe());
@@ -89,7 +130,7 @@ fn document(node: &Node, broken: bool) -> (Option<Document>, Vec<Problem>) {
             .hint(format!("begin it with `apiVersion: {TRUSTNET_V1ALPHA1}`"));
         return (None, vec![located(problem, &places)]);
     }
-    let strange = envelope(node);
+    let strange = envelope(node, kind.name, kind.api_versions);
     if !strange.is_empty() {
         let problems = strange.into_iter().map(|problem| located(problem, &places));
         return (None, problems.collect());
@@ -97,17 +138,27 @@ fn document(node: &Node, broken: bool) -> (Option<Document>, Vec<Problem>) {
     let foundry = node.get("apiVersion").and_then(Node::text) == Some(FOUNDRY_V1ALPHA1);
     // What a VM was is not taken from the file: it is left out where it cannot be read.
     let node = without_status(node);
-    let mut checked = check::check("", &node.0, &SCHEMA, foundry);
+    let mut checked = check::check("", &node.0, kind.schema, foundry);
     if let Some(status) = node.1 {
-        let status = check::check("status", status, &SCHEMA["properties"]["status"], false);
+        let status = check::check(
+            "status",
+            status,
+            &kind.schema["properties"]["status"],
+            false,
+        );
         if status.problems.is_empty() {
             checked.json["status"] = status.json;
         }
     }
-    finish(checked, places, broken)
+    finish(checked, places, broken, kind)
 }
 
-fn finish(checked: Checked, mut places: Places, broken: bool) -> (Option<Document>, Vec<Problem>) {
+fn finish<T: DeserializeOwned>(
+    checked: Checked,
+    mut places: Places,
+    broken: bool,
+    kind: &Kind<T>,
+) -> (Option<Document<T>>, Vec<Problem>) {
     let Checked {
         json,
         mut problems,
@@ -118,8 +169,8 @@ fn finish(checked: Checked, mut places: Places, broken: bool) -> (Option<Documen
     for (path, written) in aliases {
         places.alias(path, &written);
     }
-    let vm: Option<VirtualMachine> = match serde_json::from_value(json) {
-        Ok(vm) => Some(vm),
+    let object: Option<T> = match serde_json::from_value(json) {
+        Ok(object) => Some(object),
         Err(error) => {
             // Only what the schema cannot say is left for this.
             if problems.is_empty() {
@@ -129,8 +180,8 @@ fn finish(checked: Checked, mut places: Places, broken: bool) -> (Option<Documen
         }
     };
     let refused = broken || problems.iter().any(|p| p.severity == Severity::Error);
-    if refused && let Some(vm) = &vm {
-        let more = Vm::resolve(vm).map_or_else(|errors| errors, |(_, warnings)| warnings);
+    if refused && let Some(object) = &object {
+        let more = (kind.resolve)(object);
         let noise = |problem: &Problem| {
             suspect
                 .iter()
@@ -143,17 +194,14 @@ fn finish(checked: Checked, mut places: Places, broken: bool) -> (Option<Documen
         .into_iter()
         .map(|problem| located(problem, &places))
         .collect();
-    let vm = vm.filter(|_| !refused);
-    (vm.map(|vm| Document { vm, places }), problems)
+    let object = object.filter(|_| !refused);
+    (object.map(|object| Document { object, places }), problems)
 }
 
 /// What is wrong with apiVersion and kind, which say how to read the rest.
-fn envelope(node: &Node) -> Vec<Problem> {
+fn envelope(node: &Node, kind: &str, api_versions: &[&str]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let fields = [
-        ("apiVersion", &[TRUSTNET_V1ALPHA1, FOUNDRY_V1ALPHA1][..]),
-        ("kind", &[VIRTUAL_MACHINE][..]),
-    ];
+    let fields = [("apiVersion", api_versions), ("kind", &[kind][..])];
     for (key, known) in fields {
         let hint = |word: &str| format!("write `{key}: {word}`");
         let written = node.get(key).filter(|value| !value.is_null());

@@ -73,7 +73,7 @@ fn loaded(input: &[u8]) -> (Vec<Vm>, Vec<Problem>) {
     let (documents, mut problems) = load::load(input);
     let mut vms = Vec::new();
     for document in documents {
-        let found = match Vm::resolve(&document.vm) {
+        let found = match Vm::resolve(&document.object) {
             Ok((vm, warnings)) => {
                 vms.push(vm);
                 warnings

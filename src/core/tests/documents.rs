@@ -17,7 +17,7 @@ fn check(name: &str, text: &str) -> usize {
     assert_eq!(problems, [], "{name}\n{text}");
     for document in &documents {
         let (_, warnings) =
-            Vm::resolve(&document.vm).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+            Vm::resolve(&document.object).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
         assert_eq!(warnings, [], "{name}");
     }
     documents.len()

@@ -22,7 +22,7 @@ const EVERYTHING: &[u8] = include_bytes!("../../../tests/cases/good-everything/i
 fn resolved(text: &[u8]) -> Vm {
     let (documents, problems) = load::load(text);
     assert_eq!(problems, [], "{}", String::from_utf8_lossy(text));
-    Vm::resolve(&documents[0].vm).expect("it is valid").0
+    Vm::resolve(&documents[0].object).expect("it is valid").0
 }
 
 /// Loads, and resolves what was loaded.
@@ -32,7 +32,7 @@ fn survives(text: &[u8]) {
         assert!(problem.message.len() < 4096);
     }
     for document in documents {
-        if let Err(problems) = Vm::resolve(&document.vm) {
+        if let Err(problems) = Vm::resolve(&document.object) {
             for problem in problems {
                 let _ = document.place(problem);
             }
@@ -389,6 +389,9 @@ fn spec() -> impl Strategy<Value = VirtualMachine> {
                         autostart: None,
                         protected: None,
                         storage_pool: None,
+                        services: Vec::new(),
+                        cache_disk: None,
+                        guest_os: None,
                     },
                     status: None,
                 }

@@ -1,0 +1,709 @@
+#!/bin/sh
+# Brings services into this guest. The host sends this script with a program beside it, in a folder of
+# its own below /run, and reads what it prints:
+#
+#   steps/0007      a step: lines of a word and its fields, with tabs between them; a field is as
+#                   `printf %b` reads it, and `-` is the empty one
+#   payload/DIGEST  what a step writes
+#   token           the word that the script's own lines begin with; everything else is some command's
+#
+#   provision.sh check   tells what the guest is, and how each step stands
+#   provision.sh run     takes the steps, one after the other, until one fails
+#   provision.sh unit NAME OPENRC_NAME   tells whether a unit runs
+#
+# `run` works on when the connection is lost: a package manager that dies half-way leaves a mess. A step
+# that is done is recorded below /var/lib/trustnet-vm/state, and taken again only when it changes.
+# `local` is no word of POSIX, but one of every shell that is a guest's /bin/sh.
+# shellcheck disable=SC3043
+set -u
+umask 077
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+root=/var/lib/trustnet-vm
+states=$root/state
+sent=/var/cache/trustnet-vm
+disk=/run/trustnet-vm/cache
+lock=/run/trustnet-vm/provision.lock
+tab=$(printf '\t')
+read -r token <"$here/token" || exit 1
+
+main() {
+    mkdir -p "$states" "$sent" /run/trustnet-vm || exit 1
+    case $1 in
+    check) check ;;
+    run) run ;;
+    guard) guard ;;
+    apply) apply "$2" ;;
+    unit) unit_state "$2" "$3" ;;
+    esac
+}
+
+# Says something to the host. What a command has printed before may lack its line's end.
+say() {
+    printf '\n%s' "$token"
+    printf '\t%s' "$@"
+    printf '\n'
+}
+
+fail() {
+    echo "$*"
+    exit 1
+}
+
+# --- steps -------------------------------------------------------------------------------------------
+
+# with FILE WORD CALL: calls CALL with the fields of each of the file's lines that begin with the word.
+with() {
+    local file="$1" word="$2" call="$3" line field
+    while IFS= read -r line <&4; do
+        case $line in "$word$tab"*) ;; *) continue ;; esac
+        set -f
+        IFS=$tab
+        # Splitting at tabs is what is wanted.
+        # shellcheck disable=SC2086
+        set -- ${line#"$word$tab"}
+        unset IFS
+        set +f
+        for field; do
+            shift
+            case $field in
+            -) field= ;;
+            *\\*)
+                field=$(printf '%b_' "$field")
+                field=${field%_}
+                ;;
+            esac
+            set -- "$@" "$field"
+        done
+        "$call" "$@" 4<&- || return
+    done 4<"$file"
+}
+
+take_service() { service=$1 version=$2; }
+take_key() { key=$1; }
+take_digest() { digest=$1; }
+take_limit() { limit=$1; }
+take_follow() { follow=$1; }
+take_action() { action=$1; }
+
+# Reads what every step has.
+read_step() {
+    file=$here/steps/$1
+    for line in service key digest limit follow action; do
+        with "$file" "$line" "take_$line"
+    done
+    mine=$states/$service
+}
+
+# --- check -------------------------------------------------------------------------------------------
+
+check() {
+    facts
+    mount_cache_disk
+    : >"$here/sums"
+    : >"$here/modes"
+    for path in "$here"/steps/*; do
+        [ -e "$path" ] || continue
+        number=${path##*/}
+        read_step "$number"
+        why=
+        known=
+        if [ -r "$mine/$key" ]; then read -r known <"$mine/$key"; fi
+        if [ -z "$known" ]; then
+            why='not done yet'
+        elif [ "$known" != "$digest" ]; then
+            why='changed'
+        else
+            with "$path" action look
+        fi
+        if [ -n "$why" ]; then
+            say step "$number" stale "$why"
+            with "$path" action have_artifact
+            with "$path" deb have_deb
+        else
+            say step "$number" good
+        fi
+    done
+    look_at_files
+    for path in "$states"/*/version; do
+        [ -e "$path" ] || continue
+        service=${path%/version}
+        read -r version <"$path"
+        say service "${service##*/}" "$version"
+    done
+    if command -v flock >/dev/null && ! flock -n "$lock" true; then say busy; fi
+    say end
+    # Folders of earlier runs.
+    find /run/trustnet-vm -maxdepth 1 -name 'run.*' ! -path "$here" -mmin +60 -exec rm -rf {} + 2>/dev/null
+    rm -rf "$here"
+}
+
+facts() {
+    # shellcheck source=/dev/null
+    os=$(. /etc/os-release 2>/dev/null && printf '%s-%s' "${ID-}" "${VERSION_ID-}")
+    case $os in alpine-*) os=$(printf '%s' "$os" | cut -d . -f 1,2) ;; esac
+    say fact os "$os"
+    say fact machine "$(uname -m)"
+    find_init
+    say fact init "$init"
+    find_packages
+    say fact packages "$manager"
+    read -r uptime _ </proc/uptime
+    say fact uptime "${uptime%%.*}"
+}
+
+find_init() {
+    if [ -d /run/systemd/system ]; then
+        init=systemd
+    elif command -v rc-service >/dev/null && [ -d /run/openrc ]; then
+        init=openrc
+    else
+        init=none
+    fi
+}
+
+find_packages() {
+    manager=none
+    for name in apt-get:apt dnf:dnf apk:apk; do
+        if command -v "${name%:*}" >/dev/null; then
+            manager=${name#*:}
+            return
+        fi
+    done
+}
+
+# Whether what a done step has made is still there. Says why not in `why`.
+look() {
+    case $1 in
+    user) grep -q "^$2:" /etc/passwd || why='the user is gone' ;;
+    directory)
+        [ -d "$2" ] || why='the folder is gone'
+        [ -z "$3" ] || mounted "$2" || why='the data disk is not mounted there'
+        ;;
+    install) [ -x "$3" ] || [ -f "$3" ] || why='the file is gone' ;;
+    unpack) [ -d "$4" ] || why='the folder is gone' ;;
+    file) look_later "$2" "$3" "$4" "$5" ;;
+    unit)
+        find_init
+        case $init in
+        systemd) look_later "$3" "/etc/systemd/system/$2.service" root:root 0644 ;;
+        openrc) look_later "$4" "/etc/init.d/$2" root:root 0755 ;;
+        esac
+        ;;
+    start)
+        if [ -e "$mine/restart" ] || [ -e "$mine/reload" ]; then
+            why='its configuration changed'
+        elif ! unit_runs "$2" "$3"; then
+            why='it does not run'
+        fi
+        ;;
+    ready) [ ! -e "$mine/restart" ] || why='it was not restarted yet' ;;
+    packages) with "$path" apt installed ;;
+    esac
+}
+
+look_later() {
+    printf '%s  %s\n' "$1" "$2" >>"$here/sums"
+    printf '%s\t%s\t%s\t%s\n' "$number" "$2" "$3" "$4" >>"$here/modes"
+}
+
+# Files in one go: a process for each would take its time.
+look_at_files() {
+    [ -s "$here/sums" ] || return
+    sha256sum -c "$here/sums" 2>/dev/null | sed -n 's/: OK$//p' >"$here/right"
+    while IFS=$tab read -r number path owner mode; do
+        if ! grep -qxF -e "$path" "$here/right"; then
+            say step "$number" stale 'the file is not what it was'
+        elif [ "$(stat -c '%a %U:%G' "$path")" != "${mode#0} $owner" ]; then
+            say step "$number" stale 'its owner or its mode is not what it was'
+        fi
+    done <"$here/modes"
+}
+
+installed() {
+    command -v dpkg-query >/dev/null || return 0
+    # shellcheck disable=SC2016
+    count=$(dpkg-query -f '${db:Status-Status}\n' -W "$@" 2>/dev/null | grep -c '^installed$')
+    [ "$count" -ge $# ] || why='a package is gone'
+}
+
+have_artifact() {
+    case $1 in install | unpack | image) if find_artifact "$2"; then say have "$2"; fi ;; esac
+}
+
+have_deb() { if find_artifact "$2"; then say have "$2"; fi; }
+
+find_artifact() {
+    for artifact in "$disk/$1" "$sent/$1"; do
+        [ -f "$artifact" ] && return
+    done
+    return 1
+}
+
+# The cache disk, known by its serial number, read-only.
+mount_cache_disk() {
+    mounted "$disk" && return
+    for serial in /sys/block/*/serial; do
+        if [ -r "$serial" ] && [ "$(cat "$serial")" = tvm-cache ]; then
+            mkdir -p "$disk"
+            mount -r -t iso9660 "/dev/$(basename "$(dirname "$serial")")" "$disk" 2>/dev/null
+            return
+        fi
+    done
+}
+
+mounted() { grep -qF " $(fstab_word "$1") " /proc/self/mounts; }
+
+# A path as fstab and the kernel write it.
+fstab_word() { printf '%s' "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/	/\\011/g; s/#/\\043/g'; }
+
+unit_runs() {
+    find_init
+    case $init in
+    systemd) systemctl is-active --quiet "$1" ;;
+    openrc) rc-service --quiet "$2" status >/dev/null 2>&1 ;;
+    *) return 1 ;;
+    esac
+}
+
+unit_state() {
+    find_init
+    if unit_runs "$1" "$2"; then
+        say unit runs
+    elif [ "$init" = systemd ] && [ "$(systemctl is-active "$1")" = activating ]; then
+        say unit starts
+    else
+        say unit failed
+    fi
+    say end
+    rm -rf "$here"
+}
+
+# --- run ---------------------------------------------------------------------------------------------
+
+# Starts the work and tells how it goes, for as long as the host listens.
+run() {
+    : >"$here/events"
+    if command -v setsid >/dev/null; then
+        setsid sh "$here/provision.sh" guard </dev/null >>"$here/events" 2>&1 &
+    else
+        (trap '' HUP && exec sh "$here/provision.sh" guard </dev/null >>"$here/events" 2>&1) &
+    fi
+    told=0
+    over=
+    while :; do
+        if [ -e "$here/over" ]; then over=yes; fi
+        size=$(wc -c <"$here/events")
+        if [ "$size" -gt "$told" ]; then
+            tail -c "+$((told + 1))" "$here/events" | head -c $((size - told))
+            told=$size
+        fi
+        [ -z "$over" ] || break
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+    rm -rf "$here"
+}
+
+# One run at a time. What the steps start must not hold the lock.
+guard() {
+    if command -v flock >/dev/null; then
+        (flock 9 && work 9>&-) 9>"$lock"
+    else
+        work
+    fi
+    : >"$here/over"
+}
+
+work() {
+    for path in "$here"/steps/*; do
+        number=${path##*/}
+        read_step "$number"
+        mkdir -p "$mine"
+        say begun "$number"
+        # Noted before anything changes: whoever comes after a crash knows what the unit has not seen yet.
+        case $follow in restart | reload) : >"$mine/$follow" ;; esac
+        bounded "$limit" sh "$here/provision.sh" apply "$number" </dev/null
+        result=$?
+        case $result in
+        0) ;;
+        124 | 137 | 143) why="it took longer than $limit s" ;;
+        *) why="exit status $result" ;;
+        esac
+        if [ "$result" -ne 0 ]; then
+            say failed "$number" "$why"
+            break
+        fi
+        if [ "$action" = remove ]; then
+            rm -rf "${mine:?}"
+        else
+            printf '%s\n' "$digest" >"$mine/$key.new" && mv "$mine/$key.new" "$mine/$key"
+            printf '%s\n' "$version" >"$mine/version"
+        fi
+        with "$path" action drop_artifact
+        with "$path" deb drop_deb
+        say 'done' "$number"
+    done
+    sync
+    say end
+}
+
+bounded() {
+    if command -v timeout >/dev/null; then
+        timeout -k 10 "$@"
+    else
+        shift
+        "$@"
+    fi
+}
+
+# What was sent is not needed twice.
+drop_artifact() {
+    case $1 in install | unpack | image) rm -f "$sent/$2" ;; esac
+}
+drop_deb() { rm -f "$sent/$2"; }
+
+apply() {
+    number=$1
+    read_step "$number"
+    find_init
+    find_packages
+    with "$file" action take || exit
+}
+
+take() {
+    what=$1
+    shift
+    "take_a_$what" "$@"
+}
+
+take_a_user() {
+    name=$1 home=$2 shell=$3
+    [ -x "$shell" ] || shell=/sbin/nologin
+    if ! grep -q "^$name:" /etc/passwd; then
+        if command -v useradd >/dev/null; then
+            useradd --system --user-group --no-create-home --home-dir "$home" --shell "$shell" "$name" || return
+        else
+            addgroup -S "$name" 2>/dev/null
+            adduser -S -D -H -h "$home" -s "$shell" -G "$name" "$name" || return
+        fi
+    fi
+    with "$file" groups join_groups
+}
+
+join_groups() {
+    for group; do
+        if command -v usermod >/dev/null; then
+            usermod -a -G "$group" "$name" || return
+        else
+            addgroup "$name" "$group" || return
+        fi
+    done
+}
+
+take_a_directory() {
+    target=$1 on=$2
+    (umask 022 && mkdir -p "$target") || return
+    if [ -n "$on" ]; then
+        (umask 022 && mkdir -p "$on") || return
+        if ! mounted "$target"; then
+            if [ -z "$(ls -A "$on")" ] && [ -n "$(ls -A "$target")" ]; then
+                cp -a "$target/." "$on/" || return
+            fi
+            line="$(fstab_word "$on") $(fstab_word "$target") none bind,nofail 0 0"
+            touch /etc/fstab
+            if ! grep -qxF -e "$line" /etc/fstab; then printf '%s\n' "$line" >>/etc/fstab || return; fi
+            mount --bind "$on" "$target" || return
+        fi
+    fi
+    [ -z "$3" ] || chmod "$3" "$target"
+}
+
+take_a_owner() {
+    # A system disk made anew may number its users in another order.
+    [ "$(stat -c %U:%G "$1")" = "$2" ] || chown -R "$2" "$1"
+}
+
+take_a_packages() {
+    case $manager in
+    apt) if [ -n "$1" ]; then apt_offline "$1"; else with "$file" apt apt_install; fi ;;
+    dnf) with "$file" dnf dnf_install ;;
+    apk) with "$file" apk apk_install ;;
+    *) fail 'this guest has no package manager that is known: apt, dnf or apk' ;;
+    esac
+}
+
+# The closure as an archive of its own; apt takes from it what this guest lacks.
+apt_offline() {
+    repo=$root/repo/$service
+    rm -rf "$repo"
+    (umask 022 && mkdir -p "$repo/lists/partial" "$repo/archives/partial") || return
+    cp "$here/payload/$1" "$repo/Packages" || return
+    with "$file" deb link_deb || return
+    printf 'deb [trusted=yes] file:%s ./\n' "$repo" >"$repo/sources.list"
+    cat >"$repo/apt.conf" <<EOF
+Dir::Etc::SourceList "$repo/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::State::Lists "$repo/lists";
+Dir::Cache::Archives "$repo/archives";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+EOF
+    export APT_CONFIG="$repo/apt.conf"
+    # What a run that was cut off has left half-done.
+    dpkg --configure -a || return
+    apt-get -q update || return
+    with "$file" apt apt_install || return
+    rm -rf "$repo"
+}
+
+link_deb() {
+    find_artifact "$2" || fail "the package $1 is not in this guest"
+    ln -s "$artifact" "$repo/$1"
+}
+
+apt_install() {
+    apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "$@"
+}
+
+dnf_install() { dnf -y --setopt=install_weak_deps=False install "$@"; }
+apk_install() { apk add --no-progress "$@"; }
+
+# verified DIGEST: leads to the artifact, whose bytes have been looked at.
+verified() {
+    find_artifact "$1" || fail "the artifact $1 is not in this guest"
+    echo "$1  $artifact" | sha256sum -c - >/dev/null 2>&1 || {
+        rm -f "$sent/$1"
+        fail "the artifact $1 does not have its digest"
+    }
+}
+
+take_a_install() {
+    verified "$1" || return
+    put "$artifact" "$2" root:root "$3"
+}
+
+# put SOURCE PATH OWNER MODE: a file comes whole, or not at all.
+put() {
+    (umask 022 && mkdir -p "$(dirname "$2")") || return
+    rm -f "$2.tvm-new"
+    cp "$1" "$2.tvm-new" && chown "$3" "$2.tvm-new" && chmod "$4" "$2.tvm-new" && mv -f "$2.tvm-new" "$2" || return
+    if command -v restorecon >/dev/null; then restorecon -F "$2"; fi
+}
+
+take_a_unpack() {
+    verified "$1" || return
+    format=$2 into=$3 strip=$4
+    rm -rf "$into.tvm-new" "$into.tvm-old"
+    (umask 022 && mkdir -p "$into.tvm-new") || return
+    unpack || {
+        rm -rf "$into.tvm-new"
+        return 1
+    }
+    if [ -e "$into" ]; then mv "$into" "$into.tvm-old" || return; fi
+    mv "$into.tvm-new" "$into" && rm -rf "$into.tvm-old" || return
+    with "$file" link make_link
+}
+
+unpack() {
+    case $format in
+    tar) set -- -x ;;
+    tar.gz) set -- -xz ;;
+    tar.xz) set -- -xJ ;;
+    tar.bz2) set -- -xj ;;
+    tar.zst)
+        zstd -dc "$artifact" | tar -x --no-same-owner -C "$into.tvm-new" --strip-components "$strip" -f -
+        return
+        ;;
+    zip)
+        unzip_into "$into.tvm-new"
+        return
+        ;;
+    esac
+    tar "$@" --no-same-owner -C "$into.tvm-new" --strip-components "$strip" -f "$artifact"
+}
+
+unzip_into() {
+    if command -v unzip >/dev/null; then
+        unzip -q "$artifact" -d "$1" || return
+    elif command -v python3 >/dev/null; then
+        python3 -m zipfile -e "$artifact" "$1" || return
+        chmod -R u+rwX,go+rX "$1"
+    else
+        fail 'nothing here unpacks zip: neither unzip nor python3'
+    fi
+    level=0
+    while [ "$level" -lt "$strip" ]; do
+        for inner in "$1"/*; do mv "$inner" "$1.inner" && rm -rf "$1" && mv "$1.inner" "$1"; done
+        level=$((level + 1))
+    done
+}
+
+make_link() {
+    (umask 022 && mkdir -p "$(dirname "$1")") && ln -sfn "$into/$2" "$1"
+}
+
+take_a_image() {
+    verified "$1" || return
+    if command -v docker >/dev/null; then
+        docker load -i "$artifact"
+    elif command -v podman >/dev/null; then
+        podman load -i "$artifact"
+    else
+        fail 'neither docker nor podman is here to take the image'
+    fi
+}
+
+take_a_file() { put "$here/payload/$1" "$2" "$3" "$4"; }
+
+take_a_run() {
+    user=$1 input=/dev/null
+    [ -z "$2" ] || input=$here/payload/$2
+    set --
+    with "$file" variable add_variable
+    todo=yes
+    with "$file" unless is_done
+    [ -n "$todo" ] || {
+        echo 'nothing to do'
+        return 0
+    }
+    with "$file" command run_as "$user"
+}
+
+add_variable() { export "${1?}"; }
+is_done() { if as_user "$@" </dev/null >/dev/null 2>&1; then todo=; fi; }
+run_as() { as_user "$@" <"$input"; }
+
+as_user() {
+    if [ "$user" = root ]; then
+        "$@"
+    elif command -v runuser >/dev/null; then
+        runuser -u "$user" -- "$@"
+    else
+        # shellcheck disable=SC2016
+        su -s /bin/sh "$user" -c 'exec "$@"' sh "$@"
+    fi
+}
+
+take_a_unit() {
+    case $init in
+    systemd)
+        put "$here/payload/$2" "/etc/systemd/system/$1.service" root:root 0644 && systemctl daemon-reload
+        ;;
+    openrc) put "$here/payload/$3" "/etc/init.d/$1" root:root 0755 ;;
+    *) fail 'this guest has no init that is known: systemd or OpenRC' ;;
+    esac
+}
+
+take_a_start() {
+    case $init in
+    systemd)
+        # A unit that only others want cannot be enabled, and need not be.
+        systemctl enable --quiet "$1" 2>/dev/null
+        if [ -e "$mine/restart" ]; then
+            systemctl restart "$1"
+        elif [ -e "$mine/reload" ]; then
+            systemctl reload-or-restart "$1"
+        else
+            systemctl start "$1"
+        fi || {
+            journalctl -q --no-pager -n 20 -u "$1" 2>/dev/null
+            return 1
+        }
+        ;;
+    openrc)
+        rc-update --quiet add "$2" default 2>/dev/null
+        if [ -e "$mine/restart" ] || [ -e "$mine/reload" ]; then rc-service "$2" restart; else rc-service "$2" start; fi || {
+            tail -n 20 "/var/log/$2.log" 2>/dev/null
+            return 1
+        }
+        ;;
+    *) fail 'this guest has no init that is known: systemd or OpenRC' ;;
+    esac
+    rm -f "$mine/restart" "$mine/reload"
+}
+
+# The unit may fail for a moment, and no longer; its time limit is the step's.
+take_a_ready() {
+    by=$1 unit=$2 openrc=$3 grace=$4
+    [ "$by" != host ] || return 0
+    failed=0
+    good=0
+    while :; do
+        if [ -z "$unit" ] || unit_runs "$unit" "$openrc"; then
+            failed=0
+            good=$((good + 1))
+            case $by in
+            unit) [ "$good" -le 2 ] || return 0 ;;
+            command) if with "$file" command is_ready; then return 0; fi ;;
+            journal) if with "$file" text in_log; then return 0; fi ;;
+            esac
+        else
+            good=0
+            failed=$((failed + 1))
+            if [ "$failed" -gt $((2 * grace)) ]; then
+                show_log
+                fail "the unit $unit does not run"
+            fi
+        fi
+        sleep 0.5 2>/dev/null || sleep 1
+    done
+}
+
+is_ready() { "$@" </dev/null >/dev/null 2>&1; }
+
+in_log() {
+    if [ "$init" = systemd ]; then
+        since=$(systemctl show -p InvocationID --value "$unit")
+        journalctl -q --no-pager -o cat "_SYSTEMD_INVOCATION_ID=$since" 2>/dev/null | grep -qF -e "$1"
+    else
+        grep -qF -e "$1" "/var/log/$openrc.log" 2>/dev/null
+    fi
+}
+
+show_log() {
+    if [ "$init" = systemd ]; then
+        journalctl -q --no-pager -n 20 -u "$unit" 2>/dev/null
+    else
+        tail -n 20 "/var/log/$openrc.log" 2>/dev/null
+    fi
+}
+
+take_a_stop() {
+    case $init in
+    systemd)
+        systemctl disable --quiet --now "$1" 2>/dev/null
+        if systemctl is-active --quiet "$1"; then fail "the unit $1 still runs"; fi
+        if [ -e "/etc/systemd/system/$1.service" ]; then
+            rm -f "/etc/systemd/system/$1.service" && systemctl daemon-reload
+        fi
+        ;;
+    openrc)
+        rc-service "$2" stop 2>/dev/null
+        rc-update --quiet del "$2" 2>/dev/null
+        if rc-service --quiet "$2" status >/dev/null 2>&1; then fail "the service $2 still runs"; fi
+        ;;
+    esac
+    return 0
+}
+
+take_a_remove() {
+    with "$file" path remove_path
+    with "$file" packages remove_packages
+}
+
+remove_path() { rm -rf "${1:?}"; }
+
+remove_packages() {
+    case $manager in
+    apt) apt-get -q -y -o DPkg::Lock::Timeout=300 remove "$@" ;;
+    dnf) dnf -y remove "$@" ;;
+    apk) apk del "$@" ;;
+    esac
+}
+
+main "$@"
