@@ -67,7 +67,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// The bytes that hexadecimal digits stand for; none where they are not such.
 #[must_use]
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     let value = |digit: u8| {

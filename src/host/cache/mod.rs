@@ -1,4 +1,13 @@
-//! The cache of artifacts on the host, and its fetchers.
+//! The cache of artifacts: a store that goes by content, and what fills it.
 
+/// Getting files over HTTP, resumed, bounded and verified; it knows nothing of the cache.
+pub mod download;
+/// What goes wrong with the cache.
+pub mod error;
 /// Container images from a registry.
 pub mod oci;
+/// The store: blobs by their digest, with readable entries.
+pub mod store;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,360 @@
+//! Over HTTP and HTTPS.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use reqwest::blocking::{Client, Response};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, RANGE, RETRY_AFTER};
+use reqwest::{Certificate, StatusCode, Url, redirect};
+
+use super::partial::Partial;
+use super::{DownloadError, Expected, Fetch, Received, Request, Watch};
+
+/// How much is read at once.
+const CHUNK: usize = 256 * 1024;
+
+/// The longest that a server may make us wait before we ask again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How often somebody who waits looks whether to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The bounds of a download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a connection may take to come about.
+    pub connect: Duration,
+    /// In this time …
+    pub idle: Duration,
+    /// … at least so many bytes come, or it has stalled.
+    pub least: u64,
+    /// How often it is tried.
+    pub tries: u32,
+    /// How long before the second time; before each further one it is twice as long.
+    pub pause: Duration,
+    /// How often a server may send us on.
+    pub redirects: usize,
+    /// The largest file, where its size is not known before.
+    pub size: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(20),
+            idle: Duration::from_secs(30),
+            least: 30 * 1024,
+            tries: 5,
+            pause: Duration::from_millis(500),
+            redirects: 10,
+            size: 64 << 30,
+        }
+    }
+}
+
+/// Files over HTTP and HTTPS, by way of the system's proxies. The certificates of servers are always
+/// verified, against the system's authorities or those of SSL_CERT_FILE.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    pub(super) limits: Limits,
+}
+
+impl Http {
+    /// A client with these bounds.
+    ///
+    /// # Errors
+    /// There is none: no authorities are installed, say.
+    pub fn new(limits: Limits) -> Result<Self, DownloadError> {
+        Self::build(limits, None, false)
+    }
+
+    /// A client that goes past every proxy, and trusts this authority besides.
+    #[cfg(test)]
+    pub(crate) fn direct(limits: Limits, authority: Option<&[u8]>) -> Self {
+        Self::build(limits, authority, true).expect("a client")
+    }
+
+    fn build(
+        limits: Limits,
+        authority: Option<&[u8]>,
+        direct: bool,
+    ) -> Result<Self, DownloadError> {
+        // It is there already, if somebody else has put it there; then it does as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .user_agent(concat!("trustnet-vm/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(limits.connect)
+            .timeout(limits.idle)
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .redirect(policy(limits.redirects));
+        if direct {
+            builder = builder.no_proxy();
+        }
+        if let Some(pem) = authority {
+            let certificate = Certificate::from_pem(pem).map_err(DownloadError::Client)?;
+            builder = builder.tls_certs_merge([certificate]);
+        }
+        Ok(Self {
+            client: builder.build().map_err(DownloadError::Client)?,
+            limits,
+        })
+    }
+
+    /// Asks, and gives the answer where it is a good one.
+    pub(super) fn ask(
+        &self,
+        request: &Request,
+        more: &HeaderMap,
+    ) -> Result<Response, DownloadError> {
+        let url = &request.url;
+        let mut asked = self
+            .client
+            .get(address(url)?)
+            .header(ACCEPT_ENCODING, "identity");
+        for (name, value) in &request.headers {
+            asked = asked.header(name, value);
+        }
+        let response = asked
+            .headers(more.clone())
+            .send()
+            .map_err(|error| broken(url, error))?;
+        let status = response.status();
+        let asked_for_rest = more.contains_key(RANGE);
+        if status == StatusCode::OK
+            || asked_for_rest
+                && matches!(
+                    status,
+                    StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
+                )
+        {
+            return Ok(response);
+        }
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs);
+        Err(DownloadError::Status {
+            url: url.clone(),
+            status,
+            retry_after,
+        })
+    }
+
+    /// Tries, and tries again where that may help.
+    pub(super) fn persist<T>(
+        &self,
+        url: &str,
+        watch: &dyn Watch,
+        mut attempt: impl FnMut() -> Result<T, DownloadError>,
+    ) -> Result<T, DownloadError> {
+        let mut pause = self.limits.pause;
+        for _ in 1..self.limits.tries {
+            match attempt() {
+                Err(error) if error.may_pass() => {
+                    watch.again(&error);
+                    let asked = match &error {
+                        DownloadError::Status { retry_after, .. } => *retry_after,
+                        _ => None,
+                    };
+                    wait(url, asked.unwrap_or(pause).min(LONGEST_PAUSE), watch)?;
+                    pause = pause.saturating_mul(2);
+                }
+                ended => return ended,
+            }
+        }
+        attempt()
+    }
+
+    /// Reads a body to its end, piece by piece.
+    pub(super) fn read(
+        &self,
+        url: &str,
+        response: &mut Response,
+        watch: &dyn Watch,
+        mut take: impl FnMut(&[u8]) -> Result<(), DownloadError>,
+    ) -> Result<(), DownloadError> {
+        let mut buffer = vec![0; CHUNK];
+        let (mut since, mut got) = (Instant::now(), 0);
+        let stalled = |got| DownloadError::Stalled {
+            url: url.to_owned(),
+            got,
+            within: self.limits.idle,
+        };
+        loop {
+            if watch.stopped() {
+                return Err(DownloadError::Stopped {
+                    url: url.to_owned(),
+                });
+            }
+            let read = match response.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(read) => read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) if timed_out(&error) => return Err(stalled(got)),
+                Err(error) => {
+                    return Err(DownloadError::Broken {
+                        url: url.to_owned(),
+                        received: got,
+                        source: Some(error),
+                    });
+                }
+            };
+            take(&buffer[..read])?;
+            got += read as u64;
+            if since.elapsed() >= self.limits.idle {
+                if got < self.limits.least {
+                    return Err(stalled(got));
+                }
+                (since, got) = (Instant::now(), 0);
+            }
+        }
+    }
+}
+
+impl Fetch for Http {
+    fn document(
+        &self,
+        request: &Request,
+        limit: u64,
+        watch: &dyn Watch,
+    ) -> Result<Vec<u8>, DownloadError> {
+        let url = &request.url;
+        let too_large = || DownloadError::TooLarge {
+            url: url.clone(),
+            limit,
+        };
+        self.persist(url, watch, || {
+            let mut response = self.ask(request, &HeaderMap::new())?;
+            if response
+                .content_length()
+                .is_some_and(|length| length > limit)
+            {
+                return Err(too_large());
+            }
+            let mut text = Vec::new();
+            self.read(url, &mut response, watch, |bytes| {
+                if text.len() as u64 + bytes.len() as u64 > limit {
+                    return Err(too_large());
+                }
+                text.extend_from_slice(bytes);
+                Ok(())
+            })?;
+            Ok(text)
+        })
+    }
+
+    fn file(
+        &self,
+        request: &Request,
+        to: &Path,
+        expected: &Expected,
+        watch: &dyn Watch,
+    ) -> Result<Received, DownloadError> {
+        let mut partial = Partial::open(to, &expected.checksum)?;
+        let whole = partial.length > 0 && partial.sums().0 == expected.checksum;
+        if whole {
+            // The last run came to its end, and no further.
+            let ((_, digest), size) = (partial.sums(), partial.length);
+            partial.finish()?;
+            return Ok(Received { digest, size });
+        }
+        if let Err(error) = self.receive(request, &mut partial, expected, watch) {
+            let of_use = error.may_pass() || matches!(error, DownloadError::Stopped { .. });
+            if !of_use || partial.length == 0 {
+                partial.remove();
+            }
+            return Err(error);
+        }
+        let (found, digest) = partial.sums();
+        if found != expected.checksum {
+            let html = partial.is_html();
+            partial.remove();
+            return Err(DownloadError::Checksum {
+                url: request.url.clone(),
+                expected: expected.checksum,
+                found,
+                html,
+            });
+        }
+        let size = partial.length;
+        partial.finish()?;
+        Ok(Received { digest, size })
+    }
+}
+
+/// Sends us on a bounded number of times, and never from https to http.
+fn policy(most: usize) -> redirect::Policy {
+    redirect::Policy::custom(move |attempt| {
+        let was_safe = attempt.previous().iter().any(|url| url.scheme() == "https");
+        if was_safe && attempt.url().scheme() != "https" {
+            attempt.error("it sends us from https to http")
+        } else if attempt.previous().len() > most {
+            attempt.error("it sends us on again and again")
+        } else {
+            attempt.follow()
+        }
+    })
+}
+
+/// The URL, where it is one that we fetch.
+fn address(url: &str) -> Result<Url, DownloadError> {
+    let bad = |why| DownloadError::Url {
+        url: url.to_owned(),
+        why,
+    };
+    let parsed = Url::parse(url).map_err(|_| bad("it is no URL"))?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(bad("only https and http are fetched"));
+    }
+    if parsed.password().is_some() || !parsed.username().is_empty() {
+        // It would be shown and recorded with it.
+        return Err(DownloadError::Url {
+            url: parsed.host_str().unwrap_or_default().to_owned(),
+            why: "a URL is no place for a name or a password",
+        });
+    }
+    Ok(parsed)
+}
+
+fn broken(url: &str, error: reqwest::Error) -> DownloadError {
+    let url = url.to_owned();
+    if error.is_redirect() {
+        let why = std::error::Error::source(&error)
+            .map_or_else(|| error.to_string(), ToString::to_string);
+        return DownloadError::Redirect { url, why };
+    }
+    DownloadError::Connection {
+        url,
+        source: error.without_url(),
+    }
+}
+
+fn timed_out(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::TimedOut
+        || error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<reqwest::Error>())
+            .is_some_and(reqwest::Error::is_timeout)
+}
+
+fn wait(url: &str, pause: Duration, watch: &dyn Watch) -> Result<(), DownloadError> {
+    let until = Instant::now() + pause;
+    loop {
+        if watch.stopped() {
+            return Err(DownloadError::Stopped {
+                url: url.to_owned(),
+            });
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(LOOK));
+    }
+}
