@@ -7,8 +7,8 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A string that may be secret: a plain string, `{valueFrom: {file: …}}`, `{valueFrom: {env: …}}`,
-/// or, in what the program itself prints, `{redacted: sha256:…}`.
+/// A string that may be secret: a plain string, `{valueFrom: …}`, or, in what the program itself prints,
+/// `{redacted: sha256:…}`.
 ///
 /// `Debug` prints no inline value, and nothing serialises one either: an inline value leaves as its
 /// digest (see [`SecretString::redact`]).
@@ -23,12 +23,88 @@ pub enum SecretString {
 }
 
 /// Where a secret is read from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ValueFrom {
     /// A file of the host, relative to the spec's folder.
     File(String),
     /// A variable of the environment.
     Env(String),
+    /// One that is made once and kept on the host.
+    Generate(Generate),
+    /// A file of the host that is encrypted with age.
+    Age(Age),
+}
+
+/// A secret that is made of the system's randomness when it is first needed, and is kept on the host,
+/// readable by the user only. It stays when the VM is destroyed, for its data may outlive it.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Generate {
+    /// Its name among the VM's own: letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// How many characters it has: 8 to 1024, 32 unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 8, max = 1024))]
+    pub length: Option<u32>,
+    /// What it is made of: `alphanumeric` unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alphabet: Option<Alphabet>,
+    /// Whether all VMs of this user that ask for this name have the same one. Unless said, each VM has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<bool>,
+}
+
+/// What a generated secret is made of.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Alphabet {
+    /// Letters of both cases, and digits.
+    Alphanumeric,
+    /// Hexadecimal digits, in lower case.
+    Hex,
+    /// Letters of both cases, digits, `-` and `_`.
+    Base64url,
+    /// Digits.
+    Digits,
+}
+
+/// A file that is encrypted with age, and what decrypts it.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Age {
+    /// The encrypted file, relative to the spec's folder; armoured or not.
+    pub file: String,
+    /// The file with the identities, as `age-keygen` makes it: relative to the spec's folder, or below the home
+    /// with `~/`. Unless said, `age.txt` beside the program's configuration, in `~/.config/trustnet-vm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+impl Generate {
+    /// How many characters it has.
+    #[must_use]
+    pub fn length(&self) -> u32 {
+        self.length.unwrap_or(32)
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn alphabet(&self) -> Alphabet {
+        self.alphabet.unwrap_or(Alphabet::Alphanumeric)
+    }
+
+    /// Whether other VMs have it too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared.unwrap_or(false)
+    }
 }
 
 impl fmt::Debug for SecretString {
@@ -64,20 +140,9 @@ impl SecretString {
 
 impl Serialize for SecretString {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        enum From<'a> {
-            File(&'a str),
-            Env(&'a str),
-        }
         let mut map = serializer.serialize_map(Some(1))?;
         match self.redact() {
-            Self::ValueFrom(ValueFrom::File(path)) => {
-                map.serialize_entry("valueFrom", &From::File(&path))?;
-            }
-            Self::ValueFrom(ValueFrom::Env(name)) => {
-                map.serialize_entry("valueFrom", &From::Env(&name))?;
-            }
+            Self::ValueFrom(from) => map.serialize_entry("valueFrom", &from)?,
             Self::Redacted(digest) | Self::Inline(digest) => {
                 map.serialize_entry("redacted", &digest)?;
             }
@@ -92,7 +157,9 @@ impl<'de> Deserialize<'de> for SecretString {
         impl<'de> Visitor<'de> for SecretVisitor {
             type Value = SecretString;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, or `valueFrom:` with `file:` or `env:`")
+                f.write_str(
+                    "a string, or `valueFrom:` with one of `file`, `env`, `generate`, `age`",
+                )
             }
             fn visit_str<E: de::Error>(self, value: &str) -> Result<SecretString, E> {
                 Ok(SecretString::Inline(value.to_owned()))
@@ -125,17 +192,23 @@ impl<'de> Deserialize<'de> for ValueFrom {
         struct Wire {
             file: Option<String>,
             env: Option<String>,
+            generate: Option<Generate>,
+            age: Option<Age>,
         }
-        match Wire::deserialize(deserializer)? {
-            Wire {
-                file: Some(path),
-                env: None,
-            } => Ok(Self::File(path)),
-            Wire {
-                file: None,
-                env: Some(name),
-            } => Ok(Self::Env(name)),
-            _ => Err(de::Error::custom("give exactly one of `file` and `env`")),
+        let wire = Wire::deserialize(deserializer)?;
+        let mut given = [
+            wire.file.map(Self::File),
+            wire.env.map(Self::Env),
+            wire.generate.map(Self::Generate),
+            wire.age.map(Self::Age),
+        ]
+        .into_iter()
+        .flatten();
+        match (given.next(), given.next()) {
+            (Some(from), None) => Ok(from),
+            _ => Err(de::Error::custom(
+                "give exactly one of `file`, `env`, `generate` and `age`",
+            )),
         }
     }
 }
@@ -144,7 +217,9 @@ impl JsonSchema for SecretString {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "SecretString".into()
     }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let generate = generator.subschema_for::<Generate>();
+        let age = generator.subschema_for::<Age>();
         json_schema!({
             "description": "A string that may be secret: inline, or by reference.",
             "oneOf": [
@@ -161,7 +236,9 @@ impl JsonSchema for SecretString {
                         "maxProperties": 1,
                         "properties": {
                             "file": { "type": "string", "description": "A file of the host, relative to the spec's folder." },
-                            "env": { "type": "string", "description": "A variable of the environment." }
+                            "env": { "type": "string", "description": "A variable of the environment." },
+                            "generate": generate,
+                            "age": age
                         }
                     } }
                 },

@@ -72,7 +72,10 @@ impl From<HostError> for Failure {
         let failure = Self::of(exit, &error);
         match &error {
             HostError::Connect { uri, .. } => failure.hint(connect_hint(uri)),
-            HostError::Secret { .. } => failure.hint("the spec names it under `valueFrom`"),
+            HostError::Secret { hint, .. } => {
+                let reference = "the spec names it under `valueFrom`";
+                failure.hint(hint.as_deref().unwrap_or(reference))
+            }
             _ => failure,
         }
     }

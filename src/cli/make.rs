@@ -12,6 +12,7 @@ use trustnet_host::journal::{self, Journal};
 use trustnet_host::keys::{KeyPair, LoginKey};
 use trustnet_host::lock::Lock;
 use trustnet_host::ready::ReadyOptions;
+use trustnet_host::secrets::{Keep, Sources};
 use trustnet_host::{observe, secrets};
 
 use trustnet_core::xml::DomainType;
@@ -69,7 +70,7 @@ impl Maker<'_> {
         progress.begin("looking at the host");
         // Held until the domain is defined: what we found free stays free until it is ours.
         let planning = Mutex::new(Some(self.planning()?));
-        let Planned { goal, seed } = self.plan(spec)?;
+        let Planned { goal, seed } = self.plan(spec, Keep::Yes)?;
         let Goal::Steps(plan) = goal else {
             return Ok(Made::Unchanged);
         };
@@ -105,11 +106,12 @@ impl Maker<'_> {
             .ok_or_else(|| Failure::new(Exit::Interrupted, "interrupted before anything was made"))
     }
 
-    /// Plans one VM: reads its secrets, makes its host key, looks at the host.
+    /// Plans one VM: reads its secrets, makes its host key, looks at the host. Secrets that are generated
+    /// are kept where something is made of the plan.
     ///
     /// # Errors
     /// Anything that stands in the way.
-    pub fn plan(&self, spec: &Spec) -> Result<Planned, Failure> {
+    pub fn plan(&self, spec: &Spec, keep: Keep) -> Result<Planned, Failure> {
         let vm = &spec.vm;
         let data_dir = self.host.data_dir(&self.info);
         let domain_type = Some(self.domain_type.clone());
@@ -135,7 +137,15 @@ impl Maker<'_> {
                 )
                 .hint("put the value itself there, or a `valueFrom`"));
             }
-            let secrets = secrets::read(vm, &spec.folder, |name| self.program.env.var(name))?;
+            let secrets = secrets::read(
+                vm,
+                &Sources {
+                    folder: &spec.folder,
+                    paths: &self.host.paths,
+                    var: &|name| self.program.env.var(name),
+                    keep,
+                },
+            )?;
             vm.check_secrets(&secrets).map_err(|problems| {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 Failure::new(Exit::Spec, problems.join("; "))

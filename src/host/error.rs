@@ -48,6 +48,8 @@ pub enum HostError {
         from: String,
         /// Why.
         why: String,
+        /// The next action, where it is not to look at the reference.
+        hint: Option<String>,
     },
     /// A key could not be made or read.
     #[error("failed to {doing}: {why}")]

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use serde_json::json;
 use trustnet_core::plan::Goal;
 
+use trustnet_host::secrets::Keep;
+
 use crate::Program;
 use crate::args::{Output, Plan};
 use crate::failure::{Exit, Failure};
@@ -25,7 +27,7 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
     for spec in &specs {
         crate::make::refuse_leftover(&host, spec.vm.name().as_str())?;
         let _held = maker.planning()?;
-        match maker.plan(spec)?.goal {
+        match maker.plan(spec, Keep::No)?.goal {
             Goal::Reached => {
                 let _ = writeln!(
                     text,

@@ -6,6 +6,7 @@ use trustnet_core::plan;
 use trustnet_core::seed::{Seed, SeedInput};
 use trustnet_core::vm::{SecretMap, Vm};
 use trustnet_core::xml::DomainType;
+use trustnet_host::secrets::{Keep, Sources};
 
 use crate::Program;
 use crate::args::{Render, VirtType};
@@ -51,11 +52,13 @@ pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
 
 /// Secrets by reference go into the seed that is written, and nowhere else.
 fn secrets(program: &Program, spec: &specs::Spec) -> Result<SecretMap, Failure> {
-    Ok(trustnet_host::secrets::read(
-        &spec.vm,
-        &spec.folder,
-        |name| program.env.var(name),
-    )?)
+    let sources = Sources {
+        folder: &spec.folder,
+        paths: program.env.paths()?,
+        var: &|name| program.env.var(name),
+        keep: Keep::Yes,
+    };
+    Ok(trustnet_host::secrets::read(&spec.vm, &sources)?)
 }
 
 fn write_all(

@@ -12,7 +12,7 @@ use trustnet_api::disk::{BootDisk, DataDisk, Filesystem, ReclaimPolicy};
 use trustnet_api::interface::{NetworkInterface, UserNetwork};
 use trustnet_api::meta::ObjectMeta;
 use trustnet_api::quantity::Quantity;
-use trustnet_api::secret::{SecretString, ValueFrom};
+use trustnet_api::secret::{Age, SecretString, ValueFrom};
 use trustnet_api::vm::{Firmware, VirtualMachine, VirtualMachineSpec};
 use trustnet_core::load::{self, MAX_BYTES};
 use trustnet_core::vm::{SecretMap, Vm};
@@ -155,6 +155,35 @@ fn the_way_of_writing_does_not_count_and_the_meaning_does() {
 }
 
 #[test]
+fn a_reference_counts_by_what_it_means() {
+    let text = String::from_utf8(EVERYTHING.to_vec()).expect("UTF-8");
+    let digest = |to: &str| {
+        resolved(text.replace("file: secrets/token", to).as_bytes())
+            .digest()
+            .to_owned()
+    };
+    let same = digest("generate: { name: token }");
+    assert_eq!(
+        digest("generate: { name: token, length: 32, alphabet: alphanumeric, shared: false }"),
+        same
+    );
+    for other in [
+        "generate: { name: tokens }",
+        "generate: { name: token, length: 33 }",
+        "generate: { name: token, alphabet: hex }",
+        "generate: { name: token, shared: true }",
+        "file: token",
+        "age: { file: token }",
+    ] {
+        assert_ne!(digest(other), same, "{other}");
+    }
+    // With what it is decrypted says nothing about the secret.
+    let age = digest("age: { file: token }");
+    assert_eq!(digest("age: { file: token, identity: ~/key.txt }"), age);
+    assert_ne!(digest("age: { file: tokens }"), age);
+}
+
+#[test]
 fn secrets_are_named_and_never_shown() {
     let vm = resolved(EVERYTHING);
     let env = ValueFrom::Env("ALICE_HASH".to_owned());
@@ -254,6 +283,9 @@ fn secret(inline: impl Strategy<Value = String>) -> impl Strategy<Value = Secret
         3 => inline.prop_map(SecretString::Inline),
         1 => "[A-Z_]{1,8}".prop_map(|name| SecretString::ValueFrom(ValueFrom::Env(name))),
         1 => "[a-z./ ]{0,8}[a-z]".prop_map(|path| SecretString::ValueFrom(ValueFrom::File(path))),
+        1 => "[a-z./ ]{0,8}[a-z]".prop_map(|file| {
+            SecretString::ValueFrom(ValueFrom::Age(Age { file, identity: None }))
+        }),
     ]
 }
 

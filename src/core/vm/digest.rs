@@ -119,8 +119,22 @@ fn secret(secret: &SecretValue) -> Value {
             SecretString::Inline(_) | SecretString::ValueFrom(_) => Value::Null,
         },
         SecretValue::Redacted(digest) => json!(digest),
-        SecretValue::From(ValueFrom::File(path)) => json!({ "file": path }),
-        SecretValue::From(ValueFrom::Env(name)) => json!({ "env": name }),
+        SecretValue::From(from) => reference(from),
+    }
+}
+
+fn reference(from: &ValueFrom) -> Value {
+    match from {
+        ValueFrom::File(path) => json!({ "file": path }),
+        ValueFrom::Env(name) => json!({ "env": name }),
+        ValueFrom::Generate(one) => json!({ "generate": {
+            "name": one.name,
+            "length": one.length(),
+            "alphabet": one.alphabet(),
+            "shared": one.is_shared(),
+        } }),
+        // With what it is decrypted says nothing about the secret.
+        ValueFrom::Age(age) => json!({ "age": age.file }),
     }
 }
 

@@ -77,6 +77,7 @@ impl Vm {
             },
             name,
         };
+        secret::agree(&vm.guest, &mut report);
         let warnings = report.finish()?;
         vm.digest = digest::of(&vm);
         vm.uuid = uuid_of(vm.name.as_str(), &vm.digest);

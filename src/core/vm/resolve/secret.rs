@@ -1,12 +1,15 @@
 //! Secrets as they were written.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
 use trustnet_api::FOUNDRY_V1ALPHA1;
-use trustnet_api::secret::{SecretString, ValueFrom};
+use trustnet_api::secret::{Alphabet, Generate, SecretString, ValueFrom};
 
 use super::raw_user_data;
 use super::report::Report;
 use crate::problem::Problem;
-use crate::vm::{SecretMap, SecretValue, Vm};
+use crate::vm::{Guest, SecretMap, SecretValue, Vm};
 
 pub(super) fn resolve(path: &str, secret: &SecretString, report: &mut Report) -> SecretValue {
     match secret {
@@ -32,12 +35,9 @@ pub(super) fn resolve(path: &str, secret: &SecretString, report: &mut Report) ->
 }
 
 fn reference(path: &str, from: &ValueFrom, report: &mut Report) {
+    let path = format!("{path}.valueFrom");
     match from {
-        ValueFrom::File(file) => {
-            if file.is_empty() || file.contains('\0') || file.ends_with('/') {
-                report.error(format!("{path}.valueFrom.file"), "the path names no file");
-            }
-        }
+        ValueFrom::File(file) => names_file(format!("{path}.file"), file, report),
         ValueFrom::Env(name) => {
             let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.is_empty()
@@ -46,19 +46,91 @@ fn reference(path: &str, from: &ValueFrom, report: &mut Report) {
             {
                 report
                     .error(
-                        format!("{path}.valueFrom.env"),
+                        format!("{path}.env"),
                         format!("`{name}` cannot be the name of a variable"),
                     )
                     .hint("write it without `$`, such as `ROOT_PASSWORD_HASH`");
             }
+        }
+        ValueFrom::Generate(one) => generate(&format!("{path}.generate"), one, report),
+        ValueFrom::Age(age) => {
+            names_file(format!("{path}.age.file"), &age.file, report);
+            if let Some(identity) = &age.identity {
+                names_file(format!("{path}.age.identity"), identity, report);
+            }
+        }
+    }
+}
+
+fn names_file(path: String, file: &str, report: &mut Report) {
+    if file.is_empty() || file.contains('\0') || file.ends_with('/') {
+        report.error(path, "the path names no file");
+    }
+}
+
+/// The characters that a generated secret may have.
+const LENGTHS: RangeInclusive<u32> = 8..=1024;
+
+fn generate(path: &str, one: &Generate, report: &mut Report) {
+    let Generate { name, .. } = one;
+    // The name is a file's name too.
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || !name.chars().all(good)
+        || name.len() > 63
+    {
+        report
+            .error(
+                format!("{path}.name"),
+                format!("{name:?} cannot be the name of a generated secret"),
+            )
+            .hint(
+                "write 1 to 63 letters, digits, `.`, `_` and `-`, beginning with a letter or a digit",
+            );
+    }
+    if !LENGTHS.contains(&one.length()) {
+        let (least, most) = (LENGTHS.start(), LENGTHS.end());
+        report.error(
+            format!("{path}.length"),
+            format!("a generated secret has {least} to {most} characters"),
+        );
+    }
+}
+
+/// Of one name there is one generated secret, so all who ask for it must ask for the same.
+pub(super) fn agree(guest: &Guest, report: &mut Report) {
+    let mut seen: BTreeMap<(&str, bool), (String, u32, Alphabet)> = BTreeMap::new();
+    for (path, secret) in guest.secrets() {
+        let SecretValue::From(ValueFrom::Generate(one)) = secret else {
+            continue;
+        };
+        let (length, alphabet) = (one.length(), one.alphabet());
+        let first = seen
+            .entry((&one.name, one.is_shared()))
+            .or_insert_with(|| (path.clone(), length, alphabet));
+        if (first.1, first.2) != (length, alphabet) {
+            let name = &one.name;
+            let message = format!("`{name}` has another length or alphabet in `{}`", first.0);
+            report
+                .error(format!("{path}.valueFrom.generate"), message)
+                .hint("write the same in both, or give one of them another name");
         }
     }
 }
 
 /// A crypt(5) hash, where its text is known.
 pub(super) fn password_hash(path: &str, hash: &SecretString, report: &mut Report) -> SecretValue {
-    if let SecretString::Inline(text) = hash {
-        check_hash(path, text, report);
+    match hash {
+        SecretString::Inline(text) => check_hash(path, text, report),
+        SecretString::ValueFrom(ValueFrom::Generate(_)) => {
+            report
+                .error(
+                    format!("{path}.valueFrom.generate"),
+                    "what is generated is no password's hash",
+                )
+                .hint("make one with `openssl passwd -6`, and read it from a `file`");
+        }
+        SecretString::ValueFrom(_) | SecretString::Redacted(_) => {}
     }
     resolve(path, hash, report)
 }
