@@ -4,10 +4,16 @@
 pub mod download;
 /// What goes wrong with the cache.
 pub mod error;
+/// Local builds.
+pub mod file;
 /// Container images from a registry.
 pub mod oci;
+/// Signatures of publishers.
+mod signature;
 /// The store: blobs by their digest, with readable entries.
 pub mod store;
+/// Artifacts behind a URL.
+pub mod url;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-use trustnet_core::artifact::Digest;
+use sha2::{Digest as _, Sha256, Sha512};
+use trustnet_core::artifact::{Checksum, Digest};
 
 use crate::error::HostError;
 
@@ -113,4 +113,22 @@ fn read_dir(folder: &Path) -> Result<Vec<(PathBuf, bool)>, HostError> {
             Ok((entry.path(), is_dir))
         })
         .collect()
+}
+
+/// The checksum of a file, of the same kind as another.
+pub(in crate::cache) fn checksum_of(path: &Path, like: &Checksum) -> io::Result<Checksum> {
+    let mut file = File::open(path)?;
+    match like {
+        Checksum::Sha256(_) => hash(file).map(|(digest, _)| digest.into()),
+        Checksum::Sha512(_) => {
+            let mut hasher = Sha512::new();
+            let mut buffer = vec![0; CHUNK];
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok(Checksum::Sha512(hasher.finalize().into())),
+                    read => hasher.update(&buffer[..read]),
+                }
+            }
+        }
+    }
 }

@@ -71,6 +71,16 @@ impl Store {
         self.root.join("sha256").join(digest.to_string())
     }
 
+    /// The size of a blob.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn size(&self, digest: &Digest) -> Result<u64, HostError> {
+        let path = self.path(digest);
+        let facts = fs::metadata(&path).map_err(HostError::file("read", path))?;
+        Ok(facts.len())
+    }
+
     /// The one process that may fetch what goes by this key; others wait. None where the watcher says stop.
     ///
     /// # Errors

@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
 mod download;
+mod process;
 mod server;
 mod store;
+mod url;
 
 use std::path::Path;
 use std::time::Duration;
