@@ -39,6 +39,8 @@ pub mod paths;
 pub mod ready;
 /// Secrets by reference, read from files and the environment.
 pub mod secrets;
+/// One verified SSH connection to a guest: commands, files, and ports inside it.
+pub mod shell;
 /// The user's own ssh(1), with the guest's host key pinned.
 pub mod ssh;
 /// The user's terminal, raw while a console is attached.

@@ -128,6 +128,22 @@ fn names_keys(record: &Record) -> bool {
     init.is_some_and(|init| !init.ssh_authorized_keys.is_empty() || init.raw_user_data.is_some())
 }
 
+/// The ssh command that carries bytes to an endpoint which only the hypervisor's machine can reach. None
+/// where this machine can.
+#[must_use]
+pub fn carrier(uri: &str, endpoint: &Endpoint) -> Option<Command> {
+    let forwarded = endpoint.address == Ipv4Addr::LOCALHOST.to_string();
+    let jump = forwarded.then(|| jump(uri)).flatten()?;
+    // ssh takes user@host:port in this form only.
+    let mut command = Command::new("ssh");
+    command
+        .arg("-W")
+        .arg(format!("{}:{}", endpoint.address, endpoint.port))
+        .arg("--")
+        .arg(format!("ssh://{jump}"));
+    Some(command)
+}
+
 /// The machine of a hypervisor that is reached over SSH, as ssh's `-J` takes it:
 /// `qemu+ssh://ada@host:2222/session` gives `ada@host:2222`.
 fn jump(uri: &str) -> Option<&str> {

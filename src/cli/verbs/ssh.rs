@@ -3,6 +3,7 @@
 use std::os::unix::process::CommandExt;
 
 use trustnet_host::ready;
+use trustnet_host::shell::quote;
 use trustnet_host::ssh::{self, Endpoint, Session};
 
 use crate::args::Ssh;
@@ -51,37 +52,4 @@ fn reported(host: &Host, uuid: &str) -> Option<Endpoint> {
     let snapshot = ready::snapshot(&*host.hypervisor, uuid, status::ANSWER);
     let address = snapshot.addresses.first()?.to_string();
     Some(Endpoint { address, port: 22 })
-}
-
-/// A word as POSIX shell reads it back: as it is where it is plain, else in single quotes.
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quote;
-
-    #[test]
-    fn a_word_comes_out_of_the_guest_s_shell_as_it_went_in() {
-        for word in [
-            "plain",
-            "two words",
-            "it's",
-            "$HOME",
-            "",
-            "a;b",
-            "tab\there",
-            "new\nline",
-        ] {
-            let echoed = std::process::Command::new("sh")
-                .args(["-c", &format!("printf %s {}", quote(word))])
-                .output();
-            assert_eq!(echoed.expect("sh runs").stdout, word.as_bytes(), "{word:?}");
-        }
-    }
 }

@@ -1,0 +1,37 @@
+#!/bin/sh
+# A root of its own for a sshd of the tests, in a mount namespace that nobody else sees.
+#   guest-root.sh hold STORE [FOLDER…]   makes it, says so, and keeps it until standard input ends
+#   guest-root.sh boot CONFIG            (in it, as the first of its processes) runs sshd until then
+set -eu
+mode=$1
+shift
+case $mode in
+hold)
+	store=$1
+	shift
+	# Nothing is handed on to the machine's own mounts.
+	mount --make-rprivate /
+	mount -t tmpfs tmpfs "$store"
+	# A root without a password can still have a key, unless the account is locked.
+	{ sed 's/^root:[^:]*:/root:*:/' /etc/shadow || echo 'root:*:19000:0:99999:7:::'; } >"$store/shadow" 2>/dev/null
+	for folder in "$@"; do
+		[ -d "/$folder" ] || continue
+		mkdir -p "$store/$folder/upper" "$store/$folder/work"
+		chmod --reference="/$folder" "$store/$folder/upper"
+		mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$store/$folder/upper,workdir=$store/$folder/work" "/$folder"
+	done
+	mount -t tmpfs -o mode=755 tmpfs /run
+	mount --bind "$store/shadow" /etc/shadow
+	# What a person's shell does when it starts is no business of a guest's.
+	mount -t tmpfs -o mode=700 tmpfs /root
+	echo held
+	;;
+boot)
+	# What a boot clears.
+	rm -rf /run/* 2>/dev/null || true
+	mkdir -m 755 /run/sshd
+	/usr/sbin/sshd -D -e -f "$1" </dev/null &
+	;;
+esac
+# The test is at the other end: it may be killed, and then nothing of this stays.
+exec cat >/dev/null
