@@ -31,10 +31,11 @@ pub struct Problem {
 const MAX_TEXT: usize = 400;
 
 /// The fields whose line is not to be shown again: a secret may stand in it.
-const SECRET_FIELDS: [&str; 4] = [
+const SECRET_FIELDS: [&str; 5] = [
     "passwordHash",
     "rawUserData",
     "content",
+    "secrets",
     "sshAuthorizedKeys",
 ];
 

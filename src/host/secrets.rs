@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use trustnet_api::secret::{Age, ValueFrom};
@@ -48,9 +48,9 @@ struct Unread {
 }
 
 impl Unread {
-    fn new(why: impl ToString) -> Self {
+    fn new(why: impl Into<String>) -> Self {
         Self {
-            why: why.to_string(),
+            why: why.into(),
             hint: None,
         }
     }
@@ -60,6 +60,12 @@ impl Unread {
             hint: Some(hint.into()),
             ..self
         }
+    }
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Self {
+        Self::new(error.to_string())
     }
 }
 
@@ -124,7 +130,7 @@ impl Sources<'_> {
 
 /// A whole file of at most `max` bytes.
 fn bytes(path: &Path, max: u64) -> Result<Vec<u8>, Unread> {
-    let file = File::open(path).map_err(Unread::new)?;
+    let file = File::open(path).map_err(Unread::from)?;
     limited(file, max)
 }
 
@@ -134,7 +140,7 @@ fn limited(source: impl Read, max: u64) -> Result<Vec<u8>, Unread> {
     source
         .take(max + 1)
         .read_to_end(&mut bytes)
-        .map_err(Unread::new)?;
+        .map_err(Unread::from)?;
     if bytes.len() as u64 > max {
         return Err(Unread::new(format!("it has more than {} KiB", max / 1024)));
     }

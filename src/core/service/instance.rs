@@ -12,6 +12,7 @@ use super::{Catalogue, Definition, Wanted, check, order, parameters, seconds, wa
 use crate::artifact::Arch;
 use crate::path;
 use crate::problem::Problem;
+use crate::vm::check_reference;
 
 /// A service of a VM, complete: every parameter has its value, every dependency its place.
 #[derive(Debug, Clone)]
@@ -119,6 +120,12 @@ fn instance(
             path,
             format!("the service has no secret `{name}`"),
         ));
+    }
+    for (name, secret) in &wire.secrets {
+        if let SecretString::ValueFrom(from) = secret {
+            let path = path::field(&path::field(path, "secrets"), name);
+            problems.extend(check_reference(&path, from));
+        }
     }
     for (name, secret) in &spec.secrets {
         if secret.required == Some(true) && !wire.secrets.contains_key(name) {

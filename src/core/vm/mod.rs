@@ -20,6 +20,7 @@ use uuid::Uuid;
 pub use identity::{MacAddr, Tap};
 pub use name::{NameError, VmName};
 pub(crate) use resolve::uuid_of;
+pub use resolve::{check_reference, is_generated_name};
 pub use secrets::{SecretMap, SecretValue};
 
 /// The pool of base images where the spec names none.

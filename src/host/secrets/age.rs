@@ -41,7 +41,7 @@ fn identities(path: &Path) -> Result<Vec<Box<dyn Identity + Send + Sync>>, Unrea
         Unread::new(format!("failed to open the identity `{shown}`: {error}"))
             .hint("make one with `age-keygen`, or name it in `identity`")
     })?;
-    let mode = file.metadata().map_err(Unread::new)?.mode();
+    let mode = file.metadata().map_err(Unread::from)?.mode();
     if mode & 0o077 != 0 {
         let mode = mode & 0o777;
         return Err(Unread::new(format!(

@@ -13,12 +13,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rand_core::{OsRng, RngCore};
 use rustix::fs::OFlags;
 use trustnet_api::secret::{Alphabet, Generate};
+use trustnet_core::vm::is_generated_name;
 
 use super::{Keep, MAX_LEN, Unread, limited};
 use crate::paths::private_dir;
 
 /// The secret that is kept; one is made where there is none.
 pub(super) fn read(data: &Path, vm: &str, one: &Generate, keep: Keep) -> Result<String, Unread> {
+    // No spec gets as far as this with such a name; but what is asked for becomes a path here.
+    if !is_generated_name(&one.name) {
+        return Err(Unread::new("no file can have that name"));
+    }
     let path = place(data, vm, one);
     if let Some(kept) = kept(&path, one)? {
         return Ok(kept);
@@ -89,7 +94,7 @@ fn kept(path: &Path, one: &Generate) -> Result<Option<String>, Unread> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Unread::new(format!("failed to open `{shown}`: {error}"))),
     };
-    let facts = file.metadata().map_err(Unread::new)?;
+    let facts = file.metadata().map_err(Unread::from)?;
     if !facts.is_file() {
         return Err(Unread::new(format!("`{shown}` is no file")));
     }

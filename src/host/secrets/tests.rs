@@ -131,6 +131,26 @@ fn vms_share_a_generated_secret_only_where_they_say_so() {
 }
 
 #[test]
+fn a_name_never_leads_elsewhere() {
+    let home = Home::new();
+    for name in [
+        "../db",
+        "..",
+        ".",
+        "",
+        "a/b",
+        "/etc/passwd",
+        ".db",
+        "a\0b",
+        &"a".repeat(64),
+    ] {
+        let said = home.refused(&ValueFrom::Generate(generate(name)));
+        assert!(said.ends_with("no file can have that name"), "{said}");
+    }
+    assert!(!home.paths.data.exists());
+}
+
+#[test]
 fn a_look_keeps_nothing_and_sees_what_is_kept() {
     let home = Home::new();
     let from = ValueFrom::Generate(generate("db"));

@@ -34,6 +34,23 @@ pub(super) fn resolve(path: &str, secret: &SecretString, report: &mut Report) ->
     }
 }
 
+/// What is wrong with a reference to a secret, wherever in a spec it stands.
+#[must_use]
+pub fn check_reference(path: &str, from: &ValueFrom) -> Vec<Problem> {
+    let mut report = Report::new(false);
+    reference(path, from, &mut report);
+    report.finish().err().unwrap_or_default()
+}
+
+/// Whether a generated secret can have this name: it is a file's name too.
+#[must_use]
+pub fn is_generated_name(name: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(good)
+        && name.len() <= 63
+}
+
 fn reference(path: &str, from: &ValueFrom, report: &mut Report) {
     let path = format!("{path}.valueFrom");
     match from {
@@ -73,12 +90,7 @@ const LENGTHS: RangeInclusive<u32> = 8..=1024;
 
 fn generate(path: &str, one: &Generate, report: &mut Report) {
     let Generate { name, .. } = one;
-    // The name is a file's name too.
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if !name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        || !name.chars().all(good)
-        || name.len() > 63
-    {
+    if !is_generated_name(name) {
         report
             .error(
                 format!("{path}.name"),
