@@ -92,6 +92,7 @@ pub const PACKAGES: &[Package] = &[
         "the registry that images are pulled from in tests",
     ),
     checks("skopeo", "reads pulled images back"),
+    checks("gnupg", "signs the package archives that tests make"),
     checks("shellcheck", "lints the shell files"),
     checks("busybox", "runs the guest's script under a minimal shell"),
     checks("genisoimage", "reads the seed's image back (isoinfo)"),

@@ -1,5 +1,7 @@
 //! The cache of artifacts: a store that goes by content, and what fills it.
 
+/// Packages from a Debian or Ubuntu archive.
+pub mod deb;
 /// Getting files over HTTP, resumed, bounded and verified; it knows nothing of the cache.
 pub mod download;
 /// What goes wrong with the cache.
