@@ -7,11 +7,12 @@
 #   payload/DIGEST  what a step writes
 #   token           the word that the script's own lines begin with; everything else is some command's
 #
-#   provision.sh check   tells what the guest is, and how each step stands
-#   provision.sh run     takes the steps, one after the other, until one fails
-#   provision.sh unit NAME OPENRC_NAME   tells whether a unit runs
+#   provision.sh check    tells what the guest is, and how each step stands
+#   provision.sh run      takes the steps, one after the other, until one fails
+#   provision.sh follow   tells more of a run, from the byte on that its input names
+#   provision.sh unit     tells whether the units of the steps run
 #
-# `run` works on when the connection is lost: a package manager that dies half-way leaves a mess. A step
+# A run goes on when the connection is lost: a package manager that dies half-way leaves a mess. A step
 # that is done is recorded below /var/lib/trustnet-vm/state, and taken again only when it changes.
 # `local` is no word of POSIX, but one of every shell that is a guest's /bin/sh.
 # shellcheck disable=SC3043
@@ -34,17 +35,18 @@ main() {
     case $1 in
     check) check ;;
     run) run ;;
+    follow) follow "$2" ;;
     guard) guard ;;
     apply) apply "$2" ;;
-    unit) unit_state "$2" "$3" ;;
+    unit) units ;;
     esac
 }
 
-# Says something to the host. What a command has printed before may lack its line's end.
+# Says something to the host, in one piece. What a command has printed before may lack its line's end.
 say() {
-    printf '\n%s' "$token"
-    printf '\t%s' "$@"
-    printf '\n'
+    local line="$token" word
+    for word; do line="$line$tab$word"; done
+    printf '\n%s\n' "$line"
 }
 
 fail() {
@@ -268,22 +270,32 @@ unit_runs() {
     esac
 }
 
-unit_state() {
+units() {
     find_init
-    if unit_runs "$1" "$2"; then
-        say unit runs
-    elif [ "$init" = systemd ] && [ "$(systemctl is-active "$1")" = activating ]; then
-        say unit starts
-    else
-        say unit failed
-    fi
+    for path in "$here"/steps/*; do
+        number=${path##*/}
+        with "$path" action unit_state
+    done
     say end
     rm -rf "$here"
 }
 
+unit_state() {
+    [ "$1" = ready ] && [ -n "$3" ] || return 0
+    if unit_runs "$3" "$4"; then
+        say unit "$number" runs
+    elif [ "$init" = systemd ] && [ "$(systemctl is-active "$3")" = activating ]; then
+        say unit "$number" starts
+    else
+        unit=$3 openrc=$4
+        show_log
+        say unit "$number" failed
+    fi
+}
+
 # --- run ---------------------------------------------------------------------------------------------
 
-# Starts the work and tells how it goes, for as long as the host listens.
+# Starts the work, and tells how it goes.
 run() {
     : >"$here/events"
     if command -v setsid >/dev/null; then
@@ -291,19 +303,30 @@ run() {
     else
         (trap '' HUP && exec sh "$here/provision.sh" guard </dev/null >>"$here/events" 2>&1) &
     fi
-    told=0
+    follow 0
+}
+
+# Tells for a moment what has happened from that byte on, and then how to ask for more.
+follow() {
+    told=$1
+    turns=0
     over=
-    while :; do
+    while [ "$turns" -lt 15 ]; do
         if [ -e "$here/over" ]; then over=yes; fi
         size=$(wc -c <"$here/events")
         if [ "$size" -gt "$told" ]; then
             tail -c "+$((told + 1))" "$here/events" | head -c $((size - told))
             told=$size
         fi
-        [ -z "$over" ] || break
+        if [ -n "$over" ]; then
+            say end
+            rm -rf "$here"
+            return
+        fi
         sleep 0.1 2>/dev/null || sleep 1
+        turns=$((turns + 1))
     done
-    rm -rf "$here"
+    say more "${here##*/}" "$told"
 }
 
 # One run at a time. What the steps start must not hold the lock.
@@ -346,7 +369,6 @@ work() {
         say 'done' "$number"
     done
     sync
-    say end
 }
 
 bounded() {
@@ -377,6 +399,9 @@ take() {
     shift
     "take_a_$what" "$@"
 }
+
+# The host has seen to it.
+take_a_depend() { :; }
 
 take_a_user() {
     name=$1 home=$2 shell=$3

@@ -35,6 +35,8 @@ pub mod lock;
 pub mod observe;
 /// Folders of the user: configuration, data, state, cache.
 pub mod paths;
+/// Services brought into a guest.
+pub mod provision;
 /// Waiting for a guest.
 pub mod ready;
 /// Secrets by reference, read from files and the environment.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use trustnet_api::service::{
     Artifact, ConfigFile, Format, HttpCheck, OnChange, Ready, SetupCommand, Unit,
 };
+use trustnet_api::service_ref::DependencyCondition;
 
 use super::unit::{UnitText, openrc, systemd};
 use super::{Action, Payload, Program, ReadyCheck, Step, Then};
@@ -111,6 +112,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn service(&mut self) -> Result<(), TemplateError> {
         let spec = self.service.instance.definition.spec();
+        self.dependencies()?;
         if let Some(user) = &spec.user {
             let action = Action::User {
                 name: self.whole(&user.name)?,
@@ -144,6 +146,38 @@ impl Builder<'_> {
         self.ready(spec.ready.as_ref())?;
         for command in spec.setup.iter().filter(|c| c.before_start != Some(true)) {
             self.setup(command)?;
+        }
+        Ok(())
+    }
+
+    /// Services somewhere else that are waited for.
+    fn dependencies(&mut self) -> Result<(), TemplateError> {
+        for need in &self.service.instance.dependencies {
+            let condition = need.condition();
+            let Some(remote) = need.remote.as_ref() else {
+                continue;
+            };
+            if condition == DependencyCondition::None {
+                continue;
+            }
+            let at = self.service.scope.dependencies.get(&need.service);
+            let at = at
+                .filter(|at| !at.host.is_empty() && at.port > 0)
+                .ok_or_else(|| {
+                    let service = &need.service;
+                    TemplateError::new(format!("it is not known where `{service}` answers"))
+                })?;
+            let action = Action::Depend {
+                service: need.service.clone(),
+                vm: remote
+                    .vm
+                    .clone()
+                    .filter(|_| condition == DependencyCondition::Ready),
+                host: at.host.clone(),
+                port: at.port,
+            };
+            let id = format!("dependency {}", need.service);
+            self.step(id, action, Then::Nothing, need.timeout_s);
         }
         Ok(())
     }

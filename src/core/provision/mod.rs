@@ -61,6 +61,17 @@ pub struct Payload {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Action {
+    /// A service somewhere else that has to be there first.
+    Depend {
+        /// The service.
+        service: String,
+        /// The VM that runs it, where its record has to say that it is ready.
+        vm: Option<String>,
+        /// Host name or address, as the guest reaches it.
+        host: String,
+        /// Port.
+        port: u16,
+    },
     /// A system user.
     User {
         /// Login name.
@@ -309,7 +320,11 @@ impl Step {
     /// Whether the host takes the step, and not the guest.
     #[must_use]
     pub fn from_host(&self) -> bool {
-        matches!(&self.action, Action::Ready { check, .. } if check.from_host())
+        match &self.action {
+            Action::Ready { check, .. } => check.from_host(),
+            Action::Depend { .. } => true,
+            _ => false,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! From a program and what the guest reports to what is left to do.
 
-use super::{Program, Report, Standing, Step, Then};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Program, Report, Standing, Step, Then};
 
 /// A stretch of what is left to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,35 +30,39 @@ pub fn plan(program: &Program, report: &Report) -> Vec<Stage> {
 }
 
 /// The numbers of the steps to be taken. A unit is looked after when something of its service changes,
-/// and its readiness is asked for again when it was looked after.
+/// its readiness is asked for again when it was looked after, and what a service depends on is waited for
+/// again before anything of it is done.
 fn stale(program: &Program, report: &Report) -> Vec<usize> {
     let mut numbers = Vec::new();
-    let mut changed: Option<(&str, Then)> = None;
-    let mut started: Option<&str> = None;
+    let mut changed: BTreeMap<&str, Then> = BTreeMap::new();
+    let mut started: BTreeSet<&str> = BTreeSet::new();
     for (number, step) in program.steps.iter().enumerate() {
         let service = step.service.as_str();
         let stands = report.steps.get(&number) == Some(&Standing::Good);
         let follows = match &step.action {
-            super::Action::Start { .. } => {
-                changed.is_some_and(|(of, then)| of == service && then > Then::Nothing)
-            }
-            super::Action::Ready { .. } => started == Some(service),
+            Action::Start { .. } => changed
+                .get(service)
+                .is_some_and(|then| *then > Then::Nothing),
+            Action::Ready { .. } => started.contains(service),
             _ => false,
         };
         if stands && !follows {
             continue;
         }
         numbers.push(number);
-        match &step.action {
-            super::Action::Start { .. } => started = Some(service),
-            _ => {
-                let before = changed
-                    .filter(|(of, _)| *of == service)
-                    .map(|(_, then)| then);
-                changed = Some((service, before.unwrap_or(Then::Nothing).max(step.then)));
-            }
+        if matches!(step.action, Action::Start { .. }) {
+            started.insert(service);
         }
+        let then = changed.entry(service).or_insert(Then::Nothing);
+        *then = step.then.max(*then);
     }
+    let depends = program.steps.iter().enumerate().filter(|(_, step)| {
+        matches!(step.action, Action::Depend { .. }) && changed.contains_key(step.service.as_str())
+    });
+    let depends: Vec<usize> = depends.map(|(number, _)| number).collect();
+    numbers.extend(depends);
+    numbers.sort_unstable();
+    numbers.dedup();
     numbers
 }
 

@@ -54,70 +54,70 @@ pub enum Said {
     Done(usize),
     /// A step failed; why.
     Failed(usize, String),
-    /// A line of a command's output.
-    Output(String),
+    /// There is more to come: the folder of the run, and from which byte on.
+    More(String, u64),
+    /// How a unit is: `runs`, `starts` or `failed`.
+    Unit(String),
     /// The end.
     End,
 }
 
 impl Report {
-    /// Takes a line of `check`. Lines that are not understood are left out: a login may print what it likes.
-    pub fn push(&mut self, line: &str) {
-        let mut fields = line.split('\t');
-        let word = fields.next().unwrap_or_default();
-        let fields: Vec<&str> = fields.collect();
-        match (word, fields.as_slice()) {
-            ("tvm-fact", ["os", value]) => self.facts.os = (*value).to_owned(),
-            ("tvm-fact", ["machine", value]) => self.facts.machine = (*value).to_owned(),
-            ("tvm-fact", ["init", value]) => self.facts.init = (*value).to_owned(),
-            ("tvm-fact", ["packages", value]) => self.facts.packages = (*value).to_owned(),
-            ("tvm-fact", ["uptime", value]) => {
+    /// Takes a line of `check`, by its fields. Lines that are not understood are left out.
+    pub fn push(&mut self, fields: &[&str]) {
+        let Some((word, fields)) = fields.split_first() else {
+            return;
+        };
+        match (*word, fields) {
+            ("fact", ["os", value]) => self.facts.os = (*value).to_owned(),
+            ("fact", ["machine", value]) => self.facts.machine = (*value).to_owned(),
+            ("fact", ["init", value]) => self.facts.init = (*value).to_owned(),
+            ("fact", ["packages", value]) => self.facts.packages = (*value).to_owned(),
+            ("fact", ["uptime", value]) => {
                 self.facts.uptime_s = value.parse().unwrap_or_default();
             }
-            ("tvm-step", [number, "good"]) => {
+            ("step", [number, "good"]) => {
                 if let Ok(number) = number.parse() {
                     self.steps.insert(number, Standing::Good);
                 }
             }
-            ("tvm-step", [number, "stale", why]) => {
+            ("step", [number, "stale", why]) => {
                 if let Ok(number) = number.parse() {
                     self.steps
                         .insert(number, Standing::Stale((*why).to_owned()));
                 }
             }
-            ("tvm-have", [digest]) => self.artifacts.extend(Digest::parse(digest).ok()),
-            ("tvm-service", [name, version]) => {
+            ("have", [digest]) => self.artifacts.extend(Digest::parse(digest).ok()),
+            ("service", [name, version]) => {
                 self.services
                     .insert((*name).to_owned(), (*version).to_owned());
             }
-            ("tvm-busy", _) => self.busy = true,
-            ("tvm-end", _) => self.complete = true,
+            ("busy", _) => self.busy = true,
+            ("end", _) => self.complete = true,
             _ => {}
         }
     }
 }
 
 impl Said {
-    /// Reads a line of `run`.
+    /// Reads a line of `run` or `follow`, by its fields.
     #[must_use]
-    pub fn parse(line: &str) -> Option<Self> {
-        if let Some(text) = line.strip_prefix("| ") {
-            return Some(Self::Output(text.to_owned()));
-        }
-        let mut fields = line.splitn(3, '\t');
-        let word = fields.next()?;
-        let number = |fields: &mut dyn Iterator<Item = &str>| fields.next()?.parse().ok();
-        match word {
-            "tvm-begun" => number(&mut fields).map(Self::Begun),
-            "tvm-done" => number(&mut fields).map(Self::Done),
-            "tvm-failed" => {
-                let step = number(&mut fields)?;
-                Some(Self::Failed(
-                    step,
-                    fields.next().unwrap_or_default().to_owned(),
-                ))
+    pub fn parse(fields: &[&str]) -> Option<Self> {
+        match fields {
+            ["begun", step] => step.parse().ok().map(Self::Begun),
+            ["done", step] => step.parse().ok().map(Self::Done),
+            ["failed", step, why] => {
+                let step = step.parse().ok()?;
+                Some(Self::Failed(step, (*why).to_owned()))
             }
-            "tvm-end" => Some(Self::End),
+            ["more", folder, from] => {
+                let good = folder.starts_with("run.")
+                    && folder[4..].chars().all(|c| c.is_ascii_alphanumeric());
+                let from = from.parse().ok()?;
+                good.then(|| Self::More((*folder).to_owned(), from))
+            }
+            ["unit", _, state] => Some(Self::Unit((*state).to_owned())),
+            ["end"] => Some(Self::End),
             _ => None,
         }
     }

@@ -62,6 +62,7 @@ fn encode(step: &Step) -> String {
 
 fn action(action: &Action, lines: &mut Lines) {
     match action {
+        Action::Depend { .. } => lines.add("action", ["depend"]),
         Action::User {
             name,
             home,

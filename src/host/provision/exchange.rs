@@ -1,0 +1,176 @@
+//! One command in the guest: the script and its program go in as an archive, lines come out.
+
+use std::io::{Cursor, Read};
+use std::time::Duration;
+
+use rand_core::{OsRng, RngCore};
+use trustnet_core::artifact::digest::hex;
+use trustnet_core::provision::{Step, files};
+use trustnet_core::readiness::clean;
+
+use super::ProvisionError;
+use crate::shell::{Shell, Stream};
+
+/// What the script is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Say how the steps stand.
+    Check,
+    /// Take them.
+    Run,
+    /// Say how their units are.
+    Unit,
+}
+
+/// The command line of each: fixed, so that no value ever stands in one.
+const CHECK: &str = "umask 077; mkdir -p /run/trustnet-vm && d=$(mktemp -d /run/trustnet-vm/run.XXXXXX) && tar -xf - -C \"$d\" && exec sh \"$d/provision.sh\" check";
+const RUN: &str = "umask 077; mkdir -p /run/trustnet-vm && d=$(mktemp -d /run/trustnet-vm/run.XXXXXX) && tar -xf - -C \"$d\" && exec sh \"$d/provision.sh\" run";
+const UNIT: &str = "umask 077; mkdir -p /run/trustnet-vm && d=$(mktemp -d /run/trustnet-vm/run.XXXXXX) && tar -xf - -C \"$d\" && exec sh \"$d/provision.sh\" unit";
+const FOLLOW: &str =
+    "read -r d from && exec sh \"/run/trustnet-vm/$d/provision.sh\" follow \"$from\"";
+
+/// How long one exchange may take: each is short, whatever the steps take.
+const LIMIT: Duration = Duration::from_secs(120);
+/// The longest line.
+const LONGEST: usize = 64 * 1024;
+
+/// A line that came out.
+pub(super) enum Line<'a> {
+    /// Of the script: its fields.
+    Ours(&'a [&'a str]),
+    /// Of some command, harmless for a terminal.
+    Output(&'a str),
+}
+
+/// A run of the script, and what has come of its last line so far.
+pub(super) struct Exchange {
+    token: String,
+    partial: Vec<u8>,
+}
+
+impl Exchange {
+    pub fn new() -> Self {
+        let mut random = [0; 12];
+        OsRng.fill_bytes(&mut random);
+        Self {
+            token: hex(&random),
+            partial: Vec::new(),
+        }
+    }
+
+    /// Sends a program and hears what the script says.
+    ///
+    /// # Errors
+    /// The connection is gone, or time is up.
+    pub fn send(
+        &mut self,
+        shell: &mut dyn Shell,
+        mode: Mode,
+        steps: &[(usize, &Step)],
+        each: &mut dyn FnMut(Line<'_>),
+    ) -> Result<(), ProvisionError> {
+        let archive = self.pack(steps, mode == Mode::Run)?;
+        let command = match mode {
+            Mode::Check => CHECK,
+            Mode::Run => RUN,
+            Mode::Unit => UNIT,
+        };
+        self.run(shell, command, &mut Cursor::new(archive), each)
+    }
+
+    /// Hears more: `folder` and `from` are what the last line said.
+    ///
+    /// # Errors
+    /// The connection is gone, or time is up.
+    pub fn follow(
+        &mut self,
+        shell: &mut dyn Shell,
+        folder: &str,
+        from: u64,
+        each: &mut dyn FnMut(Line<'_>),
+    ) -> Result<(), ProvisionError> {
+        let ask = format!("{folder} {from}\n");
+        self.run(shell, FOLLOW, &mut ask.as_bytes(), each)
+    }
+
+    fn run(
+        &mut self,
+        shell: &mut dyn Shell,
+        command: &str,
+        input: &mut dyn Read,
+        each: &mut dyn FnMut(Line<'_>),
+    ) -> Result<(), ProvisionError> {
+        shell.run(command, input, LIMIT, &mut |stream, bytes| match stream {
+            Stream::Out => self.push(bytes, each),
+            Stream::Err => {
+                for line in String::from_utf8_lossy(bytes).lines() {
+                    each(Line::Output(&clean(line)));
+                }
+            }
+        })?;
+        let rest = std::mem::take(&mut self.partial);
+        self.line(&rest, each);
+        Ok(())
+    }
+
+    fn push(&mut self, bytes: &[u8], each: &mut dyn FnMut(Line<'_>)) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.partial.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || self.partial.len() > LONGEST {
+                let line = std::mem::take(&mut self.partial);
+                self.line(&line, each);
+            }
+        }
+    }
+
+    fn line(&self, bytes: &[u8], each: &mut dyn FnMut(Line<'_>)) {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_end_matches(['\n', '\r']);
+        let ours = text
+            .strip_prefix(&self.token)
+            .and_then(|rest| rest.strip_prefix('\t'));
+        match ours {
+            Some(fields) => each(Line::Ours(&fields.split('\t').collect::<Vec<_>>())),
+            None if text.is_empty() => {}
+            None => each(Line::Output(&clean(text))),
+        }
+    }
+
+    /// The script, the steps and the token as an archive: the same for the same, but for the token.
+    fn pack(&self, steps: &[(usize, &Step)], payload: bool) -> Result<Vec<u8>, ProvisionError> {
+        let mut all = files(steps, payload);
+        let token = format!("{}\n", self.token);
+        all.insert("token".to_owned(), (0o600, token.into_bytes()));
+        let mut archive = tar::Builder::new(Vec::new());
+        let packed = (|| {
+            for folder in ["steps/", "payload/"] {
+                add(&mut archive, folder, tar::EntryType::Directory, 0o700, b"")?;
+            }
+            for (name, (mode, bytes)) in &all {
+                add(&mut archive, name, tar::EntryType::Regular, *mode, bytes)?;
+            }
+            archive.into_inner()
+        })();
+        packed.map_err(|error| ProvisionError::Guest {
+            doing: "get its program",
+            said: vec![error.to_string()],
+        })
+    }
+}
+
+fn add(
+    archive: &mut tar::Builder<Vec<u8>>,
+    name: &str,
+    kind: tar::EntryType,
+    mode: u32,
+    bytes: &[u8],
+) -> std::io::Result<()> {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(bytes.len() as u64);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    archive.append_data(&mut header, name, bytes)
+}

@@ -1,0 +1,115 @@
+//! What was said while a guest was provisioned, in a file of the user's own, with secrets masked.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::HostError;
+use crate::journal;
+use crate::paths::{Paths, private_dir};
+
+/// A log that has grown beyond this many bytes makes room for a new one.
+const MOST: u64 = 4 << 20;
+/// A secret shorter than this is not masked: it would mask half the text.
+const SHORTEST: usize = 4;
+
+/// Secrets, and how they are masked.
+#[derive(Clone, Default)]
+pub struct Masks(Vec<String>);
+
+impl Masks {
+    /// Masks these values, each line of them.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut values: Vec<String> = secrets
+            .into_iter()
+            .flat_map(|secret| secret.lines().map(str::trim).map(str::to_owned))
+            .filter(|line| line.len() >= SHORTEST)
+            .collect();
+        // A longer one may hold a shorter one.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.dedup();
+        Self(values)
+    }
+
+    /// The text with `***` in the place of secrets.
+    #[must_use]
+    pub fn mask(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.0 {
+            if text.contains(secret.as_str()) {
+                text = text.replace(secret.as_str(), "***");
+            }
+        }
+        text
+    }
+}
+
+/// The log of a VM, opened.
+#[derive(Debug)]
+pub struct Log {
+    file: Mutex<File>,
+    path: PathBuf,
+}
+
+/// Where the log of a VM is.
+#[must_use]
+pub fn log_file(paths: &Paths, uri: &str, vm: &str) -> PathBuf {
+    journal::connection_dir(paths, uri)
+        .join("logs")
+        .join(format!("{vm}.log"))
+}
+
+impl Log {
+    /// Opens a log to write behind what is there. Only the user may read it.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, HostError> {
+        if let Some(folder) = path.parent() {
+            private_dir(folder)?;
+        }
+        if fs::metadata(path).is_ok_and(|facts| facts.len() > MOST) {
+            fs::rename(path, path.with_extension("log.1"))
+                .map_err(HostError::file("make room for", path))?;
+        }
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(HostError::file("open", path))?;
+        Ok(Self {
+            file: Mutex::new(file),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Writes a line. A log that cannot be written stops nobody's work.
+    pub fn line(&self, text: &str) {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.write_all(format!("{text}\n").as_bytes()) {
+            tracing::debug!(path = %self.path.display(), %error, "the log cannot be written");
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Masks;
+
+    #[test]
+    fn secrets_are_masked_line_by_line_and_the_longer_one_first() {
+        let masks = Masks::new(["hunter22", "hunter22-and-more", "line one\nline two", "abc"]);
+        assert_eq!(masks.mask("a hunter22-and-more b"), "a *** b");
+        assert_eq!(masks.mask("x=hunter22;line two"), "x=***;***");
+        assert_eq!(masks.mask("abc"), "abc");
+    }
+}

@@ -1,0 +1,365 @@
+//! Provisioning: a program is brought into a guest over one connection.
+//!
+//! - `exchange`: one command in the guest: files in, lines out
+//! - `send`: artifacts, verified before they leave
+//! - `await_host`: what the host sees for itself: ports, answers, the console, other VMs
+//! - `log`: what was said, in a file, with secrets masked
+
+mod await_host;
+mod exchange;
+mod log;
+mod send;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use trustnet_core::provision::{Facts, Program, Report, Said, Stage, Standing, Step, plan};
+
+pub use self::await_host::Elsewhere;
+use self::exchange::{Exchange, Line, Mode};
+pub use self::log::{Log, Masks, log_file};
+pub use self::send::Blobs;
+use crate::interrupt::Interrupt;
+use crate::shell::{Shell, ShellError};
+
+/// How many of the last lines are kept for an error.
+const LAST_LINES: usize = 20;
+/// How often a guest may go away while one program is brought into it.
+const MOST_LOSSES: usize = 5;
+/// How often is looked whether an earlier run in the guest is over.
+const BUSY_POLL: Duration = Duration::from_millis(500);
+
+/// What happens meanwhile.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// What the guest is.
+    Facts(&'a Facts),
+    /// So many steps are to be taken, of so many.
+    Planned(usize, usize),
+    /// An artifact is sent: how many bytes of how many are on their way, over all artifacts.
+    Sending(u64, u64),
+    /// A step begins.
+    Begun(&'a Step),
+    /// A step is done.
+    Done(&'a Step, Duration),
+    /// A line of a command's output.
+    Output(&'a str),
+    /// Something that the user should know.
+    Note(String),
+}
+
+/// Why the services are not in the guest as they are to be.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// The guest is not reached, or is lost for good.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+    /// A step failed in the guest.
+    #[error("failed at {step}: {why}{}", tail(.last))]
+    Step {
+        /// The step.
+        step: String,
+        /// Why.
+        why: String,
+        /// The last lines that were said.
+        last: Vec<String>,
+    },
+    /// The guest did not do what was asked.
+    #[error("the guest did not {doing}{}", tail(.said))]
+    Guest {
+        /// What was asked.
+        doing: &'static str,
+        /// What it said.
+        said: Vec<String>,
+    },
+    /// An artifact cannot be sent.
+    #[error("failed to send the artifact {digest}")]
+    Artifact {
+        /// Its digest.
+        digest: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The guest is something else than what was prepared for.
+    #[error("{0}")]
+    Unlike(String),
+    /// The user interrupted.
+    #[error("interrupted; the guest finishes the step that it is at")]
+    Interrupted,
+}
+
+fn tail(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n    {line}")).collect()
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What the guest is.
+    pub facts: Facts,
+    /// How many steps were taken.
+    pub taken: usize,
+    /// Services that are in the guest and that nobody asks for any more, with their versions.
+    pub left: Vec<(String, String)>,
+}
+
+/// What bringing a program into a guest needs.
+pub struct Job<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The artifacts.
+    pub blobs: &'a dyn Blobs,
+    /// What is to be known of other VMs and of the console.
+    pub elsewhere: &'a dyn Elsewhere,
+    /// What the program was made for: refused where the guest is something else.
+    pub expects: &'a dyn Fn(&Facts) -> Result<(), String>,
+    /// How long a guest that goes away may take to come back.
+    pub patience: Duration,
+    /// Interruption by the user.
+    pub interrupt: &'a Interrupt,
+    /// Who listens.
+    pub listen: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+/// Opens a connection to the guest.
+pub type Connect<'a> = dyn Fn() -> Result<Box<dyn Shell>, ShellError> + 'a;
+
+/// Brings a program into a guest. What is done already is left alone; a guest that goes away meanwhile is
+/// waited for, and gone on with.
+///
+/// # Errors
+/// A step failed, the guest is not reached, or the user interrupted. What was done stays, and the next run
+/// goes on from there.
+pub fn provision(connect: &Connect<'_>, job: &Job<'_>) -> Result<Outcome, ProvisionError> {
+    let mut shell = connect()?;
+    let mut taken = 0;
+    for loss in 1.. {
+        match round(&mut *shell, job, &mut taken) {
+            Err(ProvisionError::Shell(error)) if error.is_lost() && loss <= MOST_LOSSES => {
+                (job.listen)(Event::Note(format!("{error}; trying again")));
+                shell = again(connect, job)?;
+            }
+            other => return other,
+        }
+    }
+    unreachable!("the loop ends by returning")
+}
+
+/// Connects to a guest that went away, once it is back.
+fn again(connect: &Connect<'_>, job: &Job<'_>) -> Result<Box<dyn Shell>, ProvisionError> {
+    let begun = Instant::now();
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        if job.interrupt.stop() {
+            return Err(ProvisionError::Interrupted);
+        }
+        match connect() {
+            Err(error) if error.is_not_up() && begun.elapsed() < job.patience => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+fn round(
+    shell: &mut dyn Shell,
+    job: &Job<'_>,
+    taken: &mut usize,
+) -> Result<Outcome, ProvisionError> {
+    let report = settled(shell, job)?;
+    (job.listen)(Event::Facts(&report.facts));
+    (job.expects)(&report.facts).map_err(ProvisionError::Unlike)?;
+    let stages = plan(job.program, &report);
+    let steps: usize = stages
+        .iter()
+        .map(|stage| match stage {
+            Stage::Guest(steps) => steps.len(),
+            Stage::Host(_) => 1,
+        })
+        .sum();
+    (job.listen)(Event::Planned(steps, job.program.steps.len()));
+    send::missing(shell, job, &stages, &report)?;
+    let mut run = Run {
+        job,
+        seen: Vec::new(),
+        last: VecDeque::new(),
+        begun: Instant::now(),
+        taken,
+    };
+    for stage in &stages {
+        if job.interrupt.stop() {
+            return Err(ProvisionError::Interrupted);
+        }
+        match stage {
+            Stage::Guest(steps) => run.guest(shell, steps)?,
+            Stage::Host(step) => run.host(shell, *step)?,
+        }
+    }
+    run.guest(shell, &[])?;
+    let known = job.program.services();
+    let left = report
+        .services
+        .iter()
+        .filter(|(name, _)| !known.contains(&name.as_str()));
+    Ok(Outcome {
+        facts: report.facts.clone(),
+        taken: *run.taken,
+        left: left
+            .map(|(name, version)| (name.clone(), version.clone()))
+            .collect(),
+    })
+}
+
+/// What the guest reports, once no earlier run works there any more.
+fn settled(shell: &mut dyn Shell, job: &Job<'_>) -> Result<Report, ProvisionError> {
+    let mut told = false;
+    loop {
+        let report = check(shell, job.program)?;
+        if !report.busy {
+            return Ok(report);
+        }
+        if !told {
+            let note = "an earlier run still works in the guest; waiting for it";
+            (job.listen)(Event::Note(note.to_owned()));
+            told = true;
+        }
+        if job.interrupt.stop() {
+            return Err(ProvisionError::Interrupted);
+        }
+        std::thread::sleep(BUSY_POLL);
+    }
+}
+
+/// Asks the guest what it is and how the steps of a program stand there: one exchange.
+///
+/// # Errors
+/// The guest is not reached, or does not answer in our terms.
+pub fn check(shell: &mut dyn Shell, program: &Program) -> Result<Report, ProvisionError> {
+    let mut report = Report::default();
+    let steps: Vec<(usize, &Step)> = program.steps.iter().enumerate().collect();
+    let mut said = Vec::new();
+    Exchange::new().send(shell, Mode::Check, &steps, &mut |line| match line {
+        Line::Ours(fields) => report.push(fields),
+        Line::Output(line) => said.push(line.to_owned()),
+    })?;
+    if report.complete {
+        Ok(report)
+    } else {
+        Err(ProvisionError::Guest {
+            doing: "say how its services are",
+            said,
+        })
+    }
+}
+
+/// Steps being taken.
+struct Run<'a, 'b> {
+    job: &'a Job<'b>,
+    /// Steps that the host has seen to and that the guest has not recorded yet.
+    seen: Vec<usize>,
+    last: VecDeque<String>,
+    begun: Instant,
+    taken: &'a mut usize,
+}
+
+impl Run<'_, '_> {
+    /// Has the guest take steps, after recording those that the host has seen to.
+    fn guest(&mut self, shell: &mut dyn Shell, steps: &[usize]) -> Result<(), ProvisionError> {
+        let recorded = std::mem::take(&mut self.seen);
+        let all: Vec<(usize, &Step)> = recorded
+            .iter()
+            .chain(steps)
+            .map(|&number| (number, &self.job.program.steps[number]))
+            .collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let mut heard = Heard::default();
+        let mut exchange = Exchange::new();
+        exchange.send(shell, Mode::Run, &all, &mut |line| {
+            self.line(&line, &recorded, &mut heard);
+        })?;
+        while let Some((folder, from)) = heard.more.take() {
+            if self.job.interrupt.stop() {
+                return Err(ProvisionError::Interrupted);
+            }
+            exchange.follow(shell, &folder, from, &mut |line| {
+                self.line(&line, &recorded, &mut heard);
+            })?;
+        }
+        match heard.failed {
+            Some((step, why)) => Err(ProvisionError::Step {
+                step: self.job.program.steps[step].title(),
+                why,
+                last: self.last.iter().cloned().collect(),
+            }),
+            None if heard.ended && heard.done == all.len() => Ok(()),
+            None => Err(ProvisionError::Guest {
+                doing: "finish its steps",
+                said: self.last.iter().cloned().collect(),
+            }),
+        }
+    }
+
+    fn line(&mut self, line: &Line<'_>, recorded: &[usize], heard: &mut Heard) {
+        let steps = &self.job.program.steps;
+        let listen = self.job.listen;
+        match line {
+            Line::Output(line) => {
+                listen(Event::Output(line));
+                self.last.push_back((*line).to_owned());
+                if self.last.len() > LAST_LINES {
+                    self.last.pop_front();
+                }
+            }
+            Line::Ours(fields) => match Said::parse(fields) {
+                Some(Said::Begun(step)) if step < steps.len() => {
+                    self.begun = Instant::now();
+                    self.last.clear();
+                    if !recorded.contains(&step) {
+                        listen(Event::Begun(&steps[step]));
+                    }
+                }
+                Some(Said::Done(step)) if step < steps.len() => {
+                    heard.done += 1;
+                    *self.taken += 1;
+                    if !recorded.contains(&step) {
+                        listen(Event::Done(&steps[step], self.begun.elapsed()));
+                    }
+                }
+                Some(Said::Failed(step, why)) if step < steps.len() => {
+                    heard.failed = Some((step, why));
+                }
+                Some(Said::More(folder, from)) => heard.more = Some((folder, from)),
+                Some(Said::End) => heard.ended = true,
+                _ => {}
+            },
+        }
+    }
+
+    /// Sees to a step from here.
+    fn host(&mut self, shell: &mut dyn Shell, number: usize) -> Result<(), ProvisionError> {
+        let step = &self.job.program.steps[number];
+        (self.job.listen)(Event::Begun(step));
+        let begun = Instant::now();
+        await_host::see(shell, self.job, number, step)?;
+        (self.job.listen)(Event::Done(step, begun.elapsed()));
+        self.seen.push(number);
+        Ok(())
+    }
+}
+
+/// What was heard of a run.
+#[derive(Default)]
+struct Heard {
+    done: usize,
+    failed: Option<(usize, String)>,
+    more: Option<(String, u64)>,
+    ended: bool,
+}
+
+/// Whether a program is in the guest as it is to be.
+#[must_use]
+pub fn is_complete(program: &Program, report: &Report) -> bool {
+    (0..program.steps.len()).all(|number| report.steps.get(&number) == Some(&Standing::Good))
+}

@@ -1,0 +1,10 @@
+//! Programs brought into "guests" behind real sshds on the loopback.
+
+#![expect(clippy::expect_used, reason = "a test fails where it expects")]
+
+#[path = "../support/sshd.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod sshd;
+
+mod stage;
+mod steps;
