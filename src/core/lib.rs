@@ -16,6 +16,8 @@ pub mod image;
 pub mod iso;
 /// Text to wire types: strict YAML with positions.
 pub mod load;
+/// The lock file: chosen versions, and what every artifact must be.
+pub mod lockfile;
 /// What was seen of a host.
 pub mod observed;
 /// Paths of fields.
@@ -38,6 +40,8 @@ pub mod service;
 pub mod suggest;
 /// Sizes for people.
 pub mod units;
+/// Versions as publishers write them, and the choice among them.
+pub mod version;
 /// The working type: a VM that cannot be invalid, and the way from the wire types to it.
 pub mod vm;
 /// libvirt XML, written and read.

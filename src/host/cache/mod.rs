@@ -14,8 +14,12 @@ pub mod oci;
 mod signature;
 /// The store: blobs by their digest, with readable entries.
 pub mod store;
+/// One archive that carries artifacts to a machine without a network.
+pub mod transfer;
 /// Artifacts behind a URL.
 pub mod url;
+/// Looking versions up where publishers list them.
+pub mod versions;
 
 #[cfg(test)]
 mod tests;

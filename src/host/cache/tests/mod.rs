@@ -6,7 +6,9 @@ mod download;
 mod process;
 mod server;
 mod store;
+mod transfer;
 mod url;
+mod versions;
 
 use std::path::Path;
 use std::time::Duration;
