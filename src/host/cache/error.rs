@@ -6,6 +6,7 @@ use trustnet_core::artifact::checksums::ChecksumsError;
 use trustnet_core::artifact::{ArtifactId, Digest};
 
 use super::download::DownloadError;
+use super::oci::OciError;
 use crate::error::HostError;
 
 /// What went wrong.
@@ -17,6 +18,9 @@ pub enum CacheError {
     /// A file could not be fetched.
     #[error(transparent)]
     Download(#[from] DownloadError),
+    /// An image could not be pulled.
+    #[error(transparent)]
+    Oci(#[from] OciError),
     /// What was to be put into the cache is not what it should be.
     #[error("failed to put {what} into the cache: {why}")]
     Content {
@@ -98,6 +102,7 @@ impl CacheError {
             }
             Self::Import(_) => Some("export it again where it comes from"),
             Self::Download(error) => error.hint(),
+            Self::Oci(error) => error.hint(),
             Self::Checksums { .. }
             | Self::Signature { .. }
             | Self::Host(_)

@@ -7,16 +7,19 @@
 use std::io::{self, Write};
 
 use oci_client::{ParseError, Reference};
+use trustnet_core::artifact::{Arch, Digest};
 
 mod layout;
 mod manifest;
 mod registry;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 use layout::Packer;
 use manifest::{Descriptor, Document, Manifest};
 use registry::Registry;
+pub use stored::{Wanted, fetch};
 
 /// As whom a registry is asked.
 #[derive(Clone, Default)]
@@ -75,7 +78,7 @@ pub enum OciError {
         /// The image.
         image: String,
         /// The architecture that was asked for.
-        wanted: String,
+        wanted: Arch,
         /// The platforms that there are.
         there: String,
     },
@@ -199,7 +202,7 @@ impl std::fmt::Display for ImageName {
 pub struct Found {
     registry: Registry,
     name: ImageName,
-    architecture: String,
+    arch: Arch,
     /// The image under its full name with its digest; this belongs into a lock.
     pub pinned: String,
     /// The manifest of the architecture's image.
@@ -213,25 +216,25 @@ pub struct Found {
 pub struct Packed {
     /// The image's identifier in container engines: its configuration's digest.
     pub id: String,
-    /// The SHA-256 of the file, in hexadecimal digits.
-    pub sha256: String,
+    /// The digest of the file.
+    pub sha256: Digest,
     /// The bytes of the file.
     pub size: u64,
 }
 
-/// Finds an image for an architecture (`amd64`, `arm64`). A tag is looked up, and so becomes a digest.
+/// Finds an image for an architecture. A tag is looked up, and so becomes a digest.
 ///
 /// # Errors
 /// The registry is not reached, refuses, does not have it, or has something else.
-pub fn find(name: &ImageName, architecture: &str, login: &Login) -> Result<Found, OciError> {
+pub fn find(name: &ImageName, arch: Arch, login: &Login) -> Result<Found, OciError> {
     let registry = Registry::connect(name, login)?;
     let (asked, bytes) = registry.manifest(name.0.digest())?;
     let (digest, manifest, manifest_bytes) = match manifest::read(&bytes).map_err(wrong(name))? {
         Document::Manifest(manifest) => (asked.clone(), manifest, bytes),
         Document::Index(index) => {
             let entry = index
-                .choose(architecture)
-                .map_err(|there| missing(name, architecture, there))?;
+                .choose(arch.as_str())
+                .map_err(|there| missing(name, arch, there))?;
             let (digest, bytes) = registry.manifest(Some(&entry.digest))?;
             if bytes.len() as u64 != entry.size {
                 return Err(size(name, entry, bytes.len().to_string()));
@@ -247,7 +250,7 @@ pub fn find(name: &ImageName, architecture: &str, login: &Login) -> Result<Found
     Ok(Found {
         registry,
         name: name.clone(),
-        architecture: architecture.to_owned(),
+        arch,
         pinned: name.pin(&asked),
         digest,
         manifest,
@@ -271,8 +274,8 @@ impl Found {
         let name = &self.name;
         let config = self.registry.small_blob(&self.manifest.config)?;
         let platform = manifest::platform(&config).map_err(wrong(name))?;
-        if platform.os != "linux" || platform.architecture != self.architecture {
-            return Err(missing(name, &self.architecture, platform.to_string()));
+        if platform.os != "linux" || platform.architecture != self.arch.as_str() {
+            return Err(missing(name, self.arch, platform.to_string()));
         }
         let image = layout::Image {
             tagged: name.tagged(),
@@ -315,10 +318,10 @@ fn wrong(name: &ImageName) -> impl Fn(String) -> OciError {
     }
 }
 
-fn missing(name: &ImageName, wanted: &str, there: String) -> OciError {
+fn missing(name: &ImageName, wanted: Arch, there: String) -> OciError {
     OciError::Architecture {
         image: name.to_string(),
-        wanted: wanted.to_owned(),
+        wanted,
         there,
     }
 }

@@ -132,7 +132,7 @@ fn there(
 }
 
 /// Whether a blob is there and still what it was; one that is not is moved aside, and got again.
-fn still_good(store: &Store, digest: &Digest) -> Result<bool, CacheError> {
+pub(super) fn still_good(store: &Store, digest: &Digest) -> Result<bool, CacheError> {
     match store.verify_one(digest) {
         Ok(_) => Ok(true),
         Err(CacheError::Missing(_)) => Ok(false),

@@ -4,8 +4,9 @@
 use std::io::{self, Read, Write};
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use tar::{EntryType, Header};
+use trustnet_core::artifact::Digest;
 
 use super::manifest::{Manifest, Platform};
 
@@ -132,14 +133,11 @@ impl<'a> Packer<'a> {
     }
 
     /// The end of the tar; the file's SHA-256 and size.
-    pub(super) fn finish(mut self) -> io::Result<(String, u64)> {
+    pub(super) fn finish(mut self) -> io::Result<(Digest, u64)> {
         self.write_all(&[0; 2 * BLOCK as usize])?;
         self.out.flush()?;
-        let digits = self.digest.finalize();
-        Ok((
-            digits.iter().map(|byte| format!("{byte:02x}")).collect(),
-            self.size,
-        ))
+        let digest = Digest::from_bytes(self.digest.finalize().into());
+        Ok((digest, self.size))
     }
 
     fn document<T: Serialize + ?Sized>(&mut self, name: &str, document: &T) -> io::Result<()> {

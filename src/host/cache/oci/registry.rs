@@ -12,9 +12,9 @@ use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
-use sha2::{Digest, Sha256};
 use tokio::io::AsyncWrite;
 use tokio::runtime::{Builder, Runtime};
+use trustnet_core::artifact::Digest;
 use trustnet_core::readiness::clean;
 
 use super::manifest::{ACCEPTED, Descriptor};
@@ -90,7 +90,7 @@ impl Registry {
             .borrow_mut()
             .block_on(asked)
             .map_err(|error| self.error(&error, "asking for the manifest", &what))?;
-        let found = format!("sha256:{}", hex(&Sha256::digest(&bytes)));
+        let found = format!("sha256:{}", Digest::of(&bytes));
         match digest {
             Some(digest) if digest != found => Err(self.not_it(digest)),
             _ => Ok((found, bytes.to_vec())),
@@ -203,10 +203,6 @@ pub(super) fn is_loopback(host: &str) -> bool {
         || name
             .parse::<IpAddr>()
             .is_ok_and(|address| address.is_loopback())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 enum State {

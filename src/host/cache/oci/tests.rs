@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use trustnet_core::artifact::Arch;
 
-use super::registry::is_loopback;
 use super::{Found, ImageName, Login, OciError, Packed, find};
 use image::{Image, Variation, digest, index, whole};
 use liar::{Answer, Liar};
@@ -15,14 +15,20 @@ use real::RealRegistry;
 
 mod image;
 mod liar;
+mod names;
 mod real;
+mod stored;
 
 fn name(text: &str) -> ImageName {
     ImageName::parse(text).expect("an image's name")
 }
 
-fn pull(text: &str, architecture: &str) -> Result<(String, Packed, Vec<u8>), OciError> {
-    let found: Found = find(&name(text), architecture, &Login::Anonymous)?;
+fn pull(text: &str, arch: &str) -> Result<(String, Packed, Vec<u8>), OciError> {
+    let found: Found = find(
+        &name(text),
+        Arch::parse(arch).expect("an architecture"),
+        &Login::Anonymous,
+    )?;
     let mut file = Vec::new();
     let packed = found.fetch(&mut file)?;
     Ok((found.pinned.clone(), packed, file))
@@ -330,7 +336,7 @@ fn a_token_is_fetched_where_the_registry_says_and_a_password_goes_there_only() {
         password: "PASSWORD-74".to_owned(),
     };
     assert!(!format!("{login:?}").contains("PASSWORD-74"));
-    let found = find(&name(&text), "amd64", &login).expect("a token for ada");
+    let found = find(&name(&text), Arch::Amd64, &login).expect("a token for ada");
     found.fetch(&mut Vec::new()).expect("it is pulled");
     let asked = liar.requests();
     // `ada:PASSWORD-74`, as basic authentication has it.
@@ -341,62 +347,4 @@ fn a_token_is_fetched_where_the_registry_says_and_a_password_goes_there_only() {
         .collect();
     assert_eq!(with_password.len(), 1, "{asked:#?}");
     assert!(with_password[0].starts_with("/token?"), "{with_password:?}");
-}
-
-#[test]
-fn plain_http_goes_to_this_machine_only() {
-    for host in [
-        "127.0.0.1:5000",
-        "127.9.9.9",
-        "localhost:1",
-        "localhost",
-        "[::1]:5000",
-    ] {
-        assert!(is_loopback(host), "{host}");
-    }
-    for host in [
-        "index.docker.io",
-        "localhost.example.org",
-        "127.0.0.1.example.org:80",
-        "192.0.2.1:5000",
-        "[2001:db8::1]:5000",
-        "0.0.0.0:5000",
-        "",
-    ] {
-        assert!(!is_loopback(host), "{host}");
-    }
-}
-
-#[test]
-fn names_are_read_as_engines_read_them() {
-    for (text, whole, pinned) in [
-        ("nginx", "docker.io/library/nginx:latest", false),
-        (
-            "vaultwarden/server:1.37.1",
-            "docker.io/vaultwarden/server:1.37.1",
-            false,
-        ),
-        ("localhost:5000/a/b:1", "localhost:5000/a/b:1", false),
-    ] {
-        let name = name(text);
-        assert_eq!(
-            (name.to_string().as_str(), name.is_pinned()),
-            (whole, pinned)
-        );
-    }
-    let digest = format!("sha256:{}", "ab".repeat(32));
-    let pinned = name(&format!("a/b:1@{digest}"));
-    assert!(pinned.is_pinned());
-    assert_eq!(pinned.to_string(), format!("docker.io/a/b:1@{digest}"));
-    for text in [
-        "",
-        "a b",
-        "a/B",
-        "a@sha256:12",
-        &format!("a@sha256:{}", "AB".repeat(32)),
-        "a/../b:1",
-        "-a\n",
-    ] {
-        assert!(ImageName::parse(text).is_err(), "{text}");
-    }
 }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use trustnet_core::artifact::Digest;
 
-use super::super::registry::hex;
 use super::liar::Answer;
 
 /// A change to a good manifest.
@@ -97,7 +96,7 @@ pub(super) fn whole(image: &Image, repository: &str, tag: &str) -> BTreeMap<Stri
 }
 
 pub(super) fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(bytes)))
+    format!("sha256:{}", Digest::of(bytes))
 }
 
 fn layer(file: &str) -> Vec<u8> {
