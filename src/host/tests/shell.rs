@@ -3,8 +3,13 @@
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
 #[path = "../../../tests/support/sshd.rs"]
-#[expect(dead_code, reason = "not every test uses all of it")]
 mod sshd;
 
 #[path = "shell/commands.rs"]
 mod commands;
+#[path = "shell/distrust.rs"]
+mod distrust;
+#[path = "shell/files.rs"]
+mod files;
+#[path = "shell/ports.rs"]
+mod ports;
