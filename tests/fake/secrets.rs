@@ -172,3 +172,29 @@ fn a_spec_with_redacted_secrets_is_known_again_and_cannot_make_a_vm() {
     let refused = home.run(["create", &echo]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
 }
+
+#[test]
+fn of_processes_at_once_one_makes_the_secret_for_all() {
+    let home = Home::new();
+    home.spec(
+        "web",
+        "  cloudInit:\n    files:\n      - { path: /etc/one, content: { valueFrom: { generate: { name: one } } } }\n",
+    );
+    let started: Vec<_> = (0..6)
+        .map(|number| {
+            let mut program = home.program();
+            program.args(["render", "web.yaml", "--out", &format!("out{number}")]);
+            program.spawn().expect("the program starts")
+        })
+        .collect();
+    for mut process in started {
+        assert!(process.wait().expect("it ends").success());
+    }
+    let made = |number| {
+        let path = home.path(&format!("out{number}/web/user-data"));
+        std::fs::read_to_string(path).expect("it is rendered")
+    };
+    for number in 1..6 {
+        assert_eq!(made(number), made(0));
+    }
+}

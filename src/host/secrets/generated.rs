@@ -54,7 +54,7 @@ fn place(data: &Path, vm: &str, one: &Generate) -> PathBuf {
     folder.join(&one.name)
 }
 
-fn characters(alphabet: Alphabet) -> &'static [u8] {
+pub(super) fn characters(alphabet: Alphabet) -> &'static [u8] {
     const ALL: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
     let (digits, hex, alphanumeric) = (10, 16, 62);
     match alphabet {
@@ -68,8 +68,6 @@ fn characters(alphabet: Alphabet) -> &'static [u8] {
 /// A new secret: each character is as likely as any other.
 fn make(one: &Generate) -> Result<String, Unread> {
     let characters = characters(one.alphabet());
-    // Bytes from here on would favour the first characters.
-    let fair = 256 - 256 % characters.len();
     let length = one.length() as usize;
     let mut made = String::with_capacity(length);
     let mut random = [0; 64];
@@ -77,12 +75,18 @@ fn make(one: &Generate) -> Result<String, Unread> {
         OsRng
             .try_fill_bytes(&mut random)
             .map_err(|error| Unread::new(format!("the system gives no randomness: {error}")))?;
-        let bytes = random.iter().map(|byte| usize::from(*byte));
-        let chosen = bytes.filter(|byte| *byte < fair);
-        let chosen = chosen.map(|byte| char::from(characters[byte % characters.len()]));
+        let chosen = random.iter().filter_map(|byte| choose(characters, *byte));
         made.extend(chosen.take(length - made.len()));
     }
     Ok(made)
+}
+
+/// The character that a random byte stands for; none for the last few bytes, which would favour the first
+/// characters.
+pub(super) fn choose(characters: &[u8], byte: u8) -> Option<char> {
+    let fair = 256 - 256 % characters.len();
+    let byte = usize::from(byte);
+    (byte < fair).then(|| char::from(characters[byte % characters.len()]))
 }
 
 /// Reads the secret that is kept. None if there is none.

@@ -1,6 +1,6 @@
 //! Secrets that are made once, and secrets that are encrypted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use trustnet_api::secret::{Age, Alphabet, Generate, ValueFrom};
 use trustnet_core::vm::VmName;
 
+use super::generated::{characters, choose};
 use super::{Keep, Sources};
 use crate::error::HostError;
 use crate::paths::Paths;
@@ -217,6 +218,27 @@ fn a_generated_secret_has_the_length_and_the_characters_that_are_asked_for() {
                 "{secret}"
             );
         }
+    }
+}
+
+#[test]
+fn every_character_of_an_alphabet_is_as_likely_as_any_other() {
+    for alphabet in [
+        Alphabet::Digits,
+        Alphabet::Hex,
+        Alphabet::Alphanumeric,
+        Alphabet::Base64url,
+    ] {
+        let characters = characters(alphabet);
+        let mut counts: BTreeMap<char, usize> = BTreeMap::new();
+        for byte in 0..=u8::MAX {
+            if let Some(chosen) = choose(characters, byte) {
+                *counts.entry(chosen).or_default() += 1;
+            }
+        }
+        assert_eq!(counts.len(), characters.len());
+        let different: BTreeSet<usize> = counts.into_values().collect();
+        assert_eq!(different.len(), 1, "{alphabet:?}: {different:?}");
     }
 }
 
