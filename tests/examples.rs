@@ -67,6 +67,7 @@ fn every_example_is_valid_and_can_be_planned() {
                 observed: &observed,
                 host_key: "ssh-ed25519 AAAA",
                 seed_size: 65536,
+                folder: None,
                 wait: true,
                 version: "0.0.0",
             };

@@ -25,7 +25,7 @@ fn a_session_daemon_keeps_every_promise() {
     if std::env::var_os(AT_HOME).is_none() {
         return at_home("a_session_daemon_keeps_every_promise");
     }
-    let promises: [fn(&Place<'_>); 13] = [
+    let promises: [fn(&Place<'_>); 14] = [
         a_pool_that_was_defined_and_not_built_is_built,
         contract::a_pool_is_made_once_and_started_where_it_is_not_active,
         contract::a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
@@ -38,6 +38,7 @@ fn a_session_daemon_keeps_every_promise() {
         contract::a_domain_starts_once_and_stops_when_its_power_is_cut,
         contract::a_domain_that_is_undefined_is_gone_and_may_be_undefined_again,
         contract::records_come_in_the_order_they_were_asked_for,
+        contract::a_record_that_is_written_is_read_in_both_definitions,
         contract::the_host_says_who_it_is,
     ];
     let hypervisor = connect("qemu:///session").expect("a connection");

@@ -169,11 +169,16 @@ impl Maker<'_> {
             })?;
             (seed.to_iso(), key.public().to_owned())
         };
+        // Only what is looked up later, when services are brought, needs to know where the spec was.
+        let folder = std::path::absolute(&spec.folder).ok();
+        let folder = folder.filter(|_| !vm.wire().spec.services.is_empty());
+        let folder = folder.map(|folder| folder.to_string_lossy().into_owned());
         let goal = plan::create(&CreateInput {
             vm,
             observed: &observed,
             host_key: &host_key,
             seed_size: seed.len() as u64,
+            folder: folder.as_deref(),
             wait: self.wait,
             version: env!("CARGO_PKG_VERSION"),
         })?;

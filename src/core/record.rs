@@ -35,6 +35,37 @@ pub struct Record {
     /// Ports of the host that lead into the guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forwards: Vec<Forward>,
+    /// The services that were brought into the guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceState>,
+    /// The folder of the spec, which relative paths of its secrets begin at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+}
+
+/// A service of a VM, as it was when its guest was last provisioned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceState {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// How it was.
+    pub state: ServicePhase,
+    /// When, in seconds since 1970.
+    pub at: u64,
+}
+
+/// How a service was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ServicePhase {
+    /// It is being brought into the guest, or that was interrupted.
+    Provisioning,
+    /// It is ready.
+    Ready,
+    /// It is not ready, because something failed.
+    Failed,
 }
 
 /// A volume that is the VM's own.

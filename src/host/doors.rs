@@ -18,6 +18,8 @@ pub trait Hypervisor: Send + Sync {
     fn survey(&self) -> &dyn Survey;
     /// Domains.
     fn domains(&self) -> &dyn Domains;
+    /// What is written down of them.
+    fn records(&self) -> &dyn Records;
     /// Storage pools.
     fn pools(&self) -> &dyn Pools;
     /// Volumes.
@@ -40,8 +42,14 @@ pub trait Survey: Send + Sync {
     fn networks(&self) -> Result<BTreeMap<String, bool>>;
     /// All domains with their facts.
     fn domains(&self) -> Result<Vec<DomainFacts>>;
+}
+
+/// What is written down of domains, in their metadata.
+pub trait Records: Send + Sync {
     /// What the metadata of each of these domains says, by UUID; nothing for those that are not there.
-    fn records(&self, uuids: &[String]) -> Result<Vec<Metadata>>;
+    fn read(&self, uuids: &[String]) -> Result<Vec<Metadata>>;
+    /// Writes our record of a domain, in the definition that lasts and in the one that runs.
+    fn write(&self, uuid: &str, record: &str) -> Result<()>;
 }
 
 /// The host itself.

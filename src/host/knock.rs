@@ -79,7 +79,7 @@ fn start(
     uuid: &str,
     options: &ReadyOptions<'_>,
 ) -> Result<Option<Child>, HostError> {
-    let texts = hypervisor.survey().records(&[uuid.to_owned()])?;
+    let texts = hypervisor.records().read(&[uuid.to_owned()])?;
     let text = texts.into_iter().find_map(|metadata| metadata.record);
     let Some(record) = text.and_then(|text| Record::parse(&text).ok()) else {
         return Ok(None);

@@ -326,7 +326,7 @@ pub fn records_come_in_the_order_they_were_asked_for(place: &Place<'_>) {
         nobody,
         UUID.to_owned(),
     ];
-    let records = place.hypervisor.survey().records(&asked).expect("records");
+    let records = place.hypervisor.records().read(&asked).expect("records");
     let records: Vec<_> = records
         .into_iter()
         .map(|metadata| metadata.record)
@@ -341,11 +341,35 @@ pub fn records_come_in_the_order_they_were_asked_for(place: &Place<'_>) {
         .define(&format!("{head}{foundry}{tail}"))
         .expect("defined");
     let asked = [OTHER_UUID.to_owned()];
-    let records = place.hypervisor.survey().records(&asked).expect("records");
+    let records = place.hypervisor.records().read(&asked).expect("records");
     assert_eq!(records[0].record, None);
     assert_eq!(records[0].foundry.as_deref(), Some("kind: A <&\nspec: {}"));
     gone(place, UUID);
     gone(place, OTHER_UUID);
+}
+
+pub fn a_record_that_is_written_is_read_in_both_definitions(place: &Place<'_>) {
+    let (domains, records) = (place.hypervisor.domains(), place.hypervisor.records());
+    domains
+        .define(&domain_xml(place, "tnvm-a", UUID, 64))
+        .expect("defined");
+    let read = || {
+        let found = records.read(&[UUID.to_owned()]).expect("records");
+        let lasting = domains.find("tnvm-a").expect("an answer").expect("there");
+        assert_eq!(found[0].record, lasting.xml.record);
+        found[0].record.clone().expect("a record")
+    };
+    let hostile = "{\"a\":\"<&>'\\\"]]> \\u00e9\"}";
+    records.write(UUID, hostile).expect("written");
+    assert_eq!(read(), hostile);
+    domains.power(UUID, Power::On).expect("on");
+    records.write(UUID, RECORD).expect("written");
+    assert_eq!(read(), RECORD);
+    domains.power(UUID, Power::Cut).expect("off");
+    assert_eq!(read(), RECORD);
+    gone(place, UUID);
+    let missing = records.write(UUID, RECORD);
+    assert!(missing.is_err(), "{missing:?}");
 }
 
 pub fn the_host_says_who_it_is(place: &Place<'_>) {

@@ -34,6 +34,7 @@ promises!(fake:
     a_domain_starts_once_and_stops_when_its_power_is_cut,
     a_domain_that_is_undefined_is_gone_and_may_be_undefined_again,
     records_come_in_the_order_they_were_asked_for,
+    a_record_that_is_written_is_read_in_both_definitions,
     the_host_says_who_it_is,
 );
 
@@ -48,5 +49,6 @@ promises!(libvirt_test:
     a_domain_starts_once_and_stops_when_its_power_is_cut,
     a_domain_that_is_undefined_is_gone_and_may_be_undefined_again,
     records_come_in_the_order_they_were_asked_for,
+    a_record_that_is_written_is_read_in_both_definitions,
     the_host_says_who_it_is,
 );

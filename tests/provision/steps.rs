@@ -59,8 +59,14 @@ fn a_program_is_brought_once_and_only_what_changes_is_done_again() {
     let program = program_of(&[TOOL], services, &Things::default());
     let told = bring(&guest, &program, &nothing);
     assert_eq!(told.result.expect("it is brought").taken, 2);
-    assert_eq!(read("/etc/tool/tool.conf"), "greeting = '; rm -rf / $(id)\n");
-    assert_eq!(read("/var/lib/tool-runs"), "run hello\nrun '; rm -rf / $(id)\n");
+    assert_eq!(
+        read("/etc/tool/tool.conf"),
+        "greeting = '; rm -rf / $(id)\n"
+    );
+    assert_eq!(
+        read("/var/lib/tool-runs"),
+        "run hello\nrun '; rm -rf / $(id)\n"
+    );
 
     // What somebody changed in the guest is put right.
     fs::write(guest.path("/etc/tool/text"), "other").expect("a write");

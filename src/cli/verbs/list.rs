@@ -116,7 +116,7 @@ fn owners(host: &Host, domains: &[ListedDomain]) -> Result<Vec<Owner>, Failure> 
         return Ok(Vec::new());
     }
     let uuids: Vec<String> = domains.iter().map(|domain| domain.uuid.clone()).collect();
-    let metadata = host.hypervisor.survey().records(&uuids)?;
+    let metadata = host.hypervisor.records().read(&uuids)?;
     Ok(metadata.iter().map(Owner::of).collect())
 }
 

@@ -22,6 +22,8 @@ pub struct CreateInput<'a> {
     pub host_key: &'a str,
     /// The size of the seed in bytes.
     pub seed_size: u64,
+    /// The folder of the spec, where relative paths in it matter later.
+    pub folder: Option<&'a str>,
     /// Whether to wait until the guest is ready.
     pub wait: bool,
     /// The version of this program.
@@ -146,6 +148,7 @@ pub fn render(
         observed,
         host_key,
         seed_size: 0,
+        folder: None,
         wait: false,
         version,
     };
@@ -195,6 +198,8 @@ fn record(input: &CreateInput<'_>) -> Record {
         volumes,
         host_key: input.host_key.to_owned(),
         forwards: forwards(vm, &input.observed.free_ports),
+        services: Vec::new(),
+        folder: input.folder.map(str::to_owned),
     }
 }
 

@@ -151,6 +151,7 @@ fn planned(vm: &Vm) -> String {
         observed: &observed,
         host_key: HOST_KEY,
         seed_size: 65536,
+        folder: None,
         wait: true,
         version: "0.0.0",
     };

@@ -5,8 +5,8 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use trustnet_api::vm::{CpuMode, Firmware};
 
-use super::{Xml, devices, document, empty, interfaces, nest, text};
-use crate::record::{self, Record};
+use super::{Xml, devices, document, empty, interfaces, nest, record_text, text};
+use crate::record::Record;
 use crate::vm::Vm;
 
 /// The domain type: who executes the guest's instructions.
@@ -75,12 +75,7 @@ pub fn domain(input: &DomainInput<'_>) -> String {
             text(w, "name", &[], vm.name().as_str())?;
             text(w, "uuid", &[], &vm.uuid().to_string())?;
             nest(w, "metadata", &[], |w| {
-                text(
-                    w,
-                    record::ELEMENT,
-                    &[("xmlns:tvm", record::NAMESPACE)],
-                    &input.record.to_text(),
-                )
+                record_text(w, &input.record.to_text())
             })?;
             text(
                 w,

@@ -25,6 +25,8 @@ use std::io;
 
 use quick_xml::Writer;
 
+use crate::record;
+
 /// The writer that all of this module writes into; writing to memory cannot fail.
 type Xml = Writer<Vec<u8>>;
 
@@ -36,6 +38,20 @@ fn document(write: impl FnOnce(&mut Xml) -> io::Result<()>) -> String {
     let mut text = String::from_utf8_lossy(&writer.into_inner()).into_owned();
     text.push('\n');
     text
+}
+
+/// The element that holds our record, as libvirt takes it for a domain's metadata: without a prefix, which it
+/// gives it itself.
+#[must_use]
+pub fn record_element(record: &str) -> String {
+    document(|w| text(w, "record", &[], record))
+        .trim_end()
+        .to_owned()
+}
+
+fn record_text(w: &mut Xml, record: &str) -> io::Result<()> {
+    let namespace = [("xmlns:tvm", record::NAMESPACE)];
+    text(w, record::ELEMENT, &namespace, record)
 }
 
 /// An element with attributes and nothing inside.

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use trustnet_core::observed::{DomainFacts, DomainState};
-use trustnet_core::xml::{DomainCapabilities, DomainType, DomainXml, Metadata, read_domain};
+use trustnet_core::xml::{
+    DomainCapabilities, DomainType, DomainXml, Metadata, read_domain, record_element,
+};
 
 use super::state::{Domain, State};
 use super::{Fake, not_found, storage};
-use crate::doors::{Domains, HostInfo, ListedDomain, Power, Probes, Proof, Survey};
+use crate::doors::{Domains, HostInfo, ListedDomain, Power, Probes, Proof, Records, Survey};
 use crate::error::{BackendError, BackendErrorKind, HostError};
 
 impl Survey for Fake {
@@ -57,8 +59,10 @@ impl Survey for Fake {
         })
         .map_err(HostError::vm("read the definitions of the domains"))
     }
+}
 
-    fn records(&self, uuids: &[String]) -> Result<Vec<Metadata>, HostError> {
+impl Records for Fake {
+    fn read(&self, uuids: &[String]) -> Result<Vec<Metadata>, HostError> {
         let metadata = |domain: &Domain| {
             let xml = read_domain(&domain.xml);
             Metadata {
@@ -66,13 +70,34 @@ impl Survey for Fake {
                 foundry: xml.foundry,
             }
         };
-        self.call("survey.records", |state| {
+        self.call("records.read", |state| {
             Ok(uuids
                 .iter()
                 .map(|uuid| state.domains.get(uuid).map(metadata).unwrap_or_default())
                 .collect())
         })
         .map_err(HostError::vm("read the records of the domains"))
+    }
+
+    fn write(&self, uuid: &str, text: &str) -> Result<(), HostError> {
+        self.call("records.write", |state| {
+            let domain = state
+                .domains
+                .get_mut(uuid)
+                .ok_or_else(|| not_found(format!("no domain {uuid}")))?;
+            let element = record_element(text);
+            let new = element
+                .trim_start_matches("<record>")
+                .trim_end_matches("</record>");
+            let place = domain.xml.find("<tvm:record").and_then(|element| {
+                let begin = element + domain.xml[element..].find('>')? + 1;
+                Some(begin..begin + domain.xml[begin..].find("</tvm:record>")?)
+            });
+            let place = place.ok_or_else(|| not_found("the domain has no record"))?;
+            domain.xml.replace_range(place, new);
+            Ok(())
+        })
+        .map_err(HostError::vm(format!("write the record of domain {uuid}")))
     }
 }
 

@@ -16,7 +16,7 @@ mod storage;
 
 use std::path::{Path, PathBuf};
 
-use crate::doors::{Domains, Guests, Hypervisor, Pools, Probes, Survey, Volumes};
+use crate::doors::{Domains, Guests, Hypervisor, Pools, Probes, Records, Survey, Volumes};
 use crate::error::{BackendError, BackendErrorKind, HostError};
 use crate::lock::Lock;
 
@@ -110,6 +110,9 @@ impl Hypervisor for Fake {
         self
     }
     fn domains(&self) -> &dyn Domains {
+        self
+    }
+    fn records(&self) -> &dyn Records {
         self
     }
     fn pools(&self) -> &dyn Pools {

@@ -15,7 +15,7 @@ use trustnet_core::observed::DomainFacts;
 use trustnet_core::xml::DomainCapabilities;
 
 use super::*;
-use crate::doors::{Domains, Guests, Pools, Probes, Survey, Volumes};
+use crate::doors::{Domains, Guests, Pools, Probes, Records, Survey, Volumes};
 
 /// A host that offers KVM or not, with what its next probes come to.
 struct Door {
@@ -40,6 +40,9 @@ impl Hypervisor for Door {
         self
     }
     fn domains(&self) -> &dyn Domains {
+        unimplemented!()
+    }
+    fn records(&self) -> &dyn Records {
         unimplemented!()
     }
     fn pools(&self) -> &dyn Pools {
@@ -72,9 +75,6 @@ impl Survey for Door {
         unimplemented!()
     }
     fn domains(&self) -> Result<Vec<DomainFacts>> {
-        unimplemented!()
-    }
-    fn records(&self, _: &[String]) -> Result<Vec<trustnet_core::xml::Metadata>> {
         unimplemented!()
     }
 }

@@ -8,6 +8,8 @@ mod guests;
 mod memory;
 /// The experiment that proves that a domain type works.
 mod probe;
+/// What is written down of domains.
+mod records;
 /// All domains in one call.
 mod stats;
 /// Pools and volumes.
@@ -19,7 +21,7 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
 
-use crate::doors::{Domains, Guests, Hypervisor, Pools, Probes, Survey, Volumes};
+use crate::doors::{Domains, Guests, Hypervisor, Pools, Probes, Records, Survey, Volumes};
 use crate::error::{BackendError, BackendErrorKind, HostError};
 
 /// A connection to libvirt.
@@ -57,6 +59,9 @@ impl Hypervisor for Libvirt {
         self
     }
     fn domains(&self) -> &dyn Domains {
+        self
+    }
+    fn records(&self) -> &dyn Records {
         self
     }
     fn pools(&self) -> &dyn Pools {

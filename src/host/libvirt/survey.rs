@@ -1,15 +1,11 @@
 //! What the host has.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 
 use trustnet_core::observed::DomainFacts;
-use trustnet_core::record;
-use trustnet_core::xml::{
-    DomainCapabilities, DomainType, Metadata, guest_arch, host_uuid, read_metadata,
-};
-use virt::domain::Domain;
+use trustnet_core::xml::{DomainCapabilities, DomainType, guest_arch, host_uuid};
 
 use super::{Libvirt, domains, if_found, if_supported, memory};
 use crate::doors::{HostInfo, Survey};
@@ -19,7 +15,7 @@ use crate::error::{BackendError, HostError};
 const IN_FLIGHT: usize = 4;
 
 /// As many domains are looked up one by one.
-const FEW: usize = 4;
+pub(super) const FEW: usize = 4;
 
 impl Survey for Libvirt {
     fn host(&self) -> Result<HostInfo, HostError> {
@@ -107,48 +103,6 @@ impl Survey for Libvirt {
             .flatten()
             .collect())
     }
-
-    fn records(&self, uuids: &[String]) -> Result<Vec<Metadata>, HostError> {
-        let run = || -> Result<Vec<Metadata>, BackendError> {
-            let domains = self.by_uuid(uuids)?;
-            let read = |uuid: &String| -> Result<Metadata, BackendError> {
-                // It may have gone while we look; then it has no record.
-                let Some(domain) = domains.get(uuid) else {
-                    return Ok(Metadata::default());
-                };
-                let kind = virt_sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
-                let text = |namespace| -> Result<Option<String>, BackendError> {
-                    let xml = if_found(domain.metadata(kind, Some(namespace), 0))?;
-                    Ok(xml.and_then(|xml| read_metadata(&xml)))
-                };
-                let record = text(record::NAMESPACE)?;
-                let foundry = match record {
-                    Some(_) => None,
-                    None => text(record::FOUNDRY_NAMESPACE)?,
-                };
-                Ok(Metadata { record, foundry })
-            };
-            in_flight(uuids, read).into_iter().collect()
-        };
-        run().map_err(HostError::vm("read the records of the domains"))
-    }
-}
-
-impl Libvirt {
-    /// Handles of domains: one question for each of a few, one question for all of many.
-    fn by_uuid(&self, uuids: &[String]) -> Result<HashMap<String, Domain>, BackendError> {
-        let found: Vec<Domain> = if uuids.len() > FEW {
-            self.connection.list_all_domains(0)?
-        } else {
-            let each = uuids.iter().map(|uuid| if_found(self.domain(uuid)));
-            let each: Result<Vec<Option<Domain>>, BackendError> = each.collect();
-            each?.into_iter().flatten().collect()
-        };
-        let named = found
-            .into_iter()
-            .map(|domain| Ok((domain.uuid_string()?, domain)));
-        named.collect()
-    }
 }
 
 /// Whether the daemon behind a URI is on this machine.
@@ -158,7 +112,7 @@ fn is_local(uri: &str) -> bool {
 }
 
 /// Runs `ask` for every item with several requests under way, and keeps the order.
-fn in_flight<T: Sync, R: Send>(items: &[T], ask: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(super) fn in_flight<T: Sync, R: Send>(items: &[T], ask: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let share = items.len().div_ceil(IN_FLIGHT).max(1);
     thread::scope(|scope| {
         let workers: Vec<_> = items
