@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: the parsers against any bytes, with libFuzzer.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -36,15 +37,17 @@ impl Fuzz {
                 .current_dir(&fuzz)
                 .env("RUSTFLAGS", COVERAGE),
         )?;
-        for name in ["iso", "load"] {
+        for name in ["deb", "iso", "load"] {
             let corpus = fuzz.join("corpus").join(name);
             let artifacts = fuzz.join("artifacts").join(name);
             for folder in [&corpus, &artifacts] {
                 fs::create_dir_all(folder)
                     .with_context(|| format!("failed to make `{}`", folder.display()))?;
             }
-            if name == "load" {
-                seed(&corpus)?;
+            match name {
+                "deb" => copy(&fuzz.join("seeds/deb"), &corpus.join("seed"))?,
+                "load" => seed(&corpus)?,
+                _ => {}
             }
             process::run(
                 std::process::Command::new(target.join(host).join("release").join(name))
@@ -59,15 +62,20 @@ impl Fuzz {
 }
 
 /// The loader begins with the specs that are there.
-fn seed(corpus: &std::path::Path) -> Result<()> {
+fn seed(corpus: &Path) -> Result<()> {
     let root = paths::repository();
     let cases = fs::read_dir(root.join("tests/cases")).context("failed to list the cases")?;
     for case in cases.filter_map(Result::ok) {
         let input = case.path().join("input.yaml");
         if fs::metadata(&input).is_ok_and(|facts| facts.len() < 16 * 1024) {
-            fs::copy(&input, corpus.join(case.file_name()))
-                .with_context(|| format!("failed to copy `{}`", input.display()))?;
+            copy(&input, &corpus.join(case.file_name()))?;
         }
     }
     Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to)
+        .map(drop)
+        .with_context(|| format!("failed to copy `{}`", from.display()))
 }

@@ -88,19 +88,21 @@ impl<'a> Index<'a> {
 
     fn add(&mut self, origin: usize, number: usize, stanza: &'a str) -> Result<(), IndexError> {
         let (mut name, mut version, mut provides) = (None, None, None);
-        let mut architecture = "all";
+        let mut architecture = None;
         let mut base = false;
+        // Of a field that stands there twice the first counts, here as elsewhere.
         for field in control::fields(stanza) {
             match field.name {
-                "Package" => name = Some(field.value),
-                "Version" => version = Some(field.value),
-                "Architecture" => architecture = field.value,
-                "Provides" => provides = Some(field.value),
+                "Package" => name = name.or(Some(field.value)),
+                "Version" => version = version.or(Some(field.value)),
+                "Architecture" => architecture = architecture.or(Some(field.value)),
+                "Provides" => provides = provides.or(Some(field.value)),
                 "Essential" => base |= field.value == "yes",
                 "Priority" => base |= field.value == "required",
                 _ => {}
             }
         }
+        let architecture = architecture.unwrap_or("all");
         let missing = |field| IndexError::Missing { number, field };
         let name = name.ok_or(missing("Package"))?;
         let version = version.ok_or(missing("Version"))?;

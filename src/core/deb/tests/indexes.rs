@@ -120,3 +120,10 @@ fn a_package_without_digest_or_size_is_refused() {
         "the index gives `a` no good `Size`"
     );
 }
+
+#[test]
+fn of_a_field_that_stands_twice_the_first_counts() {
+    let text = "Package: a\nPackage: b\nVersion: 1\nVersion: 2\n";
+    let index = Index::new("amd64", &[text]).unwrap();
+    assert_eq!((index.entry(0).name, index.entry(0).version), ("a", "1"));
+}

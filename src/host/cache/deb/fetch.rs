@@ -58,10 +58,10 @@ pub enum FetchError {
     #[error("it is larger than {0} bytes")]
     TooLarge(u64),
     /// The server was not reached.
-    #[error("{}", crate::error::chain(.0))]
+    #[error(transparent)]
     Http(#[from] reqwest::Error),
     /// It stopped in the middle, or could not be written.
-    #[error("{}", crate::error::chain(.0))]
+    #[error(transparent)]
     Io(#[from] io::Error),
 }
 

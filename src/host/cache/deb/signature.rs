@@ -13,7 +13,7 @@ pub enum SignatureError {
     #[error("gpgv did not start: {0}")]
     Start(io::Error),
     /// A file could not be handed over.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// It is no signed text at all: an error page, say.
     #[error("it is not one clearsigned message")]

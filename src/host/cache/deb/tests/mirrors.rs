@@ -290,3 +290,18 @@ fn a_name_that_leads_nowhere_says_so() {
         "failed to resolve packages: there is no version `3` of `lib`: the archive has 1:2.0-1+deb99u1, 1:2.0-1"
     );
 }
+
+#[test]
+fn a_mirror_that_is_not_there_is_named_once() {
+    let stage = Stage::new();
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let said = stage.app(&stage.at(&url)).expect_err("nobody is there");
+    assert!(
+        said.starts_with(&format!("failed to fetch `{url}/dists/test/InRelease`: ")),
+        "{said}"
+    );
+    assert_eq!(said.matches("error sending request").count(), 1, "{said}");
+}
