@@ -8,6 +8,8 @@ pub mod download;
 pub mod error;
 /// Local builds.
 pub mod file;
+/// What services need, from the lock or from its publisher.
+pub mod obtain;
 /// Container images from a registry.
 pub mod oci;
 /// Signatures of publishers.
