@@ -1,9 +1,14 @@
 //! The command line. The doc comments here are the help text, and the help text is the manual.
 
+/// Arguments of `cache`.
+mod cache;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use cache::{CacheExport, CacheFilter, CachePrune, CacheVerb};
 
 /// Provision and manage libvirt virtual machines from Kubernetes-style YAML.
 ///
@@ -101,6 +106,9 @@ pub enum Verb {
     Resume(Resume),
     /// Undo what was interrupted.
     Rollback(Rollback),
+    /// Look after the artifacts that services are made from.
+    #[command(subcommand)]
+    Cache(CacheVerb),
     /// Show the settings, and where each comes from.
     #[command(subcommand)]
     Config(ConfigVerb),

@@ -30,7 +30,7 @@ impl Env {
     pub fn read() -> Self {
         let variables: fn(&str) -> Option<OsString> = |name| std::env::var_os(name);
         Self {
-            paths: Paths::from_env(variables),
+            paths: Paths::of_process(variables),
             etc: PathBuf::from("/etc"),
             stdin_terminal: std::io::stdin().is_terminal(),
             stdout_terminal: std::io::stdout().is_terminal(),

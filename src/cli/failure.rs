@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use trustnet_core::plan::{Refusal, RefusalKind};
 use trustnet_host::apply::ApplyError;
+use trustnet_host::cache::download::DownloadError;
+use trustnet_host::cache::error::CacheError;
 use trustnet_host::error::{HostError, chain};
 
 /// How the program ends; documented in `--help`.
@@ -100,6 +102,33 @@ fn exit_of(error: &HostError) -> Exit {
         HostError::Storage { .. } => Exit::Storage,
         HostError::File { .. } | HostError::Secret { .. } | HostError::Key { .. } => Exit::Usage,
         HostError::Journal { .. } => Exit::Interrupted,
+    }
+}
+
+impl From<CacheError> for Failure {
+    fn from(error: CacheError) -> Self {
+        let exit = match &error {
+            CacheError::Host(error) => exit_of(error),
+            CacheError::Download(DownloadError::Stopped { .. }) | CacheError::Stopped => {
+                Exit::Interrupted
+            }
+            CacheError::Download(_)
+            | CacheError::Oci(_)
+            | CacheError::Content { .. }
+            | CacheError::Damaged { .. }
+            | CacheError::Missing(_)
+            | CacheError::Unverifiable { .. }
+            | CacheError::Checksums { .. }
+            | CacheError::Signature { .. }
+            | CacheError::Import(_)
+            | CacheError::Export(_)
+            | CacheError::Version { .. } => Exit::Storage,
+        };
+        let failure = Self::of(exit, &error);
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

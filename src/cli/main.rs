@@ -102,6 +102,7 @@ impl Program {
             Verb::Wait(args) => verbs::wait::run(self, &args),
             Verb::Resume(args) => verbs::resume::resume(self, &args),
             Verb::Rollback(args) => verbs::resume::rollback(self, &args),
+            Verb::Cache(verb) => verbs::cache::run(self, &verb),
             Verb::Config(args::ConfigVerb::Show) => verbs::config::show(self),
             Verb::Schema => verbs::reference::schema(self),
             Verb::Explain(args) => verbs::reference::explain(self, &args.path),

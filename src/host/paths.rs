@@ -20,6 +20,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// What can be made again: `~/.cache/trustnet-vm`.
     pub cache: PathBuf,
+    /// Artifacts for guests: below `cache`, or for root `/var/cache/trustnet-vm/artifacts`.
+    pub artifacts: PathBuf,
     /// What is gone after a log-out: `$XDG_RUNTIME_DIR/trustnet-vm`, else below `state`.
     pub runtime: PathBuf,
 }
@@ -39,14 +41,36 @@ impl Paths {
                 .join("trustnet-vm")
         };
         let state = base("XDG_STATE_HOME", ".local/state");
+        let cache = base("XDG_CACHE_HOME", ".cache");
         Some(Self {
             config: base("XDG_CONFIG_HOME", ".config"),
             data: base("XDG_DATA_HOME", ".local/share"),
-            cache: base("XDG_CACHE_HOME", ".cache"),
+            artifacts: cache.join("artifacts"),
+            cache,
             runtime: absolute("XDG_RUNTIME_DIR")
                 .map_or_else(|| state.join("run"), |dir| dir.join("trustnet-vm")),
             state,
         })
+    }
+}
+
+/// Where root's artifacts are, for all guests of the machine.
+const OF_THE_MACHINE: &str = "/var/cache/trustnet-vm/artifacts";
+
+impl Paths {
+    /// The same for the user that this process runs as: root's artifacts are the machine's, unless
+    /// XDG_CACHE_HOME says otherwise.
+    pub fn of_process(var: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
+        Self::of_user(var, rustix::process::geteuid().is_root())
+    }
+
+    fn of_user(var: impl Fn(&str) -> Option<OsString>, root: bool) -> Option<Self> {
+        let mut paths = Self::from_env(&var)?;
+        let said = var("XDG_CACHE_HOME").is_some_and(|path| Path::new(&path).is_absolute());
+        if root && !said {
+            paths.artifacts = PathBuf::from(OF_THE_MACHINE);
+        }
+        Some(paths)
     }
 }
 
@@ -95,7 +119,35 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    use super::write_private;
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    use super::{Paths, write_private};
+
+    #[test]
+    fn artifacts_are_in_the_users_cache_and_those_of_root_are_the_machines() {
+        let artifacts = |cache: Option<&'static str>, root| {
+            let var = move |name: &str| match name {
+                "HOME" => Some(OsString::from("/home/ada")),
+                "XDG_CACHE_HOME" => cache.map(OsString::from),
+                _ => None,
+            };
+            Paths::of_user(var, root).expect("a home").artifacts
+        };
+        for (cache, root, path) in [
+            (None, false, "/home/ada/.cache/trustnet-vm/artifacts"),
+            (Some("/fast"), false, "/fast/trustnet-vm/artifacts"),
+            (Some("/fast"), true, "/fast/trustnet-vm/artifacts"),
+            (
+                Some("not/absolute"),
+                true,
+                "/var/cache/trustnet-vm/artifacts",
+            ),
+            (None, true, "/var/cache/trustnet-vm/artifacts"),
+        ] {
+            assert_eq!(artifacts(cache, root), Path::new(path));
+        }
+    }
 
     #[test]
     fn a_private_file_is_private_and_leaves_what_a_link_points_at_alone() {

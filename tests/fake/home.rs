@@ -123,6 +123,7 @@ impl Home {
         }
         command
             .env("HOME", self.folder.path())
+            .env("XDG_CACHE_HOME", self.path(".cache"))
             .env("XDG_RUNTIME_DIR", self.path("run"))
             .env(
                 "TRUSTNET_VM_CONNECT",

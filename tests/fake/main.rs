@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
+mod cache;
 mod crash;
 mod distrust;
 mod exit_codes;

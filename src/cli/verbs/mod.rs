@@ -1,5 +1,6 @@
 //! The verbs: each reads top to bottom what it does.
 
+pub mod cache;
 pub mod config;
 pub mod console;
 pub mod create;

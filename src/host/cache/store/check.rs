@@ -84,7 +84,8 @@ impl Store {
         Ok(report)
     }
 
-    /// Removes what is not to be kept, and what was never whole; or only tells what that is.
+    /// Removes what is not to be kept, what was never whole, and what promises something that is not there; or only
+    /// tells what that is.
     ///
     /// # Errors
     /// Something cannot be removed.
@@ -102,8 +103,9 @@ impl Store {
             }
         };
         // Entries first: one without a blob would promise what is not there.
-        for entry in self.entries()? {
-            if !keep.contains(&entry.sha256) {
+        let (entries, strange) = self.index()?;
+        for entry in entries {
+            if !keep.contains(&entry.sha256) || !self.have(&entry.sha256) {
                 remove(&self.entry_path(&entry.artifact))?;
                 pruned.entries.push(entry);
             }
@@ -114,7 +116,8 @@ impl Store {
                 pruned.blobs.push((digest, size));
             }
         }
-        for (path, _lock) in self.leftovers()? {
+        let strange = strange.into_iter().map(|path| (path, None));
+        for (path, _lock) in self.leftovers()?.into_iter().chain(strange) {
             let size = size_of(&path);
             remove(&path)?;
             pruned.leftovers.push((path, size));

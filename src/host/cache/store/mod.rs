@@ -59,6 +59,12 @@ impl Store {
         })
     }
 
+    /// Its folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Whether a blob is there. Whether it is still what it was, only [`Store::verify_one`] says.
     #[must_use]
     pub fn have(&self, digest: &Digest) -> bool {

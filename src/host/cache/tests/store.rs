@@ -128,6 +128,20 @@ fn a_check_of_all_tells_what_is_damaged_missing_or_named_by_nothing() {
     let report = store.verify(&mut |_| {}).expect("a report");
     assert_eq!((report.good, report.bytes), (2, 10));
     assert_eq!(report.damaged, [damaged]);
+    let named = store
+        .blobs()
+        .expect("blobs")
+        .into_iter()
+        .map(|(digest, _)| digest);
+    let pruned = store.prune(&named.collect(), false).expect("it is pruned");
+    assert_eq!(
+        (
+            pruned.entries.len(),
+            pruned.blobs.len(),
+            pruned.leftovers.len()
+        ),
+        (2, 0, 3)
+    );
     assert_eq!(report.orphans, [orphan]);
     assert_eq!(report.missing.len(), 1);
     assert_eq!(report.missing[0].sha256, missing);

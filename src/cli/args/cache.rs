@@ -1,0 +1,79 @@
+//! Arguments of `cache`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What to do with the cache.
+#[derive(Debug, Subcommand)]
+pub enum CacheVerb {
+    /// List the artifacts in the cache.
+    #[command(visible_alias = "ls")]
+    List(CacheFilter),
+    /// Show where the cache is, and how much is in it.
+    Info,
+    /// Hash everything in the cache again; what has changed is moved aside.
+    Verify,
+    /// Remove what is not needed any more: files that were never whole, are damaged, or belong to no artifact.
+    Prune(CachePrune),
+    /// Write artifacts into one file, to carry them to a machine without a network.
+    Export(CacheExport),
+    /// Take the artifacts of a file that `export` has written.
+    Import(CacheImport),
+    /// Tell which artifacts have a digest, where they come from, and how they were verified.
+    Why(CacheWhy),
+}
+
+/// Which artifacts.
+#[derive(Debug, Clone, Args)]
+pub struct CacheFilter {
+    /// Only those of these services.
+    #[arg(long, value_name = "NAME")]
+    pub service: Vec<String>,
+    /// Only those for this architecture: amd64 or arm64.
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Option<String>,
+}
+
+/// Arguments of `cache prune`.
+#[derive(Debug, Args)]
+pub struct CachePrune {
+    /// Keep what this lock file names, and nothing else; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub keep: Vec<PathBuf>,
+    /// Keep nothing.
+    #[arg(long, conflicts_with = "keep")]
+    pub all: bool,
+    /// Only tell what would be removed.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `cache export`.
+#[derive(Debug, Args)]
+pub struct CacheExport {
+    /// The file to write, or `-` for standard output.
+    #[arg(value_name = "FILE")]
+    pub to: PathBuf,
+    /// Which artifacts; all, if nothing is said.
+    #[command(flatten)]
+    pub filter: CacheFilter,
+    /// Only those that this lock file names; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub lock: Vec<PathBuf>,
+}
+
+/// Arguments of `cache import`.
+#[derive(Debug, Args)]
+pub struct CacheImport {
+    /// The file to read, or `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub from: PathBuf,
+}
+
+/// Arguments of `cache why`.
+#[derive(Debug, Args)]
+pub struct CacheWhy {
+    /// The digest, or how it begins.
+    pub digest: String,
+}
