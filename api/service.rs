@@ -317,7 +317,7 @@ pub struct DataDirectory {
     /// Owner as `user:group`; default what is there, else root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Mode as octal digits; default `0750`.
+    /// Mode as octal digits; default what is there, else `0755`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
 }

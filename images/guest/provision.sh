@@ -446,8 +446,9 @@ take_a_directory() {
 }
 
 take_a_owner() {
-    # A system disk made anew may number its users in another order.
-    [ "$(stat -c %U:%G "$1")" = "$2" ] || chown -R "$2" "$1"
+    # A system disk made anew may number its users in another order. All of it: a package may have looked
+    # after the folder itself already, and not after what a disk of an older guest holds.
+    chown -R "$2" "$1"
 }
 
 take_a_packages() {
@@ -556,8 +557,14 @@ unzip_into() {
     if command -v unzip >/dev/null; then
         unzip -q "$artifact" -d "$1" || return
     elif command -v python3 >/dev/null; then
-        python3 -m zipfile -e "$artifact" "$1" || return
-        chmod -R u+rwX,go+rX "$1"
+        # `python3 -m zipfile` would lose what is a program and what is not.
+        python3 - "$artifact" "$1" <<'EOF' || return
+import os, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as archive:
+    for entry in archive.infolist():
+        path = archive.extract(entry, sys.argv[2])
+        os.chmod(path, (entry.external_attr >> 16) & 0o755 | (0o755 if entry.is_dir() else 0o644))
+EOF
     else
         fail 'nothing here unpacks zip: neither unzip nor python3'
     fi

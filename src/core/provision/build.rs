@@ -10,7 +10,7 @@ use trustnet_api::service_ref::DependencyCondition;
 use super::unit::{UnitText, openrc, systemd};
 use super::{Action, Payload, Program, ReadyCheck, Step, Then};
 use crate::artifact::Digest;
-use crate::service::{Escape, Instance, Scope, TemplateError, mode, render, seconds};
+use crate::service::{Escape, Instance, Scope, TemplateError, is_shared, mode, render, seconds};
 
 /// What a program is built from.
 #[derive(Debug, Clone, Copy)]
@@ -249,7 +249,7 @@ impl Builder<'_> {
                 Action::Unpack {
                     artifact: *digest,
                     format: archive_format(&self.whole(source.unwrap_or_default())?)?,
-                    into: self.path(&unpack.into)?,
+                    into: self.own_folder(&unpack.into)?,
                     strip: unpack.strip.unwrap_or(0),
                     links,
                 }
@@ -463,7 +463,7 @@ impl Builder<'_> {
                 paths.push(self.path(&install.path)?);
             }
             if let Some(unpack) = &artifact.unpack {
-                paths.push(self.path(&unpack.into)?);
+                paths.push(self.own_folder(&unpack.into)?);
                 for link in unpack.links.keys() {
                     paths.push(self.path(link)?);
                 }
@@ -508,6 +508,17 @@ impl Builder<'_> {
                 "`{path}` is no absolute path without `..`"
             )))
         }
+    }
+
+    /// The path of a folder that goes whole, and so must be the artifact's own.
+    fn own_folder(&self, template: &str) -> Result<String, TemplateError> {
+        let path = self.path(template)?;
+        if is_shared(&path) {
+            return Err(TemplateError::new(format!(
+                "`{path}` is not the artifact's own: what is there would go"
+            )));
+        }
+        Ok(path)
     }
 
     fn all(&self, templates: &[String]) -> Result<Vec<String>, TemplateError> {

@@ -7,7 +7,7 @@ use trustnet_api::service::{
     SetupCommand, TcpCheck,
 };
 
-use super::{mode, parameters, seconds, wanted};
+use super::{folder, mode, parameters, seconds, wanted};
 use crate::artifact::Arch;
 use crate::path;
 use crate::problem::Problem;
@@ -175,6 +175,16 @@ impl Check {
         }
         if let Some(unpack) = &artifact.unpack {
             self.path(&format!("{path}.unpack.into"), &unpack.into);
+            if folder::is_shared(&unpack.into) {
+                self.error(
+                    format!("{path}.unpack.into"),
+                    format!(
+                        "`{}` is not the artifact's own: what is there would go",
+                        unpack.into
+                    ),
+                )
+                .hint = Some("unpack into a folder below, such as `/opt/NAME`".to_owned());
+            }
             for link in unpack.links.keys() {
                 self.path(&format!("{path}.unpack.links"), link);
             }

@@ -1,14 +1,18 @@
 //! Services: from a definition and what a VM says of it to what is to be in the guest.
 
+mod builtin;
 mod check;
 mod definition;
+mod folder;
 mod instance;
 mod order;
 mod parameters;
 mod template;
 mod wanted;
 
+pub use builtin::builtin_text;
 pub use definition::{Catalogue, Definition, Origin};
+pub(crate) use folder::is_shared;
 pub use instance::{DependencyAt, Instance, select};
 pub(crate) use parameters::is_path;
 pub use template::{At, Escape, Scope, TemplateError, render};
