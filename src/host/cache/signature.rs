@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::deb::signature::{is_one_message, judge};
 use super::error::CacheError;
 
 /// Verifies a minisign signature.
@@ -45,6 +46,9 @@ pub fn detached(
 /// # Errors
 /// It is not good, or gpgv is not there.
 pub fn clearsigned(what: &str, text: &[u8], keys: &[u8]) -> Result<Vec<u8>, CacheError> {
+    if !is_one_message(&String::from_utf8_lossy(text)) {
+        return Err(bad(what, "it is not one clearsigned message".to_owned()));
+    }
     let folder = folder(what)?;
     put(what, folder.path(), &[("text", text)])?;
     gpgv(what, folder.path(), keys, &["--output", "signed", "text"])?;
@@ -70,38 +74,7 @@ fn gpgv(what: &str, folder: &Path, keys: &[u8], args: &[&str]) -> Result<(), Cac
         .stdin(Stdio::null())
         .output()
         .map_err(|error| bad(what, format!("gpgv did not start: {error}")))?;
-    judge(&String::from_utf8_lossy(&output.stdout)).map_err(|why| bad(what, why))
-}
-
-/// What gpgv's status lines come to: a good signature of a key that is neither expired nor revoked, and no bad one.
-fn judge(status: &str) -> Result<(), String> {
-    let words = || {
-        status
-            .lines()
-            .filter_map(|line| line.strip_prefix("[GNUPG:] "))
-    };
-    let says = |word: &str| words().any(|line| line.split(' ').next() == Some(word));
-    for (word, why) in [
-        (
-            "BADSIG",
-            "it is bad: the text was changed after it was signed",
-        ),
-        ("EXPSIG", "it is expired"),
-        ("EXPKEYSIG", "its key is expired"),
-        ("REVKEYSIG", "its key is revoked"),
-    ] {
-        if says(word) {
-            return Err(why.to_owned());
-        }
-    }
-    if says("GOODSIG") && says("VALIDSIG") {
-        return Ok(());
-    }
-    Err(if says("NO_PUBKEY") {
-        "none of the keys made it".to_owned()
-    } else {
-        "there is none".to_owned()
-    })
+    judge(&String::from_utf8_lossy(&output.stdout)).map_err(|error| bad(what, error.to_string()))
 }
 
 /// Keys without their armour, which gpgv does not read.

@@ -59,7 +59,7 @@ pub fn verify(message: &[u8], keyring: &[u8], folder: &Path) -> Result<String, S
 }
 
 /// Nothing before, between or after what is signed: there others have been fooled.
-fn is_one_message(text: &str) -> bool {
+pub(in crate::cache) fn is_one_message(text: &str) -> bool {
     let count = |line: &str| {
         text.lines()
             .filter(|other| other.trim_end() == line)
@@ -80,7 +80,7 @@ struct Signature {
 
 /// What gpgv says comes to: one good signature of a known key, by a digest that still holds, and no bad one. Keys that
 /// are not known do not matter: archives sign with those of other releases too.
-fn judge(status: &str) -> Result<(), SignatureError> {
+pub(in crate::cache) fn judge(status: &str) -> Result<(), SignatureError> {
     let mut signatures = vec![Signature::default()];
     let mut reasons = Vec::new();
     for line in status.lines() {
@@ -109,7 +109,7 @@ fn judge(status: &str) -> Result<(), SignatureError> {
             "EXPSIG" => reasons.push(format!("that of {key} is expired")),
             "EXPKEYSIG" => reasons.push(format!("key {key} is expired")),
             "REVKEYSIG" => reasons.push(format!("key {key} is revoked")),
-            "NO_PUBKEY" => reasons.push(format!("key {key} is not one of the release's")),
+            "NO_PUBKEY" => reasons.push(format!("key {key} is not one of those that count")),
             "NODATA" => reasons.push("there is none".to_owned()),
             _ => {}
         }
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(said(&format!("{unknown}{GOOD}{unknown}")), "good");
         assert_eq!(
             said(unknown),
-            "no signature on it counts: key 78DB is not one of the release's"
+            "no signature on it counts: key 78DB is not one of those that count"
         );
     }
 

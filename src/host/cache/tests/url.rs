@@ -329,12 +329,12 @@ fn a_list_that_is_signed_by_openpgp_counts_and_by_another_or_changed_does_not() 
         (
             detached(&stranger, &list),
             list.clone(),
-            "none of the keys made it",
+            "is not one of those that count",
         ),
         (
             good.clone(),
             list_of(b"another file"),
-            "it is bad: the text was changed after it was signed",
+            "its signature is bad: it was changed after it was signed",
         ),
         (b"<html>".to_vec(), list.clone(), "there is none"),
         (Vec::new(), list.clone(), "there is none"),
