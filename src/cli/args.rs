@@ -98,6 +98,10 @@ pub enum Verb {
     Destroy(Destroy),
     /// Log in, or run a command, with the guest's host key verified.
     Ssh(Ssh),
+    /// Run a command in guests, many at once, and keep its exit code. Its input is empty.
+    Exec(Exec),
+    /// Copy files and folders into a guest, or out of it.
+    Cp(Cp),
     /// Attach to the serial console; Ctrl-] leaves.
     Console(Name),
     /// Wait until VMs have come to a phase.
@@ -260,6 +264,37 @@ pub struct Ssh {
     /// A command to run instead of a shell.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// Arguments of `exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The VMs' names.
+    #[arg(value_name = "NAME", required_unless_present = "selector")]
+    pub names: Vec<String>,
+    /// The running VMs with these labels, such as role=web,tier=front.
+    #[arg(short = 'l', long, value_name = "KEY=VALUE,…")]
+    pub selector: Option<String>,
+    /// The most VMs at once.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub parallel: usize,
+    /// How long the command may take, such as 90s or 10m.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// The command and its arguments. They arrive as they are: for pipes and variables, `sh -c '…'`.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Arguments of `cp`.
+#[derive(Debug, Args)]
+pub struct Cp {
+    /// What to copy, then where to: NAME:PATH in a guest, PATH here. Modes are kept.
+    #[arg(value_name = "PATH", num_args = 2.., required = true)]
+    pub paths: Vec<String>,
+    /// Copy folders with all that is in them.
+    #[arg(short, long)]
+    pub recursive: bool,
 }
 
 /// Arguments of `wait`.

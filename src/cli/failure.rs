@@ -10,27 +10,47 @@ use trustnet_host::cache::error::CacheError;
 use trustnet_host::error::{HostError, chain};
 
 /// How the program ends; documented in `--help`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
-    Done = 0,
+    Done,
     /// Flags or configuration.
-    Usage = 1,
+    Usage,
     /// The spec is invalid.
-    Spec = 2,
+    Spec,
     /// libvirt cannot be reached.
-    Connect = 3,
+    Connect,
     /// A VM operation failed.
-    Vm = 4,
+    Vm,
     /// A storage operation failed.
-    Storage = 5,
+    Storage,
     /// The guest is not ready.
-    NotReady = 6,
+    NotReady,
     /// A difference was found.
-    Difference = 8,
+    Difference,
     /// Interrupted; the journal holds the rest.
-    Interrupted = 9,
+    Interrupted,
+    /// As a command in a guest ended.
+    Guest(u8),
+}
+
+impl Exit {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Usage => 1,
+            Self::Spec => 2,
+            Self::Connect => 3,
+            Self::Vm => 4,
+            Self::Storage => 5,
+            Self::NotReady => 6,
+            Self::Difference => 8,
+            Self::Interrupted => 9,
+            Self::Guest(code) => code,
+        }
+    }
 }
 
 /// Why the program cannot go on.

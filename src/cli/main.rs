@@ -3,6 +3,7 @@
 mod args;
 mod env;
 mod failure;
+mod guest;
 mod host;
 mod make;
 mod outcome;
@@ -31,9 +32,9 @@ fn main() -> ExitCode {
             // Help and version come this way too, and are no errors. Nobody reads: nobody to tell.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() {
-                Exit::Usage as u8
+                Exit::Usage.code()
             } else {
-                Exit::Done as u8
+                Exit::Done.code()
             });
         }
     };
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(failure) => {
             Ui::new(args::Color::Auto, cli.global.quiet, 0, &env).fail(&failure);
-            return ExitCode::from(failure.exit as u8);
+            return ExitCode::from(failure.exit.code());
         }
     };
     let ui = Ui::new(
@@ -62,10 +63,10 @@ fn main() -> ExitCode {
         .run(cli.verb)
         .and_then(|exit| program.ui.written().map(|()| exit));
     match ended {
-        Ok(exit) => ExitCode::from(exit as u8),
+        Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
             program.ui.fail(&failure);
-            ExitCode::from(failure.exit as u8)
+            ExitCode::from(failure.exit.code())
         }
     }
 }
@@ -98,6 +99,8 @@ impl Program {
             Verb::Restart(args) => verbs::power::restart(self, &args),
             Verb::Destroy(args) => verbs::destroy::run(self, &args),
             Verb::Ssh(args) => verbs::ssh::run(self, &args),
+            Verb::Exec(args) => verbs::exec::run(self, &args),
+            Verb::Cp(args) => verbs::cp::run(self, &args),
             Verb::Console(args) => verbs::console::run(self, &args.name),
             Verb::Wait(args) => verbs::wait::run(self, &args),
             Verb::Resume(args) => verbs::resume::resume(self, &args),

@@ -34,7 +34,7 @@ pub fn entry(name: &str, result: Result<&str, &Failure>) -> Value {
         Err(failure) => json!({
             "name": name,
             "result": "failed",
-            "exitCode": failure.exit as u8,
+            "exitCode": failure.exit.code(),
             "error": failure.message,
             "hint": failure.hint,
         }),

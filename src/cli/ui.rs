@@ -9,6 +9,8 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use trustnet_core::readiness::clean;
+use trustnet_host::shell::Stream;
 
 use crate::args::Color;
 use crate::env::Env;
@@ -18,6 +20,8 @@ use crate::failure::{Exit, Failure};
 pub struct Ui {
     color_out: bool,
     color_err: bool,
+    /// Whether standard output and standard error are terminals.
+    terminals: [bool; 2],
     quiet: bool,
     verbose: u8,
     live: Option<MultiProgress>,
@@ -33,6 +37,45 @@ pub struct Progress<'a> {
     name: String,
     begun: Instant,
     bar: Option<ProgressBar>,
+}
+
+/// What a guest's command says on a stream. A terminal gets it line by line, with nothing in it that a
+/// terminal obeys; so does who reads several guests, with their names before each line. Else it goes through
+/// as it is.
+pub struct Speech<'a> {
+    ui: &'a Ui,
+    stream: Stream,
+    prefix: String,
+    whole: bool,
+    line: Vec<u8>,
+}
+
+/// No line is longer: what is, is cut in two.
+const LINE: usize = 64 * 1024;
+
+impl Speech<'_> {
+    /// Takes a piece.
+    pub fn take(&mut self, bytes: &[u8]) {
+        if !self.whole {
+            return self.ui.pass(self.stream, bytes);
+        }
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.line.extend(piece);
+            if self.line.ends_with(b"\n") || self.line.len() > LINE {
+                self.end();
+            }
+        }
+    }
+
+    /// Shows what is left.
+    pub fn end(&mut self) {
+        if !self.line.is_empty() {
+            let line = clean(&String::from_utf8_lossy(&self.line));
+            self.ui
+                .pass(self.stream, format!("{}{line}\n", self.prefix).as_bytes());
+            self.line.clear();
+        }
+    }
 }
 
 impl Ui {
@@ -52,6 +95,7 @@ impl Ui {
         Self {
             color_out: wanted(env.stdout_terminal),
             color_err: wanted(env.stderr_terminal),
+            terminals: [env.stdout_terminal, env.stderr_terminal],
             quiet,
             verbose,
             live,
@@ -79,6 +123,38 @@ impl Ui {
             }
         };
         self.around(print);
+    }
+
+    /// Prints a piece of what a guest's command says, to where it said it.
+    fn pass(&self, stream: Stream, bytes: &[u8]) {
+        self.around(|| {
+            let written = match stream {
+                Stream::Out => {
+                    let mut out = std::io::stdout().lock();
+                    out.write_all(bytes).and_then(|()| out.flush())
+                }
+                Stream::Err => std::io::stderr().lock().write_all(bytes),
+            };
+            if let Err(error) = written
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                // Only the first counts.
+                let _ = self.unwritten.set(error);
+            }
+        });
+    }
+
+    /// What a guest's command says on a stream, to be shown as it comes.
+    #[must_use]
+    pub fn guest(&self, stream: Stream, prefix: &str) -> Speech<'_> {
+        let terminal = self.terminals[usize::from(stream == Stream::Err)];
+        Speech {
+            ui: self,
+            stream,
+            prefix: prefix.to_owned(),
+            whole: terminal || !prefix.is_empty(),
+            line: Vec::new(),
+        }
     }
 
     /// Whether all of the result was written, as far as somebody reads it.

@@ -6,6 +6,7 @@ mod cache;
 mod crash;
 mod distrust;
 mod exit_codes;
+mod guests;
 mod home;
 mod input;
 mod interrupt;
@@ -16,3 +17,7 @@ mod secrets;
 mod several;
 mod steps;
 mod twice;
+
+#[path = "../support/sshd.rs"]
+#[expect(dead_code, reason = "these tests use part of it")]
+mod sshd;

@@ -145,7 +145,11 @@ fn row(domain: ListedDomain, owner: &Owner) -> Row {
     }
 }
 
-fn parse_selector(text: &str) -> Result<Vec<(String, String)>, Failure> {
+/// Reads `KEY=VALUE,…`.
+///
+/// # Errors
+/// It is something else.
+pub fn parse_selector(text: &str) -> Result<Vec<(String, String)>, Failure> {
     text.split(',')
         .map(|pair| match pair.split_once('=') {
             Some((key, value)) if !key.is_empty() => {

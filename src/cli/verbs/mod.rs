@@ -3,8 +3,10 @@
 pub mod cache;
 pub mod config;
 pub mod console;
+pub mod cp;
 pub mod create;
 pub mod destroy;
+pub mod exec;
 pub mod get;
 pub mod list;
 pub mod plan;

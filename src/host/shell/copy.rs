@@ -109,12 +109,12 @@ pub fn get(
 }
 
 /// A script as a command, whatever shell the guest's user has.
-fn script(text: &str) -> String {
+pub fn script(text: &str) -> String {
     format!("exec sh -c {}", quote(text))
 }
 
 /// No path holds a zero byte, and none is empty.
-fn named(path: &str, doing: &str) -> Result<(), ShellError> {
+pub fn named(path: &str, doing: &str) -> Result<(), ShellError> {
     if path.is_empty() || path.contains('\0') {
         return Err(ShellError::Local {
             doing: doing.to_owned(),
@@ -125,12 +125,12 @@ fn named(path: &str, doing: &str) -> Result<(), ShellError> {
 }
 
 /// Keeps what fits.
-fn keep(words: &mut Vec<u8>, bytes: &[u8]) {
+pub fn keep(words: &mut Vec<u8>, bytes: &[u8]) {
     let room = WORDS.saturating_sub(words.len());
     words.extend(&bytes[..bytes.len().min(room)]);
 }
 
-fn refused(doing: String, exit: Exit, words: &[u8]) -> ShellError {
+pub fn refused(doing: String, exit: Exit, words: &[u8]) -> ShellError {
     let said = String::from_utf8_lossy(words);
     let said: Vec<String> = said
         .lines()

@@ -5,6 +5,7 @@
 //! - `link`: the connection below: waiting with a limit, and knowing that it is gone
 //! - `stream`: what runs both ways while a command runs
 //! - `copy`: files, by two scripts that any POSIX guest can run
+//! - `folder`: folders, as an archive
 //! - `dial`: ports inside the guest
 //! - `words`: values on their way through a shell
 
@@ -12,6 +13,7 @@ mod connect;
 mod copy;
 mod dial;
 mod error;
+mod folder;
 mod link;
 mod stream;
 mod words;
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 pub use connect::connect;
 pub use error::ShellError;
+pub use folder::{get_folder, is_folder, put_folder};
 pub use words::quote;
 
 use link::Link;
