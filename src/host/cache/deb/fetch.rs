@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
@@ -10,6 +9,9 @@ use reqwest::header::{
     ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::cache::download::Limits;
+use crate::cache::download::http::client;
 
 /// Where files come from. A file is given as it comes: who asks verifies it.
 pub trait Fetch {
@@ -71,23 +73,13 @@ pub struct Mirror {
     client: Client,
 }
 
-const CONNECT: Duration = Duration::from_secs(30);
-/// For one file, the largest of which have some hundred megabytes.
-const WHOLE: Duration = Duration::from_secs(30 * 60);
-
 impl Mirror {
     /// A client with the proxy of the environment.
     ///
     /// # Errors
     /// TLS cannot be set up.
     pub fn new() -> Result<Self, FetchError> {
-        // Whoever comes first installs it: there is one for the process.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .user_agent(concat!("trustnet-vm/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
-            .build()?;
+        let client = client(&Limits::default(), None, false)?;
         Ok(Self { client })
     }
 }

@@ -81,26 +81,10 @@ impl Http {
         authority: Option<&[u8]>,
         direct: bool,
     ) -> Result<Self, DownloadError> {
-        // It is there already, if somebody else has put it there; then it does as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!("trustnet-vm/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(limits.connect)
-            .timeout(limits.idle)
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .redirect(policy(limits.redirects));
-        if direct {
-            builder = builder.no_proxy();
-        }
-        if let Some(pem) = authority {
-            let certificate = Certificate::from_pem(pem).map_err(DownloadError::Client)?;
-            builder = builder.tls_certs_merge([certificate]);
-        }
+        let authority = authority.map(Certificate::from_pem).transpose();
+        let client = authority.and_then(|authority| client(&limits, authority, direct));
         Ok(Self {
-            client: builder.build().map_err(DownloadError::Client)?,
+            client: client.map_err(DownloadError::Client)?,
             limits,
         })
     }
@@ -286,6 +270,27 @@ impl Fetch for Http {
         partial.finish()?;
         Ok(Received { digest, size })
     }
+}
+
+/// The client behind all downloads: each of its reads ends within the idle time, nothing is decompressed on the way.
+pub(in crate::cache) fn client(
+    limits: &Limits,
+    authority: Option<Certificate>,
+    direct: bool,
+) -> Result<Client, reqwest::Error> {
+    // It is there already, if somebody else has put it there; then it does as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(concat!("trustnet-vm/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(limits.connect)
+        .timeout(limits.idle)
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .redirect(policy(limits.redirects));
+    let builder = if direct { builder.no_proxy() } else { builder };
+    builder.tls_certs_merge(authority).build()
 }
 
 /// Sends us on a bounded number of times, and never from https to http.

@@ -111,7 +111,9 @@ impl Store {
             }
         }
         for (digest, size) in self.blobs()? {
-            if !keep.contains(&digest) {
+            // Whoever has just put it there is about to say what it is for.
+            let lock = self.root.join("locks").join(digest.to_string());
+            if let (false, Some(_lock)) = (keep.contains(&digest), Lock::try_take(&lock)?) {
                 remove(&self.path(&digest))?;
                 pruned.blobs.push((digest, size));
             }
