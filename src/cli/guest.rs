@@ -116,7 +116,7 @@ pub fn chosen(
         let wanted = parse_selector(selector)?;
         let domains = host.hypervisor.domains().list()?;
         let uuids: Vec<String> = domains.iter().map(|domain| domain.uuid.clone()).collect();
-        let records = host.hypervisor.survey().records(&uuids)?;
+        let records = host.hypervisor.records().read(&uuids)?;
         for (domain, metadata) in domains.into_iter().zip(&records) {
             let Owner::Ours(record) = Owner::of(metadata) else {
                 continue;
