@@ -59,16 +59,17 @@ fn the_committed_manual_is_what_the_program_prints() {
 }
 
 #[test]
-fn the_committed_schema_is_what_the_program_prints() {
-    let printed = program()
-        .arg("schema")
-        .output()
-        .expect("the program starts");
-    let committed = fs::read_to_string(repository(
-        "api/schema/trustnet.io_v1alpha1_virtualmachine.json",
-    ));
-    assert_eq!(
-        String::from_utf8_lossy(&printed.stdout),
-        committed.expect("the schema")
-    );
+fn the_committed_schemas_are_what_the_program_prints() {
+    let kinds: [(&[&str], &str); 3] = [
+        (&[], "virtualmachine"),
+        (&["vm"], "virtualmachine"),
+        (&["service"], "service"),
+    ];
+    for (args, kind) in kinds {
+        let printed = program().arg("schema").args(args).output();
+        let printed = printed.expect("the program starts").stdout;
+        let name = format!("api/schema/trustnet.io_v1alpha1_{kind}.json");
+        let committed = fs::read_to_string(repository(&name)).expect("the schema");
+        assert_eq!(String::from_utf8_lossy(&printed), committed);
+    }
 }

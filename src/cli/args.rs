@@ -2,6 +2,8 @@
 
 /// Arguments of `cache`.
 mod cache;
+/// Arguments of `service` and `schema`.
+mod service;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cache::{CacheExport, CacheFilter, CachePrune, CacheVerb};
+pub use service::{Kind, Schema, ServiceAdd, ServiceVerb};
 
 /// Provision and manage libvirt virtual machines from Kubernetes-style YAML.
 ///
@@ -116,9 +119,12 @@ pub enum Verb {
     /// Show the settings, and where each comes from.
     #[command(subcommand)]
     Config(ConfigVerb),
-    /// Print the JSON Schema of spec files.
-    Schema,
-    /// Explain a field of spec files, such as spec.bootDisk.image.
+    /// Look at the services that VMs can ask for, and add some.
+    #[command(subcommand)]
+    Service(ServiceVerb),
+    /// Print the JSON Schema of spec files, or of services' definitions.
+    Schema(Schema),
+    /// Explain a field of spec files, such as spec.bootDisk.image or service.spec.artifacts.
     Explain(Explain),
     /// Print a completion script for a shell.
     Completions(Completions),
@@ -340,7 +346,7 @@ pub enum ConfigVerb {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The field's path, such as spec.bootDisk.image.
+    /// The field's path, such as spec.bootDisk.image; those of a service's definition begin with `service.`.
     #[arg(default_value = "")]
     pub path: String,
 }

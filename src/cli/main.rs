@@ -1,12 +1,14 @@
 //! `trustnet-vm`: a table of contents. Every verb is a file in `verbs/`.
 
 mod args;
+mod catalogue;
 mod env;
 mod failure;
 mod guest;
 mod host;
 mod make;
 mod outcome;
+mod problems;
 mod settings;
 mod specs;
 mod status;
@@ -107,7 +109,8 @@ impl Program {
             Verb::Rollback(args) => verbs::resume::rollback(self, &args),
             Verb::Cache(verb) => verbs::cache::run(self, &verb),
             Verb::Config(args::ConfigVerb::Show) => verbs::config::show(self),
-            Verb::Schema => verbs::reference::schema(self),
+            Verb::Service(verb) => verbs::service::run(self, &verb),
+            Verb::Schema(args) => verbs::reference::schema(self, args.kind),
             Verb::Explain(args) => verbs::reference::explain(self, &args.path),
             Verb::Completions(args) => verbs::reference::completions(self, args.shell),
             Verb::Man(args) => verbs::reference::man(self, args.out.as_deref()),

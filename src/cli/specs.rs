@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use trustnet_core::load;
-use trustnet_core::problem::{Problem, Severity};
+use trustnet_core::load::{self, Document};
+use trustnet_core::problem::Problem;
+use trustnet_core::service::{self, Catalogue, Instance};
 use trustnet_core::vm::Vm;
 
 use crate::Program;
 use crate::failure::{Exit, Failure};
+use crate::problems;
 
 /// A VM of a file.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Spec {
     pub source: String,
     /// The folder that relative paths start from.
     pub folder: PathBuf,
+    /// Its services, each after those that it depends on.
+    pub services: Vec<Instance>,
 }
 
 /// Loads all VMs of all files.
@@ -30,22 +34,27 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
     let mut specs = Vec::new();
     let mut errors = 0;
     let mut empty = Vec::new();
+    let mut catalogue = None;
     for path in expand(paths)? {
         let (source, bytes, folder) = read(&path)?;
         let (documents, problems) = load::load(&bytes);
-        let text = String::from_utf8_lossy(&bytes);
         let mut all = problems;
         if documents.is_empty() && all.is_empty() {
             empty.push(source.clone());
         }
         for document in documents {
-            match Vm::resolve(&document.object) {
-                Ok((vm, warnings)) => {
+            // Most VMs have no services, and need nobody's definitions.
+            if !document.object.spec.services.is_empty() && catalogue.is_none() {
+                catalogue = Some(program.catalogue()?);
+            }
+            match resolve(&document, catalogue.as_ref()) {
+                Ok((vm, services, warnings)) => {
                     all.extend(warnings.into_iter().map(|problem| document.place(problem)));
                     specs.push(Spec {
                         vm,
                         source: source.clone(),
                         folder: folder.clone(),
+                        services,
                     });
                 }
                 Err(problems) => {
@@ -53,13 +62,7 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
                 }
             }
         }
-        all.sort_by_key(|problem| problem.place.map_or(0, |place| place.offset));
-        errors += all
-            .iter()
-            .filter(|problem| problem.severity == Severity::Error)
-            .count();
-        all.iter()
-            .for_each(|problem| show(program, &source, &text, problem));
+        errors += problems::show_all(program, &source, &bytes, all);
     }
     match errors {
         0 if specs.is_empty() => Err(Failure::new(Exit::Spec, "there is no VM in what was given")),
@@ -78,6 +81,24 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
             Exit::Spec,
             format!("{count} problems in the spec; nothing was done"),
         )),
+    }
+}
+
+/// What is meant by a document; what is wrong with the VM and with its services is told together.
+fn resolve(
+    document: &Document,
+    catalogue: Option<&Catalogue>,
+) -> Result<(Vm, Vec<Instance>, Vec<Problem>), Vec<Problem>> {
+    let vm = Vm::resolve(&document.object);
+    let services = match catalogue {
+        Some(catalogue) => service::select(&document.object.spec.services, catalogue),
+        None => Ok(Vec::new()),
+    };
+    match (vm, services) {
+        (Ok((vm, warnings)), Ok(services)) => Ok((vm, services, warnings)),
+        (Ok((_, warnings)), Err(problems)) => Err(warnings.into_iter().chain(problems).collect()),
+        (Err(problems), Ok(_)) => Err(problems),
+        (Err(first), Err(then)) => Err(first.into_iter().chain(then).collect()),
     }
 }
 
@@ -133,7 +154,7 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Reads a file, or standard input, and no more of it than a spec may have.
-fn read(path: &Path) -> Result<(String, Vec<u8>, PathBuf), Failure> {
+pub fn read(path: &Path) -> Result<(String, Vec<u8>, PathBuf), Failure> {
     let limit = load::MAX_BYTES as u64 + 1;
     let mut bytes = Vec::new();
     if path == Path::new("-") {
@@ -154,88 +175,9 @@ fn read(path: &Path) -> Result<(String, Vec<u8>, PathBuf), Failure> {
     Ok((path.display().to_string(), bytes, folder))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+pub fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         Exit::Usage,
         format!("failed to read `{}`: {error}", path.display()),
     )
-}
-
-/// Shows a problem: what, where, the line with a caret, the hint.
-fn show(program: &Program, source: &str, text: &str, problem: &Problem) {
-    let (code, word) = match problem.severity {
-        Severity::Error => ("31;1", "error"),
-        Severity::Warning => ("33;1", "warning"),
-    };
-    let mut out = match problem.place {
-        Some(place) => format!("{source}:{}:{}: ", place.line, place.column),
-        None => format!("{source}: "),
-    };
-    out.push_str(&program.ui.paint_err(code, word));
-    out.push_str(&format!(
-        ": {}",
-        trustnet_core::readiness::clean(&problem.to_string())
-    ));
-    // A line that holds a secret is not repeated.
-    if let Some(place) = problem.place.filter(|_| !problem.concerns_secret())
-        && let Some(line) = text.lines().nth(place.line - 1)
-    {
-        let number = place.line.to_string();
-        // A tab was made one blank, so that the caret stands below its character.
-        let line = trustnet_core::readiness::clean(line);
-        let (line, room, width) = excerpt(&line, place.column.saturating_sub(1), place.length);
-        let room = " ".repeat(room);
-        let caret = program.ui.paint_err(code, &"^".repeat(width));
-        out.push_str(&format!(
-            "\n {number} | {line}\n {} | {room}{caret}",
-            " ".repeat(number.len())
-        ));
-    }
-    if let Some(hint) = &problem.hint {
-        out.push_str(&format!("\n  hint: {hint}"));
-    }
-    program.ui.always(out);
-}
-
-/// The most characters of a line that are shown.
-const WIDEST: usize = 160;
-
-/// What is shown of a line, and where below it the caret begins and how wide it is: all of the line, or
-/// what is around the place where it is too long for any terminal.
-fn excerpt(line: &str, start: usize, length: usize) -> (String, usize, usize) {
-    let count = line.chars().count();
-    let width = |end: usize| length.min(end.saturating_sub(start)).max(1);
-    if count <= WIDEST {
-        return (line.to_owned(), start, width(count));
-    }
-    let from = start.saturating_sub(WIDEST / 2).min(count - WIDEST);
-    let shown: String = line.chars().skip(from).take(WIDEST).collect();
-    let cut = |there: bool| if there { "…" } else { "" };
-    let end = from + WIDEST;
-    (
-        format!("{}{shown}{}", cut(from > 0), cut(end < count)),
-        start - from + usize::from(from > 0),
-        width(end),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{WIDEST, excerpt};
-
-    #[test]
-    fn of_a_long_line_the_part_around_the_place_is_shown() {
-        let all = |line: &str| (line.to_owned(), 2, 3);
-        assert_eq!(excerpt("a bcd e", 2, 3), all("a bcd e"));
-        assert_eq!(excerpt("a é", 2, 9), ("a é".to_owned(), 2, 1));
-        for start in [0, 1, 79, 80, 81, 500, 900, 999] {
-            let line: String = (0..1000)
-                .map(|at| if at == start { 'X' } else { 'é' })
-                .collect();
-            let (text, room, width) = excerpt(&line, start, 2000);
-            assert_eq!(text.chars().nth(room), Some('X'), "{start}: {text}");
-            assert!(text.chars().count() <= WIDEST + 2, "{start}: {text}");
-            assert!(room + width <= WIDEST + 1, "{start}: {room} {width}");
-        }
-    }
 }

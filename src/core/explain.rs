@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value as Json;
-use trustnet_api::{TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
+use trustnet_api::{SERVICE, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
 
 use crate::path;
 use crate::suggest;
@@ -12,15 +12,20 @@ use crate::suggest;
 const WIDTH: usize = 80;
 
 /// Explains a field by its path, such as `spec.bootDisk.image`; indices of lists may stand there or
-/// not. An empty path is the whole.
+/// not. An empty path is the whole. `service` before it means a service's definition, `vm` a VM, as does
+/// nothing.
 ///
 /// # Errors
 /// There is no such field: the message names the nearest.
 pub fn explain(path: &str) -> Result<String, String> {
-    let schema = trustnet_api::schema::virtual_machine_inline();
+    let (resource, keys) = keys(path);
+    let schema = match resource {
+        SERVICE => trustnet_api::schema::service_inline(),
+        _ => trustnet_api::schema::virtual_machine_inline(),
+    };
     let mut here = String::new();
     let mut found = &schema;
-    for key in keys(path) {
+    for key in keys {
         let inner = fields_of(found);
         match inner.iter().find(|(name, _)| *name == key) {
             Some((_, field)) => found = field,
@@ -33,26 +38,26 @@ pub fn explain(path: &str) -> Result<String, String> {
         }
         here = path::field(&here, &key);
     }
-    Ok(page(&here, found))
+    Ok(page(resource, &here, found))
 }
 
-/// `a.b[0].c` and `a.b[].c` as `a`, `b`, `c`.
-fn keys(path: &str) -> Vec<String> {
+/// `a.b[0].c` and `a.b[].c` as `a`, `b`, `c`; and the kind of file that they are of.
+fn keys(path: &str) -> (&'static str, Vec<String>) {
     let words = path.trim().trim_start_matches('.').split('.');
     let words = words.map(|word| word.split('[').next().unwrap_or_default().to_owned());
     let mut words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
-    let resource = ["vm", "virtualmachine"];
-    if words
-        .first()
-        .is_some_and(|first| resource.contains(&first.to_lowercase().as_str()))
-    {
-        words.remove(0);
-    }
-    words
+    let first = words.first().map(|first| first.to_lowercase());
+    let resource = match first.as_deref() {
+        Some("vm" | "virtualmachine") => VIRTUAL_MACHINE,
+        Some("service") => SERVICE,
+        _ => return (VIRTUAL_MACHINE, words),
+    };
+    words.remove(0);
+    (resource, words)
 }
 
-fn page(path: &str, schema: &Json) -> String {
-    let mut page = format!("KIND:       {VIRTUAL_MACHINE}\nVERSION:    {TRUSTNET_V1ALPHA1}\n");
+fn page(resource: &str, path: &str, schema: &Json) -> String {
+    let mut page = format!("KIND:       {resource}\nVERSION:    {TRUSTNET_V1ALPHA1}\n");
     if let Some((_, name)) = path
         .rsplit_once('.')
         .or(Some(("", path)).filter(|_| !path.is_empty()))
@@ -225,6 +230,7 @@ mod tests {
             "spec.bootDisk.format",
             "spec.dataDisks[0].size",
             "vm.spec.cloudInit.passwordHash",
+            "service.spec.artifacts",
         ] {
             let name = if path.is_empty() {
                 "root".to_owned()

@@ -14,6 +14,7 @@ mod pitfalls;
 mod refuses;
 mod says;
 mod secrets;
+mod services;
 mod several;
 mod steps;
 mod twice;

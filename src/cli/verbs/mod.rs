@@ -14,6 +14,8 @@ pub mod power;
 pub mod reference;
 pub mod render;
 pub mod resume;
+pub mod service;
+pub mod service_files;
 pub mod ssh;
 pub mod validate;
 pub mod wait;

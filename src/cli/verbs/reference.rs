@@ -6,17 +6,18 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::Program;
-use crate::args::Cli;
+use crate::args::{Cli, Kind};
 use crate::failure::{Exit, Failure};
 
-/// Prints the JSON Schema of spec files.
+/// Prints the JSON Schema of a kind of file.
 ///
 /// # Errors
 /// None beside a failure to print.
-pub fn schema(program: &Program) -> Result<Exit, Failure> {
-    program
-        .ui
-        .result(trustnet_api::schema::virtual_machine_text());
+pub fn schema(program: &Program, kind: Kind) -> Result<Exit, Failure> {
+    program.ui.result(match kind {
+        Kind::VirtualMachine => trustnet_api::schema::virtual_machine_text(),
+        Kind::Service => trustnet_api::schema::service_text(),
+    });
     Ok(Exit::Done)
 }
 

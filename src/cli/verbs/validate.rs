@@ -14,7 +14,12 @@ pub fn run(program: &Program, files: &Files) -> Result<Exit, Failure> {
     let specs = specs::load(program, &files.all())?;
     if program.in_words() {
         for spec in &specs {
-            let line = format!("{}: {} is valid\n", spec.source, spec.vm.name());
+            let services: Vec<&str> = spec.services.iter().map(|one| one.name()).collect();
+            let services = match services.as_slice() {
+                [] => String::new(),
+                names => format!(", with {}", names.join(", ")),
+            };
+            let line = format!("{}: {} is valid{services}\n", spec.source, spec.vm.name());
             program.ui.result(line);
         }
     }
