@@ -1,6 +1,6 @@
 //! A file of 500 MB to a sshd on loopback: our own connection beside scp(1) with its default settings, in turn.
-//! A line a measurement: who, then seconds. Arguments: how often, and the size in MB. The target is in memory:
-//! what a disk does with 500 MB would be all that one sees.
+//! A line a measurement: who, then seconds. The target is in memory: what a disk does with 500 MB would be all
+//! that one sees. Arguments: how often, the size in MB, and who, for one alone.
 
 #![expect(clippy::expect_used, reason = "a measurement ends where it expects")]
 #![expect(clippy::print_stdout, reason = "the figures are its result")]
@@ -24,6 +24,7 @@ fn main() {
             .map_or(otherwise, |text| text.parse().expect("a number"))
     };
     let (rounds, size): (u64, u64) = (number(5), number(500));
+    let only = std::env::args().nth(3);
     let guest = Sshd::start();
     let source = guest.shared("source");
     let mut file = File::create(&source).expect("a file");
@@ -33,6 +34,9 @@ fn main() {
     let seen = guest.path("/run/target");
     for _ in 0..rounds {
         for (who, copy) in [("put", put as fn(&Sshd, &Path, &Path)), ("scp", scp)] {
+            if only.as_deref().is_some_and(|only| only != who) {
+                continue;
+            }
             let since = Instant::now();
             copy(&guest, &source, target);
             let took = since.elapsed();

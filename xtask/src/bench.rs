@@ -2,11 +2,13 @@
 //!
 //! - `contest`: runs of several commands, interleaved, and their medians
 //! - `stage`: what the contests need in the lab: pools, a network, images, specs, a thousand domains
+//! - `copy`: a file into a guest, beside scp
 //! - `peers`: virt-install and kcli, and the C programs that are the floor
 //! - `rows`: each row, with what it must reach
 //! - `report`: BENCHMARKS.md
 
 mod contest;
+mod copy;
 mod peers;
 mod report;
 mod rows;
@@ -53,6 +55,12 @@ impl Bench {
         process::run(
             process::cargo()
                 .args(["build", "--release", "--package", "trustnet-vm"])
+                .current_dir(paths::repository()),
+        )?;
+        process::run(
+            process::cargo()
+                .args(["build", "--release"])
+                .args(copy::EXAMPLE)
                 .current_dir(paths::repository()),
         )?;
         let image = image::build(false)?;

@@ -183,16 +183,19 @@ impl<'a> Inward<'a> {
         Ok(())
     }
 
+    /// Sends as much as the network takes: each write takes in what has come, so nothing waits behind it.
     fn send(&mut self, link: &mut Link, channel: &mut Channel) -> Result<bool, ShellError> {
-        match channel.write(&self.buffer[self.left.clone()]) {
-            Ok(count) => {
-                self.left.start += count;
-                Ok(count > 0)
+        let before = self.left.start;
+        while !self.left.is_empty() {
+            match channel.write(&self.buffer[self.left.clone()]) {
+                Ok(0) => break,
+                Ok(count) => self.left.start += count,
+                Err(error) => match link.stream_error("send a command's input", &error) {
+                    Some(error) => return Err(error),
+                    None => break,
+                },
             }
-            Err(error) => match link.stream_error("send a command's input", &error) {
-                Some(error) => Err(error),
-                None => Ok(false),
-            },
         }
+        Ok(self.left.start > before)
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::contest::{self, Contestant, Outcome};
-use super::peers;
+use super::{copy, peers};
 use super::stage::{BIG, IMAGE, NETWORK, Stage, VM};
 use crate::{process, speak};
 
@@ -39,7 +39,17 @@ pub fn all(stage: &Stage, rounds: usize, guests: usize) -> Result<Vec<Row>> {
     rows.extend(create(stage, rounds)?);
     rows.extend(list(stage, rounds)?);
     rows.push(ready(stage, guests)?);
+    rows.push(copied(rounds));
     Ok(rows)
+}
+
+fn copied(rounds: usize) -> Row {
+    at_most(
+        "a file of 500 MB into a guest against `scp` to the same sshd",
+        copy::outcomes(rounds),
+        1.0,
+        "at most 1 ×",
+    )
 }
 
 fn help(stage: &Stage, rounds: usize) -> Vec<Row> {
