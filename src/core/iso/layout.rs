@@ -3,16 +3,23 @@
 //! Sectors: 16 the primary descriptor, 17 Joliet's, 18 the end of descriptors, 19 to 22 the path tables,
 //! then the two directories, then the files.
 
-use super::{IsoError, SECTOR, check_name};
+use super::{IsoError, Label, SECTOR, check_name};
 
 /// 2000-01-01 00:00:00 UTC as a directory record says it.
 const RECORD_TIME: [u8; 7] = [100, 1, 1, 0, 0, 0, 0];
 /// The same as a descriptor says it.
 const VOLUME_TIME: &[u8; 17] = b"2000010100000000\0";
 const FIRST_DIRECTORY: usize = 23;
+/// The most bytes that one record can speak of, in whole sectors; a larger file has several records.
+const MAX_SECTION: u64 = (u32::MAX as u64 + 1) - SECTOR as u64;
+/// The flag of a record that another one of the same file follows.
+const CONTINUED: u8 = 0x80;
 /// Files may hold secrets: nobody but root reads them where the image is mounted.
 const FILE_MODE: u32 = 0o100_400;
 const DIRECTORY_MODE: u32 = 0o040_500;
+
+/// The flag of a directory's record.
+const DIRECTORY: u8 = 2;
 
 /// Which of the two directories is meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,22 +33,22 @@ pub(super) struct Record {
     short: Vec<u8>,
     joliet: Vec<u8>,
     name: String,
-    size: usize,
+    size: u64,
 }
 
 /// The placed image.
 pub(super) struct Tree {
-    volume_id: String,
-    records: Vec<(Record, usize)>,
+    label: Label,
+    records: Vec<(Record, u64)>,
     rock_ridge: (usize, usize),
     joliet: (usize, usize),
-    sectors: usize,
+    sectors: u64,
 }
 
 impl Record {
-    pub(super) fn new(index: usize, name: &str, size: usize) -> Result<Self, IsoError> {
+    pub(super) fn new(index: usize, name: &str, size: u64) -> Result<Self, IsoError> {
         check_name(name)?;
-        if u32::try_from(size).is_err() || index > 0xff_ffff {
+        if index > 0xff_ffff {
             return Err(IsoError::TooLarge);
         }
         Ok(Self {
@@ -53,42 +60,55 @@ impl Record {
         })
     }
 
-    fn bytes(&self, names: Names, sector: usize) -> Vec<u8> {
-        match names {
-            Names::Joliet => directory_record(&self.joliet, sector, self.size, false, &[]),
+    /// The records of the file: one, or one for each section of it.
+    fn bytes(&self, names: Names, sector: u64) -> Vec<Vec<u8>> {
+        let (id, system_use) = match names {
+            Names::Joliet => (&self.joliet, Vec::new()),
             Names::RockRidge => {
                 let mut system_use = posix(FILE_MODE, 1);
                 system_use.extend([b'N', b'M', byte(5 + self.name.len()), 1, 0]);
                 system_use.extend(self.name.as_bytes());
-                directory_record(&self.short, sector, self.size, false, &system_use)
+                (&self.short, system_use)
             }
+        };
+        let mut records = Vec::with_capacity(1);
+        let (mut at, mut left) = (sector, self.size);
+        loop {
+            let section = left.min(MAX_SECTION);
+            left -= section;
+            let flags = if left > 0 { CONTINUED } else { 0 };
+            records.push(directory_record(id, at, section, flags, &system_use));
+            if left == 0 {
+                return records;
+            }
+            at += section / SECTOR as u64;
         }
     }
 }
 
 impl Tree {
-    pub(super) fn place(volume_id: &str, mut records: Vec<Record>) -> Result<Self, IsoError> {
+    pub(super) fn place(label: Label, mut records: Vec<Record>) -> Result<Self, IsoError> {
         let lengths = [Names::RockRidge, Names::Joliet].map(|names| {
             sort(&mut records, names);
-            let all: Vec<_> = records.iter().map(|r| r.bytes(names, 0)).collect();
+            let all: Vec<_> = records.iter().flat_map(|r| r.bytes(names, 0)).collect();
             pack(&[dots(names, 0, 0), all].concat()).len()
         });
         // The files stand in the order of their names.
         records.sort_by(|a, b| a.name.cmp(&b.name));
         let rock_ridge = (FIRST_DIRECTORY, lengths[0]);
         let joliet = (FIRST_DIRECTORY + lengths[0] / SECTOR, lengths[1]);
-        let mut next = joliet.0 + lengths[1] / SECTOR;
+        let mut next = (joliet.0 + lengths[1] / SECTOR) as u64;
         let mut placed = Vec::with_capacity(records.len());
         for record in records {
-            let sectors = record.size.div_ceil(SECTOR);
+            let sectors = record.size.div_ceil(SECTOR as u64);
             placed.push((record, next));
-            next += sectors;
+            next = next.saturating_add(sectors);
         }
         if u32::try_from(next).is_err() {
             return Err(IsoError::TooLarge);
         }
         Ok(Self {
-            volume_id: volume_id.to_owned(),
+            label,
             records: placed,
             rock_ridge,
             joliet,
@@ -96,14 +116,25 @@ impl Tree {
         })
     }
 
+    /// Where each file begins, in bytes, in the order of their names.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = u64> {
+        self.records.iter().map(|(_, at)| at * SECTOR as u64)
+    }
+
+    /// The whole image's size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.sectors * SECTOR as u64
+    }
+
     /// Everything before the files.
     pub(super) fn headers(&self) -> Vec<u8> {
-        let mut image = vec![0; 16 * SECTOR];
+        let mut image = self.label.system_area.as_bytes().to_vec();
+        image.resize(16 * SECTOR, 0);
         image.extend(self.descriptor(Names::RockRidge));
         image.extend(self.descriptor(Names::Joliet));
         image.extend(sector(b"\xffCD001\x01"));
         for (root, _) in [self.rock_ridge, self.joliet] {
-            let root = word(root);
+            let root = word(root as u64);
             image.extend(sector(
                 &[&[1, 0][..], &root.to_le_bytes(), &[1, 0, 0, 0]].concat(),
             ));
@@ -113,10 +144,11 @@ impl Tree {
         }
         for names in [Names::RockRidge, Names::Joliet] {
             let (start, length) = self.extent(names);
-            let mut all = dots(names, start, length);
+            let mut all = dots(names, start as u64, length as u64);
             let mut records: Vec<_> = self.records.iter().collect();
             records.sort_by(|a, b| key(&a.0, names).cmp(key(&b.0, names)));
-            all.extend(records.iter().map(|(record, at)| record.bytes(names, *at)));
+            let files = records.iter();
+            all.extend(files.flat_map(|(record, at)| record.bytes(names, *at)));
             image.extend(pack(&all));
         }
         image
@@ -150,14 +182,14 @@ impl Tree {
             bytes
         };
         let (root, length) = self.extent(names);
-        let tables = if wide { 21 } else { 19 };
+        let tables: u32 = if wide { 21 } else { 19 };
         let mut d = if wide {
             b"\x02CD001\x01\0".to_vec()
         } else {
             b"\x01CD001\x01\0".to_vec()
         };
         d.extend(text("LINUX", 32));
-        d.extend(text(&self.volume_id, 32));
+        d.extend(text(&self.label.volume_id, 32));
         d.extend([0; 8]);
         d.extend(both32(self.sectors));
         let mut escape = [0; 32];
@@ -167,13 +199,19 @@ impl Tree {
         d.extend(escape);
         d.extend([both16(1), both16(1), both16(2048)].concat());
         d.extend(both32(10));
-        d.extend(word(tables).to_le_bytes());
+        d.extend(tables.to_le_bytes());
         d.extend([0; 4]);
-        d.extend(word(tables + 1).to_be_bytes());
+        d.extend((tables + 1).to_be_bytes());
         d.extend([0; 4]);
-        d.extend(directory_record(&[0], root, length, true, &[]));
+        d.extend(directory_record(
+            &[0],
+            root as u64,
+            length as u64,
+            DIRECTORY,
+            &[],
+        ));
         for (value, length) in [
-            ("", 128),
+            (self.label.volume_set.as_str(), 128),
             ("", 128),
             ("", 128),
             ("TRUSTNET-VM", 128),
@@ -207,7 +245,7 @@ fn sort(records: &mut [Record], names: Names) {
 }
 
 /// The records of the directory itself and of its parent, which is itself too.
-fn dots(names: Names, start: usize, length: usize) -> Vec<Vec<u8>> {
+fn dots(names: Names, start: u64, length: u64) -> Vec<Vec<u8>> {
     let system_use = |first: bool| -> Vec<u8> {
         let mut entries = Vec::new();
         if names == Names::RockRidge {
@@ -222,16 +260,16 @@ fn dots(names: Names, start: usize, length: usize) -> Vec<Vec<u8>> {
         entries
     };
     vec![
-        directory_record(&[0], start, length, true, &system_use(true)),
-        directory_record(&[1], start, length, true, &system_use(false)),
+        directory_record(&[0], start, length, DIRECTORY, &system_use(true)),
+        directory_record(&[1], start, length, DIRECTORY, &system_use(false)),
     ]
 }
 
 /// Rock Ridge's file attributes; owner and group are root.
-fn posix(mode: u32, links: usize) -> Vec<u8> {
+fn posix(mode: u32, links: u64) -> Vec<u8> {
     [
         b"PX\x24\x01".to_vec(),
-        both32(mode as usize),
+        both32(mode.into()),
         both32(links),
         both32(0),
         both32(0),
@@ -239,18 +277,12 @@ fn posix(mode: u32, links: usize) -> Vec<u8> {
     .concat()
 }
 
-fn directory_record(
-    id: &[u8],
-    start: usize,
-    size: usize,
-    directory: bool,
-    system_use: &[u8],
-) -> Vec<u8> {
+fn directory_record(id: &[u8], start: u64, size: u64, flags: u8, system_use: &[u8]) -> Vec<u8> {
     let mut record = vec![0, 0];
     record.extend(both32(start));
     record.extend(both32(size));
     record.extend(RECORD_TIME);
-    record.extend([if directory { 2 } else { 0 }, 0, 0]);
+    record.extend([flags, 0, 0]);
     record.extend(both16(1));
     record.push(byte(id.len()));
     record.extend(id);
@@ -284,7 +316,7 @@ fn sector(bytes: &[u8]) -> Vec<u8> {
     sector
 }
 
-fn both32(value: usize) -> Vec<u8> {
+fn both32(value: u64) -> Vec<u8> {
     [word(value).to_le_bytes(), word(value).to_be_bytes()].concat()
 }
 
@@ -292,7 +324,7 @@ fn both16(value: u16) -> Vec<u8> {
     [value.to_le_bytes(), value.to_be_bytes()].concat()
 }
 
-fn word(value: usize) -> u32 {
+fn word(value: u64) -> u32 {
     u32::try_from(value).expect("`Tree::place` has checked every size")
 }
 
