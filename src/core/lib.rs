@@ -4,6 +4,8 @@
 
 /// Files that services need: their names, digests and sources.
 pub mod artifact;
+/// The disk that brings artifacts into guests.
+pub mod cache_disk;
 /// Debian's package archives: indexes, versions, and everything that a package needs.
 pub mod deb;
 /// Where two specs differ.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use trustnet_api::vm::VirtualMachine;
 
+use crate::cache_disk::Standing;
 use crate::image::ImageContent;
 use crate::load;
 use crate::record::Record;
@@ -25,6 +26,8 @@ pub struct Observed {
     pub networks: BTreeMap<String, bool>,
     /// The image's volume, where the boot disk has one: looked up by pool and name, or by path.
     pub image: Option<ImageFacts>,
+    /// The volume of the artifacts that the VM's services need, where there is one.
+    pub cache_volume: Option<Standing>,
     /// The port of 127.0.0.1 for each user-mode interface, by the interface's place: the spec's or a
     /// chosen one; absent where it is not free.
     pub free_ports: BTreeMap<usize, u16>,

@@ -30,6 +30,9 @@ pub struct Record {
     pub spec: VirtualMachine,
     /// The volumes that are the VM's own; nothing else is ever deleted with it.
     pub volumes: Vec<OwnVolume>,
+    /// The cache disk's volume. It is shared with other VMs, and nothing deletes it with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_volume: Option<SharedVolume>,
     /// The public half of the guest's SSH host key.
     pub host_key: String,
     /// Ports of the host that lead into the guest.
@@ -82,6 +85,16 @@ pub struct OwnVolume {
     pub reclaim: ReclaimPolicy,
     /// Size in bytes as the guest sees it; 0 for the seed.
     pub size: u64,
+}
+
+/// A volume that a VM uses and that is not its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedVolume {
+    /// The pool: the VM's.
+    pub pool: String,
+    /// The volume's name in the pool.
+    pub name: String,
 }
 
 /// What a volume is for.

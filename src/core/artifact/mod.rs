@@ -6,6 +6,8 @@ pub mod checksums;
 pub mod digest;
 /// What is recorded of an artifact that is in the cache.
 pub mod entry;
+/// Artifacts that go together.
+pub mod set;
 /// Where an artifact comes from, and what vouches for it.
 pub mod source;
 
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use digest::{Digest, DigestError};
 pub use entry::{Entry, Verified, VerifiedBy};
+pub use set::ArtifactSet;
 pub use source::{Checksum, Signature, Trust, UrlSource};
 
 /// The longest part of an artifact's name: with what the cache adds it stays a valid file name.

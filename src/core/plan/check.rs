@@ -14,7 +14,7 @@ use crate::vm::{Attachment, BootSource, IMAGE_POOL, VM_POOL, Vm};
 use crate::xml::DomainType;
 
 /// Bytes that stay free in a pool for what the guests write: a pool is never filled by plan.
-const POOL_RESERVE: u64 = 64 << 20;
+pub(super) const POOL_RESERVE: u64 = 64 << 20;
 
 /// A domain of the VM's name is there: is it this VM?
 pub(super) fn existing(vm: &Vm, domain: &DomainFacts) -> Result<(), Refusal> {

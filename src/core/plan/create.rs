@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use trustnet_api::disk::{DiskFormat, ReclaimPolicy};
 use trustnet_api::vm::CpuMode;
 
-use super::{Plan, Refusal, Step, Verb, check};
+use super::{Artifacts, Plan, Refusal, Step, Verb, cache, check};
 use crate::observed::Observed;
 use crate::record::{OwnVolume, Record, Role};
 use crate::vm::{Attachment, BootSource, IMAGE_POOL, VM_POOL, Vm};
@@ -28,6 +28,8 @@ pub struct CreateInput<'a> {
     pub wait: bool,
     /// The version of this program.
     pub version: &'a str,
+    /// What the VM's services need, if they are to be brought.
+    pub artifacts: Option<Artifacts<'a>>,
 }
 
 /// What planning a create comes to.
@@ -54,11 +56,15 @@ pub fn create(input: &CreateInput<'_>) -> Result<Goal, Vec<Refusal>> {
             .map(|()| Goal::Reached)
             .map_err(|refusal| vec![refusal]);
     }
-    let refusals = check::all(vm, observed);
+    let mut refusals = check::all(vm, observed);
+    let cache_disk = cache::disk(input).unwrap_or_else(|refusal| {
+        refusals.push(refusal);
+        None
+    });
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let record = record(input);
+    let record = record(input, cache_disk.as_ref());
     let adopted = |name: &str| {
         observed
             .pools
@@ -74,6 +80,7 @@ pub fn create(input: &CreateInput<'_>) -> Result<Goal, Vec<Refusal>> {
         });
     }
     let pool = vm.pool().to_owned();
+    steps.extend(cache_disk.and_then(|disk| disk.step));
     let backing = backing(observed);
     let boot = vm.boot_disk();
     steps.push(Step::CreateVolume {
@@ -151,6 +158,7 @@ pub fn render(
         folder: None,
         wait: false,
         version,
+        artifacts: None,
     };
     let backing = backing(observed);
     let boot = vm.boot_disk();
@@ -167,10 +175,10 @@ pub fn render(
             xml::volume(&disk.volume, disk.size, DiskFormat::Qcow2, None),
         ));
     }
-    (domain_xml(vm, observed, &record(&input)), volumes)
+    (domain_xml(vm, observed, &record(&input, None)), volumes)
 }
 
-fn record(input: &CreateInput<'_>) -> Record {
+fn record(input: &CreateInput<'_>, cache_disk: Option<&cache::Disk>) -> Record {
     let vm = input.vm;
     let own = |name: &str, role, reclaim, size| OwnVolume {
         pool: vm.pool().to_owned(),
@@ -196,6 +204,7 @@ fn record(input: &CreateInput<'_>) -> Record {
         digest: vm.digest().to_owned(),
         spec: vm.wire().clone(),
         volumes,
+        cache_volume: cache_disk.map(|disk| disk.volume.clone()),
         host_key: input.host_key.to_owned(),
         forwards: forwards(vm, &input.observed.free_ports),
         services: Vec::new(),

@@ -1,11 +1,13 @@
 //! What is to be done, as data. A [`Plan`] fully determines what happens: `apply` makes no choices.
 
+mod cache;
 mod check;
 mod create;
 mod destroy;
 mod ideal;
 mod step;
 
+pub use cache::Artifacts;
 pub use create::{CreateInput, Goal, create, default_pool_path, render};
 pub use destroy::{DestroyOptions, destroy};
 pub use ideal::ideal_host;

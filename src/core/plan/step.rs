@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::ArtifactSet;
+
 /// What is to be done to one VM, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -48,6 +50,20 @@ pub enum Step {
         size: u64,
         /// Its XML.
         xml: String,
+    },
+    /// Makes sure that the volume of a set of artifacts is there, whole: made and written where it is not.
+    /// VMs share it: nothing undoes this.
+    EnsureCacheVolume {
+        /// The pool.
+        pool: String,
+        /// The name.
+        volume: String,
+        /// Size in bytes.
+        size: u64,
+        /// Its XML.
+        xml: String,
+        /// What it holds.
+        artifacts: ArtifactSet,
     },
     /// Takes up a volume that an earlier VM of the same name left. Nothing undoes this.
     AdoptVolume {
@@ -110,6 +126,17 @@ impl fmt::Display for Step {
                     crate::units::bytes(*size)
                 )
             }
+            Self::EnsureCacheVolume {
+                pool,
+                volume,
+                artifacts,
+                ..
+            } => write!(
+                f,
+                "make sure that the cache disk `{pool}/{volume}` holds {} artifacts ({})",
+                artifacts.len(),
+                crate::units::bytes(artifacts.bytes())
+            ),
             Self::AdoptVolume { pool, volume } => {
                 write!(f, "take up volume `{pool}/{volume}` as it is")
             }

@@ -1,6 +1,7 @@
 //! Provisioning as data: the steps that bring the services of a VM into its guest.
 
 mod build;
+mod delivery;
 mod plan;
 mod report;
 mod unit;
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use crate::artifact::Digest;
 pub use build::{Input, Pinned, PinnedDeb, ServiceInput, build, uninstall};
+pub use delivery::{Circumstances, Delivery, TooLarge, delivery};
 pub use plan::{Stage, plan};
 pub use report::{Facts, Report, Said, Standing};
 pub use wire::files;

@@ -154,6 +154,7 @@ fn planned(vm: &Vm) -> String {
         folder: None,
         wait: true,
         version: "0.0.0",
+        artifacts: None,
     };
     match plan::create(&input) {
         Ok(Goal::Steps(plan)) => plan.to_string(),

@@ -45,6 +45,7 @@ pub struct Vm {
     pool: String,
     boot_disk: BootDisk,
     data_disks: Vec<DataDisk>,
+    cache_disk: Option<CacheDisk>,
     interfaces: Vec<Interface>,
     guest: Guest,
 }
@@ -95,6 +96,13 @@ pub struct DataDisk {
     pub reclaim: ReclaimPolicy,
     /// The serial number the guest sees (`/dev/disk/by-id/virtio-<serial>`), at most 20 bytes.
     pub serial: String,
+}
+
+/// A read-only disk with the artifacts of the VM's services, which the spec asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheDisk {
+    /// The most bytes of artifacts that it may hold.
+    pub limit: Option<u64>,
 }
 
 /// A network interface.
@@ -279,6 +287,11 @@ impl Vm {
     #[must_use]
     pub fn data_disks(&self) -> &[DataDisk] {
         &self.data_disks
+    }
+    /// The cache disk that the spec asks for. It is no part of [`Vm::digest`]: like the services, it may change.
+    #[must_use]
+    pub fn cache_disk(&self) -> Option<CacheDisk> {
+        self.cache_disk
     }
     /// Network interfaces, at least one.
     #[must_use]

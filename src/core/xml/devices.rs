@@ -6,7 +6,7 @@ use trustnet_api::disk::DiskFormat;
 
 use super::storage::format_name;
 use super::{DomainInput, Xml, empty, nest, text};
-use crate::readiness;
+use crate::{cache_disk, readiness};
 
 struct Disk<'a> {
     target: &'a str,
@@ -16,9 +16,10 @@ struct Disk<'a> {
     backing: Option<(&'a str, &'a str)>,
     boot: bool,
     read_only: bool,
+    shared: bool,
 }
 
-/// The boot disk, the data disks, and the seed: all on virtio, because a cloud kernel may have no
+/// The boot disk, the data disks, the seed, and the cache disk: all on virtio, because a cloud kernel may have no
 /// driver for an emulated SATA drive.
 pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
     let vm = input.vm;
@@ -34,6 +35,7 @@ pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
             backing: input.backing,
             boot: true,
             read_only: false,
+            shared: false,
         },
     )?;
     let mut last = 'a';
@@ -50,13 +52,18 @@ pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
                 backing: None,
                 boot: false,
                 read_only: false,
+                shared: false,
             },
         )?;
     }
-    // The seed sorts behind every data disk, so that the guest's names for those stay theirs.
-    let seed_target = match last {
-        'z' => "vdaa".to_owned(),
-        letter => format!("vd{}", char::from(letter as u8 + 1)),
+    // The seed and the cache disk sort behind every data disk, so that the guest's names for those stay theirs.
+    let (seed_target, cache_target) = match last {
+        'z' => ("vdaa".to_owned(), "vdab".to_owned()),
+        'y' => ("vdz".to_owned(), "vdaa".to_owned()),
+        letter => {
+            let after = |places| format!("vd{}", char::from(letter as u8 + places));
+            (after(1), after(2))
+        }
     };
     disk(
         w,
@@ -69,6 +76,24 @@ pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
             backing: None,
             boot: false,
             read_only: true,
+            shared: false,
+        },
+    )?;
+    let Some(cache) = &input.record.cache_volume else {
+        return Ok(());
+    };
+    disk(
+        w,
+        input,
+        &Disk {
+            target: &cache_target,
+            volume: &cache.name,
+            format: "raw",
+            serial: Some(cache_disk::SERIAL),
+            backing: None,
+            boot: false,
+            read_only: true,
+            shared: true,
         },
     )
 }
@@ -115,6 +140,9 @@ fn disk(w: &mut Xml, input: &DomainInput<'_>, disk: &Disk<'_>) -> io::Result<()>
         empty(w, "target", &[("dev", disk.target), ("bus", "virtio")])?;
         if disk.read_only {
             empty(w, "readonly", &[])?;
+        }
+        if disk.shared {
+            empty(w, "shareable", &[])?;
         }
         if let Some(serial) = disk.serial {
             text(w, "serial", &[], serial)?;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use trustnet_api::disk::{self, DiskFormat, Filesystem, ReclaimPolicy};
 use trustnet_api::quantity::Quantity;
+use trustnet_api::service_ref as wire;
 
 use super::report::Report;
 use super::{quantity, text};
-use crate::vm::{BootDisk, BootSource, DataDisk, IMAGE_POOL, VmName};
+use crate::vm::{BootDisk, BootSource, CacheDisk, DataDisk, IMAGE_POOL, VmName};
 
 /// Disks are whole sectors.
 const SECTOR: u64 = 512;
@@ -220,4 +221,18 @@ fn size(root: &str, gb: Option<u64>, quantity: Option<&Quantity>, report: &mut R
         }
     }
     SECTOR
+}
+
+/// The cache disk, where the spec asks for one.
+pub(super) fn cache(wire: Option<&wire::CacheDisk>, report: &mut Report) -> Option<CacheDisk> {
+    let wire = wire?;
+    let path = "spec.cacheDisk.size";
+    let limit = wire.size.as_ref();
+    let limit = limit.and_then(|size| report.take(path, quantity::bytes(&size.0)));
+    if limit == Some(0) {
+        report
+            .error(path, "a cache disk that may hold nothing is none")
+            .hint("leave `cacheDisk` out, or `size` for no limit");
+    }
+    Some(CacheDisk { limit })
 }

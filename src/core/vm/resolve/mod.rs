@@ -70,6 +70,7 @@ impl Vm {
             pool: pool.to_owned(),
             boot_disk: disks::boot(&name, &spec.boot_disk, &mut report),
             data_disks: disks::data(&name, &spec.data_disks, &mut report),
+            cache_disk: disks::cache(spec.cache_disk.as_ref(), &mut report),
             interfaces: interfaces::resolve(&name, &spec.network_interfaces, &mut report),
             guest: guest::resolve(&name, spec.cloud_init.as_ref(), &mut report),
             wire: VirtualMachine {
