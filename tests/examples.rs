@@ -70,7 +70,7 @@ fn every_example_is_valid_and_can_be_planned() {
                 folder: None,
                 wait: true,
                 version: "0.0.0",
-        artifacts: None,
+                artifacts: None,
             };
             let goal = plan::create(&input).expect("nothing stands in the way");
             assert!(matches!(goal, Goal::Steps(_)), "{}", file.display());

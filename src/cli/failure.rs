@@ -98,6 +98,10 @@ impl From<HostError> for Failure {
                 let reference = "the spec names it under `valueFrom`";
                 failure.hint(hint.as_deref().unwrap_or(reference))
             }
+            HostError::Artifact(error) => match error.hint() {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            },
             _ => failure,
         }
     }
@@ -119,7 +123,7 @@ fn exit_of(error: &HostError) -> Exit {
     match error {
         HostError::Connect { .. } => Exit::Connect,
         HostError::Vm { .. } => Exit::Vm,
-        HostError::Storage { .. } => Exit::Storage,
+        HostError::Storage { .. } | HostError::Artifact(_) => Exit::Storage,
         HostError::File { .. } | HostError::Secret { .. } | HostError::Key { .. } => Exit::Usage,
         HostError::Journal { .. } => Exit::Interrupted,
     }

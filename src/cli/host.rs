@@ -6,8 +6,10 @@ use trustnet_core::observed::DomainFacts;
 use trustnet_core::xml::DomainType;
 use trustnet_host::connect;
 use trustnet_host::doors::{HostInfo, Hypervisor};
+use trustnet_host::interrupt::Interrupt;
 use trustnet_host::journal;
 use trustnet_host::keys::LoginKey;
+use trustnet_host::lock::Lock;
 use trustnet_host::paths::Paths;
 
 use crate::Program;
@@ -79,6 +81,12 @@ impl Host {
         }
     }
 
+    /// Where the store of artifacts is.
+    #[must_use]
+    pub fn artifacts_dir(&self) -> PathBuf {
+        self.paths.cache.join("artifacts")
+    }
+
     /// The user's login key.
     ///
     /// # Errors
@@ -126,6 +134,15 @@ impl Host {
         journal::connection_dir(&self.paths, &self.uri)
             .join("locks")
             .join(format!("{vm}.vm"))
+    }
+
+    /// Takes the planning lock.
+    ///
+    /// # Errors
+    /// The user interrupts the waiting for it.
+    pub fn lock_planning(&self, interrupt: &Interrupt) -> Result<Lock, Failure> {
+        Lock::take_unless(&self.planning_lock(), || interrupt.stop())?
+            .ok_or_else(|| Failure::new(Exit::Interrupted, "interrupted before anything was made"))
     }
 
     /// The file whose lock is held from looking at the host until what was planned is defined: so

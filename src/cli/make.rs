@@ -1,8 +1,10 @@
 //! Making one VM: lock, look, plan, journal, apply.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use trustnet_core::plan::{self, CreateInput, Goal, Plan, Step};
+use trustnet_core::artifact::ArtifactSet;
+use trustnet_core::plan::{self, Artifacts, CreateInput, Goal, Plan, Step};
 use trustnet_core::seed::{HostKey, Seed, SeedInput};
 use trustnet_core::vm::VmName;
 use trustnet_host::apply::{self, Context, Event};
@@ -39,6 +41,8 @@ pub struct Maker<'a> {
     pub interrupt: Interrupt,
     /// Whether to wait for guests.
     pub wait: bool,
+    /// What the services of each VM need, by the VM's name; a VM that is not there needs nothing.
+    pub artifacts: BTreeMap<String, ArtifactSet>,
 }
 
 /// What came of one VM.
@@ -58,6 +62,27 @@ pub struct Planned {
     pub seed: Vec<u8>,
 }
 
+/// The planning lock, held until the domain is defined: what we found free stays free until it is ours.
+pub struct UntilDefined(Mutex<Option<Lock>>);
+
+impl UntilDefined {
+    /// Holds the lock.
+    pub fn held(lock: Lock) -> Self {
+        Self(Mutex::new(Some(lock)))
+    }
+
+    /// Lets go of it once the domain is defined, or what was made is being undone.
+    pub fn see(&self, event: &Event<'_>) {
+        if matches!(
+            event,
+            Event::Finished(_, Step::DefineDomain { .. }, _) | Event::Undoing(..)
+        ) && let Ok(mut lock) = self.0.lock()
+        {
+            lock.take();
+        }
+    }
+}
+
 impl Maker<'_> {
     /// Makes one VM.
     ///
@@ -68,26 +93,20 @@ impl Maker<'_> {
         let _mine = lock_vm(self.host, name)?;
         refuse_leftover(self.host, name)?;
         progress.begin("looking at the host");
-        // Held until the domain is defined: what we found free stays free until it is ours.
-        let planning = Mutex::new(Some(self.planning()?));
+        let planning = UntilDefined::held(self.planning()?);
         let Planned { goal, seed } = self.plan(spec, Keep::Yes)?;
         let Goal::Steps(plan) = goal else {
             return Ok(Made::Unchanged);
         };
         let journal = Journal::begin(&self.host.journal_dir(name), *plan, Some(&seed))?;
         let listen = |event: Event<'_>| {
-            if matches!(
-                event,
-                Event::Finished(_, Step::DefineDomain { .. }, _) | Event::Undoing(..)
-            ) && let Ok(mut lock) = planning.lock()
-            {
-                lock.take();
-            }
+            planning.see(&event);
             show(progress, event);
         };
         let ready = ready_options(self.program, self.host, &self.login);
         let context = Context {
             hypervisor: &*self.host.hypervisor,
+            artifacts: &self.host.artifacts_dir(),
             ready,
             interrupt: &self.interrupt,
             listen: &listen,
@@ -96,14 +115,24 @@ impl Maker<'_> {
         Ok(Made::Created)
     }
 
+    /// What the services of a VM need, and how many VMs of this invocation need the same.
+    fn artifacts_of(&self, name: &str) -> Option<Artifacts<'_>> {
+        let set = self.artifacts.get(name)?;
+        let sharing = self
+            .artifacts
+            .values()
+            .filter(|other| *other == set)
+            .count();
+        Some(Artifacts { set, sharing })
+    }
+
     /// The lock that is held while the host is looked at: no pool is looked through while another run
     /// writes to it.
     ///
     /// # Errors
     /// The user interrupts the waiting for it.
     pub fn planning(&self) -> Result<Lock, Failure> {
-        Lock::take_unless(&self.host.planning_lock(), || self.interrupt.stop())?
-            .ok_or_else(|| Failure::new(Exit::Interrupted, "interrupted before anything was made"))
+        self.host.lock_planning(&self.interrupt)
     }
 
     /// Plans one VM: reads its secrets, makes its host key, looks at the host. Secrets that are generated
@@ -121,6 +150,8 @@ impl Maker<'_> {
             &self.info,
             domain_type,
             &data_dir,
+            self.artifacts_of(vm.name().as_str())
+                .map(|wanted| wanted.set),
         )?;
         let exists = observed
             .domains
@@ -181,6 +212,7 @@ impl Maker<'_> {
             folder: folder.as_deref(),
             wait: self.wait,
             version: env!("CARGO_PKG_VERSION"),
+            artifacts: self.artifacts_of(vm.name().as_str()),
         })?;
         Ok(Planned { goal, seed })
     }

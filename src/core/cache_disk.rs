@@ -103,11 +103,7 @@ pub fn standing(layout: &Layout, capacity: u64, head: &[u8]) -> Standing {
 /// Whether a volume is a cache disk, or was to become one: by its name, and by its first [`HEAD`] bytes.
 #[must_use]
 pub fn is_ours(name: &str, head: &[u8]) -> bool {
-    let digits = name
-        .strip_prefix("cache-")
-        .and_then(|rest| rest.strip_suffix(".iso"))
-        .filter(|digits| digits.len() == DIGITS);
-    let Some((digits, digest)) = digits.zip(marked(head)) else {
+    let Some((digits, digest)) = digits_of(name).zip(marked(head)) else {
         return false;
     };
     let text = digest.to_string();
@@ -119,6 +115,18 @@ pub fn is_ours(name: &str, head: &[u8]) -> bool {
             && field(descriptors, 40..72) == VOLUME_ID
             && field(descriptors, 190..318) == text);
     text.starts_with(digits) && ended
+}
+
+/// Whether a volume's name is one that a cache disk has; it may be something else all the same.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    digits_of(name).is_some()
+}
+
+fn digits_of(name: &str) -> Option<&str> {
+    let digits = name.strip_prefix("cache-")?.strip_suffix(".iso")?;
+    let digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    (digits.len() == DIGITS && digits.chars().all(digit)).then_some(digits)
 }
 
 /// The set whose mark stands at the beginning of a volume.

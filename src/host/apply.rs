@@ -1,20 +1,24 @@
 //! The one loop that runs steps. It makes no choices: the plan says what happens, the journal how
 //! far it has come. Printing and metrics only listen to its events.
 
+/// A guest's end.
+mod shut_down;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use trustnet_core::plan::{Plan, Step, Verb};
 use trustnet_core::readiness::Phase;
 use trustnet_core::seed;
 
+use crate::cache::store::Store;
+use crate::cache_disk::{self, Wanted};
 use crate::doors::{Hypervisor, Power, VolumeRef};
 use crate::error::{BackendError, BackendErrorKind, HostError, chain};
 use crate::interrupt::Interrupt;
 use crate::journal::{Journal, Mark};
 use crate::ready::{self, NotReady, ReadyOptions};
-
-/// How often the state of a domain that shuts down is asked for.
-const SHUTDOWN_POLL: Duration = Duration::from_millis(200);
+pub use shut_down::{ShutDown, shut_down};
 
 /// What happens while a plan is applied.
 #[derive(Debug)]
@@ -77,6 +81,8 @@ pub struct Context<'a> {
     pub hypervisor: &'a dyn Hypervisor,
     /// How to wait for the guest.
     pub ready: ReadyOptions<'a>,
+    /// Where the store of artifacts is.
+    pub artifacts: &'a Path,
     /// Interruption by the user.
     pub interrupt: &'a Interrupt,
     /// Who listens.
@@ -244,6 +250,7 @@ fn undo(step: &Step, plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<(), Hos
         },
         Step::DefineDomain { .. } => domains.undefine(&plan.uuid),
         Step::EnsurePool { .. }
+        | Step::EnsureCacheVolume { .. }
         | Step::AdoptVolume { .. }
         | Step::WriteSeed { .. }
         | Step::SetAutostart
@@ -276,6 +283,21 @@ fn take(
             }
             volumes.create(pool, xml)?;
         }
+        Step::EnsureCacheVolume {
+            pool,
+            volume,
+            xml,
+            artifacts,
+            ..
+        } => {
+            let wanted = Wanted {
+                pool,
+                volume,
+                xml,
+                artifacts,
+            };
+            return ensure_cache_volume(&wanted, context);
+        }
         Step::AdoptVolume { .. } => {}
         Step::WriteSeed { pool, volume } => {
             volumes.write(VolumeRef::Named(pool, volume), &journal.seed()?)?
@@ -304,6 +326,16 @@ fn take(
         Step::DeleteVolume { pool, volume } => volumes.delete(VolumeRef::Named(pool, volume))?,
     }
     Ok(())
+}
+
+/// Whether it was begun before makes no difference: the volume itself tells how far it has come.
+fn ensure_cache_volume(wanted: &Wanted<'_>, context: &Context<'_>) -> Result<(), StepError> {
+    let store = Store::open(context.artifacts)?;
+    let stop = || context.interrupt.stop();
+    match cache_disk::ensure(context.hypervisor, &store, wanted, &stop) {
+        Err(_) if stop() => Err(StepError::Interrupted),
+        other => Ok(other?),
+    }
 }
 
 fn await_ready(plan: &Plan, context: &Context<'_>) -> Result<(), StepError> {
@@ -340,60 +372,5 @@ pub fn scrub(hypervisor: &dyn Hypervisor, volume: VolumeRef<'_>) -> Result<(), H
         volumes.write(volume, &bytes)
     } else {
         Ok(())
-    }
-}
-
-/// How a guest's shutdown ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShutDown {
-    /// The guest went by itself, or was down already.
-    Graceful,
-    /// The deadline passed, and its power was cut.
-    Cut,
-    /// The user interrupted; the guest may still go by itself.
-    Interrupted,
-}
-
-/// Presses the power button, waits until the deadline, then cuts the power. An interruption ends the
-/// waiting, and never cuts the power.
-///
-/// # Errors
-/// The hypervisor refuses.
-pub fn shut_down(
-    hypervisor: &dyn Hypervisor,
-    uuid: &str,
-    deadline: Duration,
-    interrupt: &Interrupt,
-) -> Result<ShutDown, HostError> {
-    let domains = hypervisor.domains();
-    let active = || {
-        domains
-            .state(uuid)
-            .map(|state| state.is_some_and(|state| state.is_active()))
-    };
-    if !active()? {
-        return Ok(ShutDown::Graceful);
-    }
-    let begun = Instant::now();
-    if !deadline.is_zero() {
-        match domains.power(uuid, Power::Button) {
-            // It went by itself between the look and the button.
-            Err(_) if !active()? => return Ok(ShutDown::Graceful),
-            other => other?,
-        }
-        while begun.elapsed() < deadline {
-            std::thread::sleep(SHUTDOWN_POLL.min(deadline));
-            if !active()? {
-                return Ok(ShutDown::Graceful);
-            }
-            if interrupt.stop() {
-                return Ok(ShutDown::Interrupted);
-            }
-        }
-    }
-    match domains.power(uuid, Power::Cut) {
-        // It went by itself between the look and the cut.
-        Err(_) if !active()? => Ok(ShutDown::Graceful),
-        other => other.map(|()| ShutDown::Cut),
     }
 }

@@ -2,6 +2,7 @@
 //! them in the program, a fake in tests, and both pass the same contract.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -119,6 +120,8 @@ pub trait Pools: Send + Sync {
     fn find(&self, name: &str) -> Result<Option<PoolFacts>>;
     /// Makes the pool if it is missing, starts it if it is not active.
     fn ensure(&self, name: &str, xml: &str) -> Result<()>;
+    /// The volumes of all pools that are active: pool and name.
+    fn contents(&self) -> Result<Vec<(String, String)>>;
     /// Looks again which volumes the pool holds. Never while a volume of it is being written.
     fn refresh(&self, name: &str) -> Result<()>;
 }
@@ -131,6 +134,14 @@ pub trait Volumes: Send + Sync {
     fn create(&self, pool: &str, xml: &str) -> Result<()>;
     /// Writes bytes at the beginning of a volume.
     fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<()>;
+    /// Writes a stream of so many bytes into a volume, from this place on.
+    fn write_from(
+        &self,
+        volume: VolumeRef<'_>,
+        offset: u64,
+        from: &mut dyn Read,
+        length: u64,
+    ) -> Result<()>;
     /// Reads bytes from the beginning of a volume: `length`, or fewer where it ends before.
     fn read(&self, volume: VolumeRef<'_>, length: u64) -> Result<Vec<u8>>;
     /// Deletes a volume; one that is not there is no error.

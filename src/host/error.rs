@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use crate::cache::error::CacheError;
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
@@ -59,6 +61,9 @@ pub enum HostError {
         /// Why.
         why: String,
     },
+    /// An artifact is not there, or is not what it should be.
+    #[error(transparent)]
+    Artifact(Box<CacheError>),
     /// The journal cannot be read.
     #[error("failed to read the journal `{path}`: {why}")]
     Journal {

@@ -6,6 +6,8 @@
 pub mod apply;
 /// The cache of artifacts, and what fills it.
 pub mod cache;
+/// The disks that bring artifacts into guests.
+pub mod cache_disk;
 /// From a connection URI to the doors behind it.
 pub mod connect;
 /// The doors: what is asked of a hypervisor.

@@ -5,12 +5,14 @@ use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 
+use trustnet_core::artifact::ArtifactSet;
 use trustnet_core::image::{self, ImageContent};
 use trustnet_core::observed::{DomainFacts, HostFacts, ImageFacts, Observed, PoolFacts};
 use trustnet_core::plan::default_pool_path;
 use trustnet_core::vm::{Attachment, BootSource, Vm};
 use trustnet_core::xml::{DomainType, VolumeXml};
 
+use crate::cache_disk;
 use crate::doors::{HostInfo, Hypervisor, VolumeRef};
 use crate::error::HostError;
 
@@ -27,6 +29,7 @@ pub fn observe(
     host: &HostInfo,
     domain_type: Option<(DomainType, String)>,
     data_dir: &str,
+    artifacts: Option<&ArtifactSet>,
 ) -> Result<Observed, HostError> {
     let survey = hypervisor.survey();
     let capabilities = match &domain_type {
@@ -46,6 +49,12 @@ pub fn observe(
     } else {
         BTreeMap::new()
     };
+    let pools = pools(hypervisor, vm)?;
+    let active = pools.get(vm.pool()).is_some_and(|pool| pool.active);
+    let cache_volume = match artifacts.filter(|_| active) {
+        Some(set) => cache_disk::standing(hypervisor, vm.pool(), set)?,
+        None => None,
+    };
     Ok(Observed {
         host: HostFacts {
             session: host.session,
@@ -55,7 +64,8 @@ pub fn observe(
             capabilities,
             data_dir: data_dir.to_owned(),
         },
-        pools: pools(hypervisor, vm)?,
+        pools,
+        cache_volume,
         free_ports: free_ports(vm, &domains, host.local),
         domains,
         bridges,

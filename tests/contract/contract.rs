@@ -1,10 +1,15 @@
 //! The promises. Each begins on a host without the things that it makes, and takes them away.
 
+use std::io::Read;
 use std::path::Path;
 
 use trustnet_api::disk::DiskFormat;
+use trustnet_core::artifact::{Arch, ArtifactId, ArtifactKind, ArtifactSet, Verified, VerifiedBy};
+use trustnet_core::cache_disk::{self, Standing};
 use trustnet_core::observed::DomainState;
 use trustnet_core::xml;
+use trustnet_host::cache::store::{Incoming, Store};
+use trustnet_host::cache_disk::Wanted;
 use trustnet_host::doors::{Hypervisor, Power, VolumeRef};
 use trustnet_host::error::{BackendErrorKind, HostError};
 
@@ -119,6 +124,25 @@ pub fn a_volume_is_what_its_definition_says_and_nothing_is_made_twice(place: &Pl
     assert_eq!(volumes.find(named("disk.qcow2")).expect("an answer"), None);
 }
 
+pub fn what_pools_hold_is_listed_with_the_pool(place: &Place<'_>) {
+    with_pool(place);
+    let volumes = place.hypervisor.volumes();
+    let ours = || {
+        let all = place.hypervisor.pools().contents().expect("an answer");
+        let ours = all.into_iter().filter(|(pool, _)| pool == POOL);
+        ours.map(|(_, name)| name).collect::<Vec<_>>()
+    };
+    let before = ours();
+    volumes
+        .create(POOL, &xml::volume("listed", 512, DiskFormat::Raw, None))
+        .expect("made");
+    let after = ours();
+    assert!(after.contains(&"listed".to_owned()), "{after:?}");
+    assert_eq!(after.len(), before.len() + 1);
+    volumes.delete(named("listed")).expect("deleted");
+    assert_eq!(ours(), before);
+}
+
 pub fn what_is_not_there_is_none_and_deleting_it_is_no_error(place: &Place<'_>) {
     with_pool(place);
     let volumes = place.hypervisor.volumes();
@@ -189,6 +213,141 @@ pub fn bytes_come_back_as_they_were_written(place: &Place<'_>) {
     volumes.delete(named("seed")).expect("deleted");
     assert!(volumes.read(named("seed"), 1).is_err());
     assert!(volumes.write(named("seed"), b"x").is_err());
+}
+
+/// A stream that gives a little at a time, as files and sockets may, and fails after `good` bytes.
+struct Trickle {
+    at: u64,
+    good: u64,
+}
+
+impl Read for Trickle {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.at >= self.good {
+            return Err(std::io::Error::other("the disk is on fire"));
+        }
+        let count = buffer.len().min(1000);
+        for byte in &mut buffer[..count] {
+            *byte = (self.at % 251) as u8;
+            self.at += 1;
+        }
+        Ok(count)
+    }
+}
+
+pub fn a_stream_is_written_where_it_belongs_and_one_that_fails_is_told(place: &Place<'_>) {
+    with_pool(place);
+    let volumes = place.hypervisor.volumes();
+    let size = 3 << 20;
+    volumes
+        .create(POOL, &xml::volume("big", size, DiskFormat::Raw, None))
+        .expect("made");
+    volumes.write(named("big"), &[9; 5000]).expect("written");
+    let mut from = Trickle { at: 0, good: size };
+    volumes
+        .write_from(named("big"), 4096, &mut from, (2 << 20) + 7)
+        .expect("written");
+    let mut expected = vec![9; 4096];
+    expected.extend((0..(2u64 << 20) + 7).map(|at| (at % 251) as u8));
+    expected.resize(usize::try_from(size).expect("it is small"), 0);
+    assert!(volumes.read(named("big"), size).expect("bytes") == expected);
+
+    let mut from = Trickle {
+        at: 0,
+        good: 1 << 20,
+    };
+    let refused = volumes.write_from(named("big"), 0, &mut from, size);
+    let error = trustnet_host::error::chain(&refused.expect_err("a refusal"));
+    assert!(error.contains("the disk is on fire"), "{error}");
+    let short = volumes.write_from(named("big"), 0, &mut &b"short"[..], 6);
+    let error = trustnet_host::error::chain(&short.expect_err("a refusal"));
+    assert!(error.contains("ends too early"), "{error}");
+    // The connection goes on.
+    volumes
+        .write_from(named("big"), 1, &mut &b"xyz"[..], 2)
+        .expect("written");
+    let read = volumes.read(named("big"), 4).expect("bytes");
+    assert_eq!(&read[1..3], b"xy");
+    volumes.delete(named("big")).expect("deleted");
+    let gone = volumes.write_from(named("big"), 0, &mut &b"x"[..], 1);
+    assert!(gone.is_err());
+}
+
+pub fn a_cache_disk_is_made_once_and_unused_until_a_domain_refers_to_it(place: &Place<'_>) {
+    with_pool(place);
+    let folder = place.folder.join("artifacts");
+    let store = Store::open(&folder).expect("a store");
+    let mut artifacts = Vec::new();
+    for (number, size) in [70_000u32, 0, 300_000].into_iter().enumerate() {
+        let bytes: Vec<u8> = (0..size).map(|at| (at * 3 % 250) as u8).collect();
+        let incoming = Incoming {
+            artifact: ArtifactId::new("sql", "15", Arch::Amd64, &format!("a{number}"))
+                .expect("a name"),
+            kind: ArtifactKind::File,
+            source: "here".to_owned(),
+            verified: Verified::by(VerifiedBy::Pin),
+        };
+        let entry = store.insert(&mut bytes.as_slice(), None, None, &incoming);
+        artifacts.push(
+            entry
+                .map(|entry| (entry.sha256, entry.size))
+                .expect("taken in"),
+        );
+    }
+    let set = ArtifactSet::new(artifacts);
+    let name = cache_disk::volume_name(&set);
+    let size = cache_disk::lay_out(&set).expect("a layout").size;
+    let wanted = Wanted {
+        pool: POOL,
+        volume: &name,
+        xml: &xml::volume(&name, size, DiskFormat::Raw, None),
+        artifacts: &set,
+    };
+    let standing = || trustnet_host::cache_disk::standing(place.hypervisor, POOL, &set);
+    let unused = || {
+        let found = trustnet_host::cache_disk::unused_cache_volumes(place.hypervisor, &[]);
+        found
+            .expect("an answer")
+            .into_iter()
+            .map(|volume| volume.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(standing().expect("an answer"), None);
+    // A run that was killed between two stretches.
+    place
+        .hypervisor
+        .volumes()
+        .create(POOL, wanted.xml)
+        .expect("made");
+    assert_eq!(standing().expect("an answer"), Some(Standing::Begun));
+    for _ in 0..2 {
+        trustnet_host::cache_disk::ensure(place.hypervisor, &store, &wanted, &|| false)
+            .expect("it is made");
+        assert_eq!(standing().expect("an answer"), Some(Standing::Complete));
+    }
+    assert_eq!(unused(), [name.clone()]);
+    let path = place
+        .hypervisor
+        .volumes()
+        .find(named(&name))
+        .expect("an answer")
+        .expect("a volume")
+        .path;
+    let disk = format!(
+        "<devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{path}'/>\
+         <target dev='vda' bus='virtio'/><readonly/><shareable/></disk></devices></domain>"
+    );
+    let xml = domain_xml(place, "tnvm-a", UUID, 64).replace("</domain>", &disk);
+    place.hypervisor.domains().define(&xml).expect("defined");
+    assert!(unused().is_empty());
+    gone(place, UUID);
+    assert_eq!(unused(), [name.clone()]);
+    place
+        .hypervisor
+        .volumes()
+        .delete(named(&name))
+        .expect("deleted");
+    assert!(unused().is_empty());
 }
 
 pub fn a_definition_comes_back_with_its_record_whatever_is_in_it(place: &Place<'_>) {

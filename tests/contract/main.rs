@@ -25,9 +25,12 @@ macro_rules! promises {
 promises!(fake:
     a_pool_is_made_once_and_started_where_it_is_not_active,
     a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
+    what_pools_hold_is_listed_with_the_pool,
     what_is_not_there_is_none_and_deleting_it_is_no_error,
     a_volume_stands_over_its_backing_file,
     bytes_come_back_as_they_were_written,
+    a_stream_is_written_where_it_belongs_and_one_that_fails_is_told,
+    a_cache_disk_is_made_once_and_unused_until_a_domain_refers_to_it,
     a_definition_comes_back_with_its_record_whatever_is_in_it,
     a_definition_over_the_old_one_replaces_it_and_a_bad_one_leaves_it,
     a_name_belongs_to_one_uuid,
@@ -41,6 +44,7 @@ promises!(fake:
 promises!(libvirt_test:
     a_pool_is_made_once_and_started_where_it_is_not_active,
     a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
+    what_pools_hold_is_listed_with_the_pool,
     what_is_not_there_is_none_and_deleting_it_is_no_error,
     a_volume_stands_over_its_backing_file,
     a_definition_comes_back_with_its_record_whatever_is_in_it,

@@ -1,5 +1,6 @@
 //! `create`: load, resolve, then for each VM at once: observe, plan, apply.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -54,6 +55,7 @@ pub fn maker<'a>(program: &'a Program, host: &'a Host, wait: bool) -> Result<Mak
         login: host.login_key()?,
         interrupt: crate::interruption()?,
         wait,
+        artifacts: BTreeMap::new(),
     })
 }
 

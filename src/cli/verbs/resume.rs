@@ -1,13 +1,14 @@
 //! `resume` and `rollback`: what a journal holds is finished, or undone.
 
-use trustnet_core::plan::Plan;
+use trustnet_core::plan::{Plan, Step};
 use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::interrupt::Interrupt;
-use trustnet_host::journal::{self, Journal};
+use trustnet_host::journal::{self, Journal, Mark};
 
 use crate::args::{Resume, Rollback};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
+use crate::make::UntilDefined;
 use crate::outcome::Outcome;
 use crate::verbs::power::each;
 use crate::{Program, make};
@@ -22,9 +23,17 @@ pub fn resume(program: &Program, args: &Resume) -> Result<Exit, Failure> {
     each_leftover(program, &host, &args.names, |journal| {
         let Plan { vm, verb, .. } = journal.plan().clone();
         let word = make::verb_word(verb);
-        with_context(program, &host, &vm, &interrupt, |context| {
-            Ok(apply::apply(journal, context)?)
-        })?;
+        let planning = shares(&journal)
+            .then(|| host.lock_planning(&interrupt).map(UntilDefined::held))
+            .transpose()?;
+        with_context(
+            program,
+            &host,
+            &vm,
+            &interrupt,
+            planning.as_ref(),
+            |context| Ok(apply::apply(journal, context)?),
+        )?;
         let line = format!("Successfully finished the {word} of VM '{vm}'");
         Ok(Outcome::new("finished", line))
     })
@@ -47,7 +56,7 @@ pub fn rollback(program: &Program, args: &Rollback) -> Result<Exit, Failure> {
             )
             .hint(format!("finish it: `trustnet-vm resume {vm}`")));
         }
-        with_context(program, &host, &vm, &interrupt, |context| {
+        with_context(program, &host, &vm, &interrupt, None, |context| {
             Ok(apply::rollback(journal, context)?)
         })?;
         let line = format!("Successfully undid the {word} of VM '{vm}'");
@@ -81,18 +90,32 @@ fn each_leftover(
     })
 }
 
+/// Whether what is left to do makes something that other runs look for.
+fn shares(journal: &Journal) -> bool {
+    let left = journal.plan().steps.iter().zip(journal.marks());
+    left.into_iter()
+        .any(|(step, mark)| matches!(step, Step::EnsureCacheVolume { .. }) && *mark != Mark::Done)
+}
+
 fn with_context(
     program: &Program,
     host: &Host,
     vm: &str,
     interrupt: &Interrupt,
+    planning: Option<&UntilDefined>,
     work: impl FnOnce(&Context<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let login = host.login_key()?;
     let progress = program.ui.progress(vm);
-    let listen = |event: Event<'_>| make::show(&progress, event);
+    let listen = |event: Event<'_>| {
+        if let Some(planning) = planning {
+            planning.see(&event);
+        }
+        make::show(&progress, event);
+    };
     work(&Context {
         hypervisor: &*host.hypervisor,
+        artifacts: &host.artifacts_dir(),
         ready: make::ready_options(program, host, &login),
         interrupt,
         listen: &listen,

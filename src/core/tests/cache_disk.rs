@@ -39,6 +39,7 @@ fn planned(vm: &Vm, observed: &Observed, sharing: usize) -> Result<Plan, Vec<Ref
         vm,
         observed,
         host_key: "ssh-ed25519 AAAA(public)",
+        folder: None,
         seed_size: 65536,
         wait: false,
         version: "0.0.0",

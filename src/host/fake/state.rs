@@ -31,6 +31,9 @@ pub struct State {
     /// Guests by the name of their domain; one that is not listed comes up well.
     #[serde(default)]
     pub guests: BTreeMap<String, Guest>,
+    /// Bytes that were ever written to each volume, by `pool/name`.
+    #[serde(default)]
+    pub written: BTreeMap<String, u64>,
     /// What calls are told to do.
     #[serde(default)]
     pub fail: Vec<Fail>,

@@ -1,6 +1,7 @@
 //! Pools and volumes.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use trustnet_core::observed::PoolFacts;
 use trustnet_core::xml::{VolumeXml, read_pool, read_volume};
@@ -12,6 +13,9 @@ use crate::error::{BackendError, HostError};
 
 /// What a new volume takes in its pool before anything is written to it.
 const NEW_VOLUME: u64 = 256 << 10;
+
+/// How much of a stream is written at once.
+const CHUNK: u64 = 64 << 10;
 
 impl Pools for Fake {
     fn find(&self, name: &str) -> Result<Option<PoolFacts>, HostError> {
@@ -39,6 +43,16 @@ impl Pools for Fake {
             Ok(())
         })
         .map_err(HostError::storage(format!("make storage pool `{name}`")))
+    }
+
+    fn contents(&self) -> Result<Vec<(String, String)>, HostError> {
+        self.call("pools.contents", |state| {
+            let active = state.pools.iter().filter(|(_, pool)| pool.active);
+            Ok(active
+                .flat_map(|(name, pool)| pool.volumes.keys().map(|v| (name.clone(), v.clone())))
+                .collect())
+        })
+        .map_err(HostError::storage("list the volumes of the storage pools"))
     }
 
     fn refresh(&self, name: &str) -> Result<(), HostError> {
@@ -92,21 +106,38 @@ impl Volumes for Fake {
     }
 
     fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<(), HostError> {
-        self.call("volumes.write", |state| {
-            let (pool, name) = locate(state, volume)?.ok_or_else(|| missing(volume))?;
-            let pool = active(state, &pool)?;
-            let available = pool.available;
-            let Some(found) = pool.volumes.get_mut(&name) else {
-                return Err(missing(volume));
-            };
-            let more = bytes.len().saturating_sub(found.content.len());
-            let left = room(available, more as u64, &name)?;
-            found.content.resize(found.content.len() + more, 0);
-            found.content[..bytes.len()].copy_from_slice(bytes);
-            pool.available = left;
+        self.call("volumes.write", |state| put(state, volume, 0, bytes))
+            .map_err(HostError::storage(format!("write {volume}")))
+    }
+
+    fn write_from(
+        &self,
+        volume: VolumeRef<'_>,
+        offset: u64,
+        from: &mut dyn Read,
+        length: u64,
+    ) -> Result<(), HostError> {
+        let mut run = || -> Result<(), BackendError> {
+            let mut offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            let mut from = from.take(length);
+            // A call a chunk: a run that is killed leaves what was written before.
+            while from.limit() > 0 {
+                let mut chunk = Vec::new();
+                (&mut from)
+                    .take(CHUNK)
+                    .read_to_end(&mut chunk)
+                    .map_err(|error| BackendError::other(error.to_string()))?;
+                if chunk.is_empty() {
+                    return Err(BackendError::other("what is to be written ends too early"));
+                }
+                self.call("volumes.write_from", |state| {
+                    put(state, volume, offset, &chunk)
+                })?;
+                offset += chunk.len();
+            }
             Ok(())
-        })
-        .map_err(HostError::storage(format!("write {volume}")))
+        };
+        run().map_err(HostError::storage(format!("write {volume}")))
     }
 
     fn read(&self, volume: VolumeRef<'_>, length: u64) -> Result<Vec<u8>, HostError> {
@@ -132,6 +163,37 @@ impl Volumes for Fake {
         })
         .map_err(HostError::storage(format!("delete {volume}")))
     }
+}
+
+/// Writes into a volume, and counts it.
+fn put(
+    state: &mut State,
+    volume: VolumeRef<'_>,
+    offset: usize,
+    bytes: &[u8],
+) -> Result<(), BackendError> {
+    let (pool_name, name) = locate(state, volume)?.ok_or_else(|| missing(volume))?;
+    let pool = active(state, &pool_name)?;
+    let available = pool.available;
+    let Some(found) = pool.volumes.get_mut(&name) else {
+        return Err(missing(volume));
+    };
+    let end = offset.saturating_add(bytes.len());
+    if read_volume(&found.xml).format == "raw" && end as u64 > read_volume(&found.xml).capacity {
+        return Err(BackendError::other(format!(
+            "cannot write beyond the end of '{name}'"
+        )));
+    }
+    let more = end.saturating_sub(found.content.len());
+    let left = room(available, more as u64, &name)?;
+    found.content.resize(found.content.len() + more, 0);
+    found.content[offset..end].copy_from_slice(bytes);
+    pool.available = left;
+    *state
+        .written
+        .entry(format!("{pool_name}/{name}"))
+        .or_default() += bytes.len() as u64;
+    Ok(())
 }
 
 /// All files that a domain could open, by path.

@@ -1,5 +1,7 @@
 //! Pools and volumes.
 
+use std::io::{ErrorKind, Read};
+
 use trustnet_core::observed::PoolFacts;
 use trustnet_core::xml::{VolumeXml, read_pool, read_volume};
 use virt::storage_pool::StoragePool;
@@ -24,6 +26,25 @@ impl Libvirt {
             VolumeRef::Path(path) => self.connection.lookup_storage_vol_by_path(path),
         }
     }
+}
+
+/// Sends so many bytes.
+fn send_all(stream: &Stream, from: &mut dyn Read, length: u64) -> Result<(), BackendError> {
+    let mut from = from.take(length);
+    let mut chunk = vec![0; CHUNK.min(usize::try_from(length).unwrap_or(CHUNK))];
+    while from.limit() > 0 {
+        let count = match from.read(&mut chunk) {
+            Ok(0) => return Err(BackendError::other("what is to be written ends too early")),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(BackendError::other(error.to_string())),
+        };
+        let mut sent = 0;
+        while sent < count {
+            sent += stream.send(&chunk[sent..count])?.unsigned_abs();
+        }
+    }
+    Ok(())
 }
 
 impl Pools for Libvirt {
@@ -70,6 +91,23 @@ impl Pools for Libvirt {
         run().map_err(HostError::storage(format!("make storage pool `{name}`")))
     }
 
+    fn contents(&self) -> Result<Vec<(String, String)>, HostError> {
+        let run = || -> Result<Vec<(String, String)>, BackendError> {
+            let mut found = Vec::new();
+            let active = virt_sys::VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE;
+            for pool in self.connection.list_all_storage_pools(active)? {
+                // A pool or a volume may go while we look.
+                let name = pool.name()?;
+                for volume in if_found(pool.list_all_volumes(0))?.unwrap_or_default() {
+                    found.push((name.clone(), volume.name()?));
+                }
+            }
+            found.sort();
+            Ok(found)
+        };
+        run().map_err(HostError::storage("list the volumes of the storage pools"))
+    }
+
     fn refresh(&self, name: &str) -> Result<(), HostError> {
         let run = || self.pool(name)?.refresh(0);
         run().map_err(HostError::storage(format!("refresh storage pool `{name}`")))
@@ -92,17 +130,27 @@ impl Volumes for Libvirt {
     }
 
     fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<(), HostError> {
-        let run = || -> Result<(), virt::error::Error> {
+        self.write_from(volume, 0, &mut &*bytes, bytes.len() as u64)
+    }
+
+    fn write_from(
+        &self,
+        volume: VolumeRef<'_>,
+        offset: u64,
+        from: &mut dyn Read,
+        length: u64,
+    ) -> Result<(), HostError> {
+        let mut run = || -> Result<(), BackendError> {
             let stream = Stream::new(&self.connection, 0)?;
-            self.volume(volume)?
-                .upload(&stream, 0, bytes.len() as u64, 0)?;
-            for chunk in bytes.chunks(CHUNK) {
-                let mut sent = 0;
-                while sent < chunk.len() {
-                    sent += stream.send(&chunk[sent..])?.unsigned_abs();
+            self.volume(volume)?.upload(&stream, offset, length, 0)?;
+            match send_all(&stream, from, length) {
+                Ok(()) => Ok(stream.finish()?),
+                Err(error) => {
+                    // The first error counts.
+                    let _ = stream.abort();
+                    Err(error)
                 }
             }
-            stream.finish()
         };
         run().map_err(HostError::storage(format!("write {volume}")))
     }
