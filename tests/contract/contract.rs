@@ -325,7 +325,7 @@ pub fn a_cache_disk_is_made_once_and_unused_until_a_domain_refers_to_it(place: &
             .expect("it is made");
         assert_eq!(standing().expect("an answer"), Some(Standing::Complete));
     }
-    assert_eq!(unused(), [name.clone()]);
+    assert_eq!(unused(), std::slice::from_ref(&name));
     let path = place
         .hypervisor
         .volumes()
@@ -341,7 +341,7 @@ pub fn a_cache_disk_is_made_once_and_unused_until_a_domain_refers_to_it(place: &
     place.hypervisor.domains().define(&xml).expect("defined");
     assert!(unused().is_empty());
     gone(place, UUID);
-    assert_eq!(unused(), [name.clone()]);
+    assert_eq!(unused(), std::slice::from_ref(&name));
     place
         .hypervisor
         .volumes()

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
 mod cache;
+mod cache_disk;
 mod crash;
 mod distrust;
 mod exit_codes;

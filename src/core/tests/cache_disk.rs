@@ -52,11 +52,11 @@ fn planned(vm: &Vm, observed: &Observed, sharing: usize) -> Result<Plan, Vec<Ref
 }
 
 fn domain(plan: &Plan) -> &str {
-    let xml = |step| match step {
-        &Step::DefineDomain { ref xml } => Some(xml.as_str()),
+    let defined = plan.steps.iter().find_map(|step| match step {
+        Step::DefineDomain { xml } => Some(xml.as_str()),
         _ => None,
-    };
-    plan.steps.iter().find_map(xml).expect("a domain")
+    });
+    defined.expect("a domain")
 }
 
 fn targets(plan: &Plan) -> Vec<String> {
