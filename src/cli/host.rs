@@ -81,12 +81,6 @@ impl Host {
         }
     }
 
-    /// Where the store of artifacts is.
-    #[must_use]
-    pub fn artifacts_dir(&self) -> PathBuf {
-        self.paths.cache.join("artifacts")
-    }
-
     /// The user's login key.
     ///
     /// # Errors

@@ -106,7 +106,6 @@ impl Maker<'_> {
         let ready = ready_options(self.program, self.host, &self.login);
         let context = Context {
             hypervisor: &*self.host.hypervisor,
-            artifacts: &self.host.artifacts_dir(),
             ready,
             interrupt: &self.interrupt,
             listen: &listen,

@@ -4,7 +4,6 @@
 /// A guest's end.
 mod shut_down;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use trustnet_core::plan::{Plan, Step, Verb};
@@ -81,8 +80,6 @@ pub struct Context<'a> {
     pub hypervisor: &'a dyn Hypervisor,
     /// How to wait for the guest.
     pub ready: ReadyOptions<'a>,
-    /// Where the store of artifacts is.
-    pub artifacts: &'a Path,
     /// Interruption by the user.
     pub interrupt: &'a Interrupt,
     /// Who listens.
@@ -330,7 +327,7 @@ fn take(
 
 /// Whether it was begun before makes no difference: the volume itself tells how far it has come.
 fn ensure_cache_volume(wanted: &Wanted<'_>, context: &Context<'_>) -> Result<(), StepError> {
-    let store = Store::open(context.artifacts)?;
+    let store = Store::open(&context.ready.paths.artifacts)?;
     let stop = || context.interrupt.stop();
     match cache_disk::ensure(context.hypervisor, &store, wanted, &stop) {
         Err(_) if stop() => Err(StepError::Interrupted),

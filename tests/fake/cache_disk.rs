@@ -44,7 +44,7 @@ fn paths(home: &str) -> Paths {
 
 /// Fills the home's store, and gives what is in it.
 fn artifacts(paths: &Paths) -> ArtifactSet {
-    let store = Store::open(&paths.cache.join("artifacts")).expect("a store");
+    let store = Store::open(&paths.artifacts).expect("a store");
     let artifact = |number: u32| {
         let bytes: Vec<u8> = (0..60_000 * number).map(|at| (at % 241) as u8).collect();
         let incoming = Incoming {
@@ -102,7 +102,6 @@ fn make(home: &str, name: &str) {
     };
     let context = Context {
         hypervisor: &host,
-        artifacts: &paths.cache.join("artifacts"),
         ready: ReadyOptions {
             until: Phase::Ready,
             timeout: std::time::Duration::from_secs(60),

@@ -126,7 +126,6 @@ fn destroy_one(
     let listen = |event: Event<'_>| make::show(&progress, event);
     let context = Context {
         hypervisor: &*host.hypervisor,
-        artifacts: &host.artifacts_dir(),
         ready: make::ready_options(program, host, &login),
         interrupt,
         listen: &listen,

@@ -115,7 +115,6 @@ fn with_context(
     };
     work(&Context {
         hypervisor: &*host.hypervisor,
-        artifacts: &host.artifacts_dir(),
         ready: make::ready_options(program, host, &login),
         interrupt,
         listen: &listen,
