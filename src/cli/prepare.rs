@@ -1,0 +1,447 @@
+//! What a VM's services need before its guest is spoken to: versions, artifacts, secrets, and of these the
+//! program. Everything that can be refused is refused here, before anything is made.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use trustnet_api::secret::{Alphabet, Generate, SecretString, ValueFrom};
+use trustnet_api::service_ref::RemoteService;
+use trustnet_api::vm::VirtualMachine;
+use trustnet_core::artifact::{Arch, Digest};
+use trustnet_core::guest_os;
+use trustnet_core::lockfile::{self, Lock};
+use trustnet_core::observed::Owner;
+use trustnet_core::provision::{self, Facts, Input, ServiceInput};
+use trustnet_core::service::{At, Instance, Origin, Scope};
+use trustnet_core::version;
+use trustnet_core::vm::VmName;
+use trustnet_host::cache::deb::Mirrors;
+use trustnet_host::cache::download::{Http, Limits, Progress as Received, Watch};
+use trustnet_host::cache::obtain::{Obtainer, ObtainError};
+use trustnet_host::cache::store::Store;
+use trustnet_host::cache::versions::{VersionList, look_up};
+use trustnet_host::error::chain;
+use trustnet_host::interrupt::Interrupt;
+use trustnet_host::provision::Masks;
+use trustnet_host::secrets::{Keep, Sources};
+
+use crate::Program;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::ui::Progress;
+
+/// Whose services.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The VM's name.
+    pub name: &'a VmName,
+    /// What its file says.
+    pub wire: &'a VirtualMachine,
+    /// The folder of the file.
+    pub folder: &'a Path,
+    /// Its services, in the order of their dependencies.
+    pub services: &'a [Instance],
+}
+
+/// What is brought into a guest, and what belongs to it.
+pub struct Prepared {
+    /// The program.
+    pub program: provision::Program,
+    /// Secrets, to be masked in what is said.
+    pub masks: Masks,
+    /// The services with their versions.
+    pub versions: Vec<(String, String)>,
+    /// The guest's distribution, where something was chosen for it.
+    pub guest_os: Option<String>,
+    /// The architecture.
+    pub arch: Arch,
+    /// The artifacts with their sizes.
+    pub blobs: Vec<(Digest, u64)>,
+}
+
+/// Prepares the services of the VMs of an invocation.
+pub struct Preparer<'a> {
+    program: &'a Program,
+    /// The artifacts.
+    pub store: Store,
+    arch: Arch,
+    offline: bool,
+    update: bool,
+    interrupt: Interrupt,
+    /// One at a time fetches and locks: the second VM finds what the first one has fetched.
+    locks: Mutex<BTreeMap<PathBuf, Lock>>,
+}
+
+impl<'a> Preparer<'a> {
+    /// Opens the cache.
+    ///
+    /// # Errors
+    /// It cannot be opened, or the hypervisor's architecture is not known.
+    pub fn new(
+        program: &'a Program,
+        arch: &str,
+        offline: bool,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Failure> {
+        let arch = Arch::parse(arch).map_err(|why| Failure::new(Exit::Vm, why.to_string()))?;
+        let store = Store::open(&program.env.paths()?.artifacts())?;
+        Ok(Self {
+            program,
+            store,
+            arch,
+            offline,
+            update: false,
+            interrupt: interrupt.clone(),
+            locks: Mutex::default(),
+        })
+    }
+
+    /// Whether what is locked is looked up anew.
+    #[must_use]
+    pub fn update(self, update: bool) -> Self {
+        Self { update, ..self }
+    }
+
+    /// Gets everything that a VM's services need, and makes their program.
+    ///
+    /// # Errors
+    /// Something is not to be had, or does not fit.
+    pub fn prepare(
+        &self,
+        asked: &Asked<'_>,
+        at: &dyn Fn(&RemoteService) -> Option<At>,
+        keep: Keep,
+        progress: &Progress<'_>,
+    ) -> Result<Prepared, Failure> {
+        let os = guest_os::of(asked.wire);
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = asked.folder.join(lockfile::FILE_NAME);
+        if !locks.contains_key(&path) {
+            let lock = if self.update { Lock::default() } else { read_lock(&path)? };
+            locks.insert(path.clone(), lock);
+        }
+        let lock = locks.entry(path.clone()).or_default();
+        let before = lock.clone();
+        let watching = Watching { progress, interrupt: &self.interrupt };
+        let mut inputs = Vec::new();
+        let mut blobs = Vec::new();
+        let mut secrets = Vec::new();
+        for instance in asked.services {
+            let version = self.version(instance, lock, &watching)?;
+            let scope = self.scope(asked, instance, &version, at)?;
+            progress.begin(format!("getting what `{}` needs", instance.name()));
+            let artifacts = self.artifacts(instance, &scope, os.as_deref(), lock, &mut blobs, &watching)?;
+            let values = self.secrets(asked, instance, keep)?;
+            secrets.extend(values.values().cloned());
+            inputs.push(ServiceInput { instance, scope, secrets: values, artifacts });
+        }
+        if *lock != before {
+            write_lock(&path, lock)?;
+        }
+        drop(locks);
+        let mounts = asked.wire.spec.data_disks.iter();
+        let mounts: Vec<String> = mounts.filter_map(|disk| disk.mount_path.clone()).collect();
+        let program = provision::build(&Input { services: &inputs, mounts: &mounts })
+            .map_err(|why| Failure::new(Exit::Spec, format!("`{}`: {why}", asked.name)))?;
+        Ok(Prepared {
+            program,
+            masks: Masks::new(secrets.iter().map(String::as_str)),
+            versions: inputs
+                .iter()
+                .map(|input| (input.instance.name().to_owned(), input.scope.version.clone()))
+                .collect(),
+            guest_os: os,
+            arch: self.arch,
+            blobs,
+        })
+    }
+
+    /// The version: exact, or locked, or looked up.
+    fn version(
+        &self,
+        instance: &Instance,
+        lock: &mut Lock,
+        watching: &Watching<'_>,
+    ) -> Result<String, Failure> {
+        if let Some(exact) = instance.exact_version() {
+            return Ok(exact.to_owned());
+        }
+        let requested = instance.requested.as_deref().unwrap_or_default();
+        if let Some(locked) = lock.version(instance.name(), requested) {
+            return Ok(locked.to_owned());
+        }
+        let what = format!("version `{requested}` of `{}`", instance.name());
+        let refused = |why: String| Failure::new(Exit::Spec, format!("failed to find {what}: {why}"));
+        if self.offline {
+            return Err(Failure::new(
+                Exit::Provision,
+                format!("{what} is not locked, and nothing may be fetched"),
+            )
+            .hint("look it up with a network: `trustnet-vm cache fetch`"));
+        }
+        let wanted = version::Request::parse(requested).map_err(|why| refused(why.to_string()))?;
+        let spec = instance.definition.spec();
+        let Some(source) = &spec.version_source else {
+            // Without a list there is one version that is known.
+            let own = version::Version::parse(&spec.version);
+            if own.is_some_and(|own| wanted.takes(&own)) {
+                return Ok(spec.version.clone());
+            }
+            let why = format!("its definition lists no versions but `{}`", spec.version);
+            return Err(refused(why).hint("write an exact version"));
+        };
+        let list = match (&source.text, &source.github, &source.page) {
+            (Some(url), ..) => VersionList::Text { url: url.clone() },
+            (_, Some(repository), _) => VersionList::github(repository),
+            (.., page) => VersionList::Page {
+                url: page.clone().unwrap_or_default(),
+                pattern: None,
+            },
+        };
+        let http = Http::new(Limits::default()).map_err(|error| refused(chain(&error)))?;
+        let found = look_up(&http, &list, &wanted, watching).map_err(|error| {
+            Failure::new(Exit::Provision, format!("failed to find {what}: {}", chain(&error)))
+        })?;
+        let found = found.trim_start_matches(|c: char| c.is_ascii_alphabetic()).to_owned();
+        lock.set_version(instance.name(), requested, &found);
+        Ok(found)
+    }
+
+    fn scope(
+        &self,
+        asked: &Asked<'_>,
+        instance: &Instance,
+        version: &str,
+        at: &dyn Fn(&RemoteService) -> Option<At>,
+    ) -> Result<Scope, Failure> {
+        let refused = |why: String| {
+            Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()))
+        };
+        let mut scope = instance.scope(asked.name.as_str(), version, self.arch);
+        for need in &instance.dependencies {
+            let there = match &need.remote {
+                Some(remote) => at(remote).ok_or_else(|| {
+                    refused(format!("it is not known where `{}` answers", need.service))
+                        .hint("give its `host` and `port` under `dependencies`")
+                })?,
+                None => {
+                    let other = asked.services.iter().find(|one| one.name() == need.service);
+                    let port = match other {
+                        Some(other) => {
+                            let scope = other.scope(asked.name.as_str(), version, self.arch);
+                            other.port(None, &scope).map_err(|why| refused(why.to_string()))?
+                        }
+                        None => None,
+                    };
+                    At { host: "127.0.0.1".to_owned(), port: port.unwrap_or_default() }
+                }
+            };
+            scope.dependencies.insert(need.service.clone(), there);
+        }
+        Ok(scope)
+    }
+
+    fn artifacts(
+        &self,
+        instance: &Instance,
+        scope: &Scope,
+        os: Option<&str>,
+        lock: &mut Lock,
+        blobs: &mut Vec<(Digest, u64)>,
+        watching: &Watching<'_>,
+    ) -> Result<BTreeMap<String, provision::Pinned>, Failure> {
+        let refused = |why: String| {
+            Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()))
+        };
+        let apt = instance.definition.spec().artifacts.iter();
+        let needs_os = apt.into_iter().any(|artifact| artifact.packages.is_some());
+        if needs_os && os.is_none() {
+            return Err(refused("its packages depend on the guest's distribution, which is not known".to_owned())
+                .hint("write it into the VM's spec, such as `guestOS: debian-12`"));
+        }
+        let wanted = instance
+            .wanted(scope, self.arch, os.unwrap_or_default())
+            .map_err(|why| refused(why.to_string()))?;
+        let folder = match instance.definition.origin() {
+            Origin::File(path) => Path::new(path).parent().map(Path::to_owned),
+            Origin::BuiltIn => None,
+        };
+        let folder = folder.unwrap_or_else(|| PathBuf::from("."));
+        let obtainer = Obtainer {
+            store: &self.store,
+            offline: self.offline,
+            mirrors: self.mirrors(),
+            indexes: self.program.env.paths()?.artifacts().join("indexes"),
+            now: now(),
+            watch: watching,
+        };
+        let mut pinned = BTreeMap::new();
+        for one in &wanted {
+            let obtained = obtainer.obtain(one, &folder, lock).map_err(|error| not_had(&error))?;
+            blobs.extend(obtained.blobs);
+            pinned.insert(one.name.clone(), obtained.pinned);
+        }
+        Ok(pinned)
+    }
+
+    fn mirrors(&self) -> Mirrors {
+        Mirrors {
+            archive: self.program.env.text("TRUSTNET_VM_DEB_MIRROR"),
+            security: self.program.env.text("TRUSTNET_VM_DEB_SECURITY_MIRROR"),
+        }
+    }
+
+    fn secrets(
+        &self,
+        asked: &Asked<'_>,
+        instance: &Instance,
+        keep: Keep,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let var = |name: &str| self.program.env.var(name);
+        let sources = Sources {
+            folder: asked.folder,
+            paths: self.program.env.paths()?,
+            var: &var,
+            keep,
+        };
+        let mut values = BTreeMap::new();
+        for (name, secret) in &instance.definition.spec().secrets {
+            let value = match instance.wire.secrets.get(name) {
+                Some(SecretString::Inline(value)) => value.clone(),
+                Some(SecretString::ValueFrom(from)) => sources.read(asked.name, from)?,
+                Some(SecretString::Redacted(_)) => {
+                    return Err(Failure::new(
+                        Exit::Spec,
+                        format!("secret `{name}` of `{}` was given in the spec itself, and is not kept", instance.name()),
+                    )
+                    .hint("provision with the spec's file, or give the secret by `valueFrom`"));
+                }
+                None => sources.read(asked.name, &generated(instance.name(), name, secret.length))?,
+            };
+            values.insert(name.clone(), value);
+        }
+        Ok(values)
+    }
+
+    /// The artifacts, for sending.
+    #[must_use]
+    pub fn blobs(&self) -> Stored<'_> {
+        Stored(&self.store)
+    }
+}
+
+/// A secret that nobody gave: made once, and kept.
+fn generated(service: &str, name: &str, length: Option<u32>) -> ValueFrom {
+    ValueFrom::Generate(Generate {
+        name: format!("{service}.{name}"),
+        length,
+        alphabet: Some(Alphabet::Alphanumeric),
+        shared: None,
+    })
+}
+
+/// The store, as provisioning takes artifacts from it: each looked at before it leaves.
+pub struct Stored<'a>(&'a Store);
+
+impl trustnet_host::provision::Blobs for Stored<'_> {
+    fn take(
+        &self,
+        digest: &Digest,
+    ) -> Result<(PathBuf, u64), Box<dyn std::error::Error + Send + Sync>> {
+        let path = self.0.verify_one(digest)?;
+        Ok((path, self.0.size(digest)?))
+    }
+}
+
+/// Shows downloads, and stops them.
+struct Watching<'a> {
+    progress: &'a Progress<'a>,
+    interrupt: &'a Interrupt,
+}
+
+impl Watch for Watching<'_> {
+    fn progress(&self, received: Received) {
+        let mib = |bytes: u64| bytes >> 20;
+        self.progress.begin(match received.total {
+            Some(total) => format!("fetching {} of {} MiB", mib(received.received), mib(total)),
+            None => format!("fetching, {} MiB so far", mib(received.received)),
+        });
+    }
+    fn stopped(&self) -> bool {
+        self.interrupt.stop()
+    }
+}
+
+fn not_had(error: &ObtainError) -> Failure {
+    let failure = Failure::new(Exit::Provision, chain(error));
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Refuses a guest that the program was not made for.
+///
+/// # Errors
+/// What is different.
+pub fn fits(prepared: &Prepared, facts: &Facts) -> Result<(), String> {
+    if facts.machine != prepared.arch.libvirt() && !facts.machine.is_empty() {
+        return Err(format!("the guest is {}, and the artifacts are for {}", facts.machine, prepared.arch));
+    }
+    match &prepared.guest_os {
+        Some(os) if *os != facts.os && facts.packages == "apt" => Err(format!(
+            "the guest is {}, and its packages were chosen for {os}; `guestOS: {}` in the spec says so",
+            facts.os, facts.os
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Where a service of another VM answers, by that VM's spec.
+#[must_use]
+pub fn address_of(vm: &VirtualMachine) -> Option<String> {
+    crate::status::static_addresses(vm)
+        .first()
+        .map(|address| address.split('/').next().unwrap_or(address).to_owned())
+}
+
+/// The spec of a VM that is there.
+#[must_use]
+pub fn spec_of(host: &Host, name: &str) -> Option<VirtualMachine> {
+    let domain = host.hypervisor.domains().find(name).ok()??;
+    match Owner::of_facts(&domain) {
+        Owner::Ours(record) => Some(record.spec),
+        _ => None,
+    }
+}
+
+fn read_lock(path: &Path) -> Result<Lock, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Lock::parse(&text).map_err(|why| {
+            Failure::new(Exit::Spec, format!("failed to read `{}`: {why}", path.display()))
+                .hint("remove it to look everything up anew")
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
+        Err(error) => Err(Failure::new(
+            Exit::Usage,
+            format!("failed to read `{}`: {error}", path.display()),
+        )),
+    }
+}
+
+fn write_lock(path: &Path, lock: &Lock) -> Result<(), Failure> {
+    let failed = |why: String| {
+        Failure::new(Exit::Usage, format!("failed to write `{}`: {why}", path.display()))
+    };
+    let text = lock.to_yaml().map_err(|why| failed(why.to_string()))?;
+    let staging = path.with_extension(format!("lock.{}", std::process::id()));
+    std::fs::write(&staging, text)
+        .and_then(|()| std::fs::rename(&staging, path))
+        .map_err(|error| failed(error.to_string()))
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
