@@ -85,6 +85,8 @@ pub enum Verb {
     /// Make VMs and wait until they are ready. The same spec again changes nothing.
     #[command(visible_alias = "apply")]
     Create(Create),
+    /// Bring the services of VMs into their guests. What is there already is left alone.
+    Provision(Provision),
     /// List all domains.
     #[command(visible_alias = "ls")]
     List(List),
@@ -184,6 +186,26 @@ pub struct Create {
     /// The most VMs at once.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub parallel: usize,
+}
+
+/// Arguments of `provision`.
+#[derive(Debug, Args)]
+pub struct Provision {
+    /// The VMs' names; with FILE, which of its VMs. Without FILE their services are those of their last spec.
+    #[arg(value_name = "NAME", required_unless_present = "filename")]
+    pub names: Vec<String>,
+    /// Spec files that say what the services are to be.
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+    /// Fetch nothing: what is not in the cache is an error, before anything is done.
+    #[arg(long)]
+    pub offline: bool,
+    /// The most VMs at once.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub parallel: usize,
+    /// How long a guest that goes away may take to come back, such as 90s or 10m [default: 10m] [env: TRUSTNET_VM_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
 }
 
 /// How to wait for guests.

@@ -26,6 +26,8 @@ pub enum Exit {
     Storage,
     /// The guest is not ready.
     NotReady,
+    /// The services of a guest are not as they are to be.
+    Provision,
     /// A difference was found.
     Difference,
     /// Interrupted; the journal holds the rest.
@@ -46,6 +48,7 @@ impl Exit {
             Self::Vm => 4,
             Self::Storage => 5,
             Self::NotReady => 6,
+            Self::Provision => 7,
             Self::Difference => 8,
             Self::Interrupted => 9,
             Self::Guest(code) => code,

@@ -1,6 +1,7 @@
 //! `trustnet-vm`: a table of contents. Every verb is a file in `verbs/`.
 
 mod args;
+mod bring;
 mod catalogue;
 mod env;
 mod failure;
@@ -8,6 +9,7 @@ mod guest;
 mod host;
 mod make;
 mod outcome;
+mod prepare;
 mod problems;
 mod settings;
 mod specs;
@@ -94,6 +96,7 @@ impl Program {
             Verb::Render(args) => verbs::render::run(self, &args),
             Verb::Plan(args) => verbs::plan::run(self, &args),
             Verb::Create(args) => verbs::create::run(self, &args),
+            Verb::Provision(args) => verbs::provision::run(self, &args),
             Verb::List(args) => verbs::list::run(self, &args),
             Verb::Get(args) => verbs::get::run(self, &args.name),
             Verb::Start(args) => verbs::power::start(self, &args.names, &args.waiting),
@@ -123,6 +126,7 @@ fn timeout(verb: &Verb) -> Option<std::time::Duration> {
         Verb::Create(args) => args.waiting.timeout,
         Verb::Start(args) => args.waiting.timeout,
         Verb::Restart(args) => args.waiting.timeout,
+        Verb::Provision(args) => args.timeout,
         Verb::Resume(args) => args.timeout,
         Verb::Wait(args) => args.timeout,
         _ => None,

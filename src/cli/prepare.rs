@@ -85,7 +85,7 @@ impl<'a> Preparer<'a> {
         interrupt: &Interrupt,
     ) -> Result<Self, Failure> {
         let arch = Arch::parse(arch).map_err(|why| Failure::new(Exit::Vm, why.to_string()))?;
-        let store = Store::open(&program.env.paths()?.artifacts())?;
+        let store = Store::open(&program.env.paths()?.artifacts)?;
         Ok(Self {
             program,
             store,
@@ -184,8 +184,7 @@ impl<'a> Preparer<'a> {
         let spec = instance.definition.spec();
         let Some(source) = &spec.version_source else {
             // Without a list there is one version that is known.
-            let own = version::Version::parse(&spec.version);
-            if own.is_some_and(|own| wanted.takes(&own)) {
+            if wanted.choose([spec.version.as_str()]).is_some() {
                 return Ok(spec.version.clone());
             }
             let why = format!("its definition lists no versions but `{}`", spec.version);
@@ -272,7 +271,7 @@ impl<'a> Preparer<'a> {
             store: &self.store,
             offline: self.offline,
             mirrors: self.mirrors(),
-            indexes: self.program.env.paths()?.artifacts().join("indexes"),
+            indexes: self.program.env.paths()?.cache.join("indexes"),
             now: now(),
             watch: watching,
         };
@@ -410,7 +409,7 @@ pub fn address_of(vm: &VirtualMachine) -> Option<String> {
 #[must_use]
 pub fn spec_of(host: &Host, name: &str) -> Option<VirtualMachine> {
     let domain = host.hypervisor.domains().find(name).ok()??;
-    match Owner::of_facts(&domain) {
+    match domain.owner {
         Owner::Ours(record) => Some(record.spec),
         _ => None,
     }

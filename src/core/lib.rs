@@ -12,6 +12,8 @@ pub mod deb;
 pub mod difference;
 /// The fields of spec files, explained.
 pub mod explain;
+/// Which distribution a guest is.
+pub mod guest_os;
 /// Disk images, judged by their first bytes.
 pub mod image;
 /// ISO 9660 images: a writer for the seed and a reader for what was written.

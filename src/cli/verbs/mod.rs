@@ -11,6 +11,7 @@ pub mod get;
 pub mod list;
 pub mod plan;
 pub mod power;
+pub mod provision;
 pub mod reference;
 pub mod render;
 pub mod resume;

@@ -262,6 +262,18 @@ impl Instance {
         self.definition.name()
     }
 
+    /// Whether a name is this service's, or another name of it.
+    #[must_use]
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.name() == name
+            || self
+                .definition
+                .spec()
+                .aliases
+                .iter()
+                .any(|alias| alias == name)
+    }
+
     /// The version that needs no look-up: the definition's own, or the exact one that was asked for.
     /// None for `latest` and for ranges.
     #[must_use]

@@ -1,0 +1,155 @@
+//! `provision`: what the services of VMs need is got, and brought into their guests.
+
+use std::path::PathBuf;
+
+use trustnet_api::service_ref::RemoteService;
+use trustnet_api::vm::VirtualMachine;
+use trustnet_core::service::{At, Instance, select};
+use trustnet_core::vm::VmName;
+use trustnet_host::secrets::Keep;
+
+use crate::Program;
+use crate::args::Provision;
+use crate::bring::Bringer;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::make::{lock_vm, refuse_leftover};
+use crate::outcome::entry;
+use crate::prepare::{Asked, Preparer, address_of, spec_of};
+use crate::specs;
+use crate::verbs::create::in_parallel;
+use crate::verbs::power::ours;
+
+/// A VM whose services are brought.
+struct Target {
+    name: VmName,
+    wire: VirtualMachine,
+    folder: PathBuf,
+    services: Vec<Instance>,
+}
+
+/// Provisions VMs, several at once.
+///
+/// # Errors
+/// One of them failed, or what they ask for is wrong.
+pub fn run(program: &Program, args: &Provision) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let targets = targets(program, &host, args)?;
+    let interrupt = crate::interruption()?;
+    let info = host.hypervisor.survey().host()?;
+    let preparer = Preparer::new(program, &info.arch, args.offline, &interrupt)?;
+    let blobs = preparer.blobs();
+    let bringer = Bringer { program, host: &host, blobs: &blobs, interrupt: &interrupt };
+    let at = |remote: &RemoteService| locate(&host, &targets, remote);
+    let results = in_parallel(&targets, args.parallel, |target| {
+        let name = target.name.as_str();
+        let progress = program.ui.progress(name);
+        let _mine = lock_vm(&host, name)?;
+        refuse_leftover(&host, name)?;
+        let asked = Asked {
+            name: &target.name,
+            wire: &target.wire,
+            folder: &target.folder,
+            services: &target.services,
+        };
+        let prepared = preparer.prepare(&asked, &at, Keep::Yes, &progress)?;
+        let outcome = bringer.bring(name, &target.wire, &prepared, &progress)?;
+        drop(progress);
+        for (service, version) in &outcome.left {
+            program.ui.warn(format!(
+                "`{name}` still has {service} {version}, which its spec no longer asks for"
+            ));
+        }
+        Ok(outcome.taken)
+    });
+    summarise(program, &targets, results)
+}
+
+fn summarise(
+    program: &Program,
+    targets: &[Target],
+    results: Vec<Result<usize, Failure>>,
+) -> Result<Exit, Failure> {
+    let mut worst: Option<Failure> = None;
+    let mut items = Vec::new();
+    for (target, result) in targets.iter().zip(results) {
+        let name = target.name.as_str();
+        match result {
+            Ok(taken) => {
+                let word = if taken == 0 { "unchanged" } else { "provisioned" };
+                items.push(entry(name, Ok(word)));
+                if program.in_words() {
+                    program.ui.result(if taken == 0 {
+                        format!("VM '{name}': services are as they are to be, nothing to do\n")
+                    } else {
+                        format!("VM '{name}': services are ready ({taken} steps)\n")
+                    });
+                }
+            }
+            Err(failure) => {
+                items.push(entry(name, Err(&failure)));
+                if targets.len() > 1 {
+                    program.ui.fail(&failure);
+                    worst.get_or_insert(Failure { message: String::new(), hint: None, ..failure });
+                } else {
+                    worst.get_or_insert(failure);
+                }
+            }
+        }
+    }
+    program.print_entries(&items)?;
+    worst.map_or(Ok(Exit::Done), Err)
+}
+
+/// The VMs: by spec files, or by name with the spec that is recorded.
+fn targets(program: &Program, host: &Host, args: &Provision) -> Result<Vec<Target>, Failure> {
+    let mut targets = Vec::new();
+    if !args.filename.is_empty() {
+        for spec in specs::load(program, &args.filename)? {
+            let wanted = args.names.is_empty() || args.names.iter().any(|name| name == spec.vm.name().as_str());
+            if wanted {
+                targets.push(Target {
+                    name: spec.vm.name().clone(),
+                    wire: spec.vm.wire().clone(),
+                    folder: spec.folder,
+                    services: spec.services,
+                });
+            }
+        }
+        return Ok(targets);
+    }
+    let catalogue = program.catalogue()?;
+    for name in &args.names {
+        let (domain, record) = ours(host, name)?;
+        let services = select(&record.spec.spec.services, &catalogue).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Failure::new(Exit::Spec, format!("`{name}`: {}", problems.join("; ")))
+                .hint("provision with the spec's file: `trustnet-vm provision -f FILE`")
+        })?;
+        targets.push(Target {
+            name: VmName::parse(&domain.xml.name)
+                .map_err(|why| Failure::new(Exit::Vm, why.to_string()))?,
+            folder: record.folder.as_ref().map_or_else(|| PathBuf::from("."), PathBuf::from),
+            wire: record.spec,
+            services,
+        });
+    }
+    Ok(targets)
+}
+
+/// Where a service of another VM answers: as the file says, else by the spec of that VM.
+fn locate(host: &Host, targets: &[Target], remote: &RemoteService) -> Option<At> {
+    let by_vm = |vm: &String| {
+        let target = targets.iter().find(|target| target.name.as_str() == vm);
+        target.map(|target| target.wire.clone()).or_else(|| spec_of(host, vm))
+    };
+    let other = remote.vm.as_ref().and_then(by_vm);
+    let address = remote.host.clone().or_else(|| address_of(other.as_ref()?))?;
+    let port = remote.port.or_else(|| {
+        let target = targets.iter().find(|target| Some(target.name.as_str()) == remote.vm.as_deref())?;
+        let service = target.services.iter().find(|one| one.answers_to(&remote.service))?;
+        let scope = service.scope(target.name.as_str(), service.exact_version()?, trustnet_core::artifact::Arch::Amd64);
+        service.port(None, &scope).ok()?
+    })?;
+    Some(At { host: address, port })
+}
