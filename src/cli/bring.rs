@@ -86,7 +86,10 @@ impl Bringer<'_> {
                 Ok(outcome)
             }
             Err(error) => {
-                log.line(&format!("== failed: {}", prepared.masks.mask(&chain(&error))));
+                log.line(&format!(
+                    "== failed: {}",
+                    prepared.masks.mask(&chain(&error))
+                ));
                 if begun.load(Ordering::Relaxed) > 0 {
                     // The failure itself says more than that it could not be noted.
                     let _ = noted.note(ServicePhase::Failed);
@@ -106,7 +109,10 @@ impl Bringer<'_> {
         begun: &AtomicU64,
     ) {
         match event {
-            Event::Facts(facts) => log.line(&format!("guest: {} {}, {}", facts.os, facts.machine, facts.init)),
+            Event::Facts(facts) => log.line(&format!(
+                "guest: {} {}, {}",
+                facts.os, facts.machine, facts.init
+            )),
             Event::Planned(steps, of) => {
                 log.line(&format!("{steps} of {of} steps to take"));
                 if *steps > 0 {
@@ -147,12 +153,16 @@ fn failure(name: &str, error: &ProvisionError, prepared: &Prepared, log: &Log) -
             Exit::Interrupted,
             Some(format!("`trustnet-vm provision {name}` goes on from there")),
         ),
-        ProvisionError::Shell(error) => {
-            (Exit::Provision, error.hint().map(|hint| hint.replace("NAME", name)))
-        }
+        ProvisionError::Shell(error) => (
+            Exit::Provision,
+            error.hint().map(|hint| hint.replace("NAME", name)),
+        ),
         ProvisionError::Artifact { .. } => (
             Exit::Provision,
-            Some("`trustnet-vm cache fetch` gets it again; `trustnet-vm cache verify` looks at all".to_owned()),
+            Some(
+                "`trustnet-vm cache fetch` gets it again; `trustnet-vm cache verify` looks at all"
+                    .to_owned(),
+            ),
         ),
         _ => (
             Exit::Provision,
@@ -209,7 +219,10 @@ impl Noted<'_> {
             })
             .collect();
         record.spec.spec.services = redacted(self.wire).spec.services;
-        self.host.hypervisor.records().write(self.uuid, &record.to_text())?;
+        self.host
+            .hypervisor
+            .records()
+            .write(self.uuid, &record.to_text())?;
         Ok(())
     }
 }
@@ -268,11 +281,13 @@ impl Elsewhere for Others<'_> {
         let Owner::Ours(record) = owner else {
             return Ok(Err(format!("`{vm}` is no VM of ours")));
         };
-        Ok(match record.services.iter().find(|one| one.name == service) {
-            Some(one) if one.state == ServicePhase::Ready => Ok(()),
-            Some(_) => Err(format!("`{service}` of `{vm}` is not ready")),
-            None => Err(format!("`{vm}` has no service `{service}` yet")),
-        })
+        Ok(
+            match record.services.iter().find(|one| one.name == service) {
+                Some(one) if one.state == ServicePhase::Ready => Ok(()),
+                Some(_) => Err(format!("`{service}` of `{vm}` is not ready")),
+                None => Err(format!("`{vm}` has no service `{service}` yet")),
+            },
+        )
     }
 
     fn on_console(&self, text: &str) -> Result<bool, HostError> {
@@ -282,7 +297,8 @@ impl Elsewhere for Others<'_> {
         let Ok(mut seen) = console.seen.lock() else {
             return Ok(false);
         };
-        while let Ok(Signal::Bytes(bytes)) = console.output.recv_timeout(Duration::from_millis(10)) {
+        while let Ok(Signal::Bytes(bytes)) = console.output.recv_timeout(Duration::from_millis(10))
+        {
             seen.extend_from_slice(&bytes);
         }
         Ok(String::from_utf8_lossy(&seen).contains(text))

@@ -18,7 +18,7 @@ use trustnet_core::version;
 use trustnet_core::vm::VmName;
 use trustnet_host::cache::deb::Mirrors;
 use trustnet_host::cache::download::{Http, Limits, Progress as Received, Watch};
-use trustnet_host::cache::obtain::{Obtainer, ObtainError};
+use trustnet_host::cache::obtain::{ObtainError, Obtainer};
 use trustnet_host::cache::store::Store;
 use trustnet_host::cache::versions::{VersionList, look_up};
 use trustnet_host::error::chain;
@@ -118,12 +118,19 @@ impl<'a> Preparer<'a> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         let path = asked.folder.join(lockfile::FILE_NAME);
         if !locks.contains_key(&path) {
-            let lock = if self.update { Lock::default() } else { read_lock(&path)? };
+            let lock = if self.update {
+                Lock::default()
+            } else {
+                read_lock(&path)?
+            };
             locks.insert(path.clone(), lock);
         }
         let lock = locks.entry(path.clone()).or_default();
         let before = lock.clone();
-        let watching = Watching { progress, interrupt: &self.interrupt };
+        let watching = Watching {
+            progress,
+            interrupt: &self.interrupt,
+        };
         let mut inputs = Vec::new();
         let mut blobs = Vec::new();
         let mut secrets = Vec::new();
@@ -131,10 +138,16 @@ impl<'a> Preparer<'a> {
             let version = self.version(instance, lock, &watching)?;
             let scope = self.scope(asked, instance, &version, at)?;
             progress.begin(format!("getting what `{}` needs", instance.name()));
-            let artifacts = self.artifacts(instance, &scope, os.as_deref(), lock, &mut blobs, &watching)?;
+            let artifacts =
+                self.artifacts(instance, &scope, os.as_deref(), lock, &mut blobs, &watching)?;
             let values = self.secrets(asked, instance, keep)?;
             secrets.extend(values.values().cloned());
-            inputs.push(ServiceInput { instance, scope, secrets: values, artifacts });
+            inputs.push(ServiceInput {
+                instance,
+                scope,
+                secrets: values,
+                artifacts,
+            });
         }
         if *lock != before {
             write_lock(&path, lock)?;
@@ -142,14 +155,22 @@ impl<'a> Preparer<'a> {
         drop(locks);
         let mounts = asked.wire.spec.data_disks.iter();
         let mounts: Vec<String> = mounts.filter_map(|disk| disk.mount_path.clone()).collect();
-        let program = provision::build(&Input { services: &inputs, mounts: &mounts })
-            .map_err(|why| Failure::new(Exit::Spec, format!("`{}`: {why}", asked.name)))?;
+        let program = provision::build(&Input {
+            services: &inputs,
+            mounts: &mounts,
+        })
+        .map_err(|why| Failure::new(Exit::Spec, format!("`{}`: {why}", asked.name)))?;
         Ok(Prepared {
             program,
             masks: Masks::new(secrets.iter().map(String::as_str)),
             versions: inputs
                 .iter()
-                .map(|input| (input.instance.name().to_owned(), input.scope.version.clone()))
+                .map(|input| {
+                    (
+                        input.instance.name().to_owned(),
+                        input.scope.version.clone(),
+                    )
+                })
                 .collect(),
             guest_os: os,
             arch: self.arch,
@@ -172,7 +193,8 @@ impl<'a> Preparer<'a> {
             return Ok(locked.to_owned());
         }
         let what = format!("version `{requested}` of `{}`", instance.name());
-        let refused = |why: String| Failure::new(Exit::Spec, format!("failed to find {what}: {why}"));
+        let refused =
+            |why: String| Failure::new(Exit::Spec, format!("failed to find {what}: {why}"));
         if self.offline {
             return Err(Failure::new(
                 Exit::Provision,
@@ -200,9 +222,14 @@ impl<'a> Preparer<'a> {
         };
         let http = Http::new(Limits::default()).map_err(|error| refused(chain(&error)))?;
         let found = look_up(&http, &list, &wanted, watching).map_err(|error| {
-            Failure::new(Exit::Provision, format!("failed to find {what}: {}", chain(&error)))
+            Failure::new(
+                Exit::Provision,
+                format!("failed to find {what}: {}", chain(&error)),
+            )
         })?;
-        let found = found.trim_start_matches(|c: char| c.is_ascii_alphabetic()).to_owned();
+        let found = found
+            .trim_start_matches(|c: char| c.is_ascii_alphabetic())
+            .to_owned();
         lock.set_version(instance.name(), requested, &found);
         Ok(found)
     }
@@ -214,9 +241,8 @@ impl<'a> Preparer<'a> {
         version: &str,
         at: &dyn Fn(&RemoteService) -> Option<At>,
     ) -> Result<Scope, Failure> {
-        let refused = |why: String| {
-            Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()))
-        };
+        let refused =
+            |why: String| Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()));
         let mut scope = instance.scope(asked.name.as_str(), version, self.arch);
         for need in &instance.dependencies {
             let there = match &need.remote {
@@ -229,11 +255,16 @@ impl<'a> Preparer<'a> {
                     let port = match other {
                         Some(other) => {
                             let scope = other.scope(asked.name.as_str(), version, self.arch);
-                            other.port(None, &scope).map_err(|why| refused(why.to_string()))?
+                            other
+                                .port(None, &scope)
+                                .map_err(|why| refused(why.to_string()))?
                         }
                         None => None,
                     };
-                    At { host: "127.0.0.1".to_owned(), port: port.unwrap_or_default() }
+                    At {
+                        host: "127.0.0.1".to_owned(),
+                        port: port.unwrap_or_default(),
+                    }
                 }
             };
             scope.dependencies.insert(need.service.clone(), there);
@@ -250,14 +281,15 @@ impl<'a> Preparer<'a> {
         blobs: &mut Vec<(Digest, u64)>,
         watching: &Watching<'_>,
     ) -> Result<BTreeMap<String, provision::Pinned>, Failure> {
-        let refused = |why: String| {
-            Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()))
-        };
+        let refused =
+            |why: String| Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()));
         let apt = instance.definition.spec().artifacts.iter();
         let needs_os = apt.into_iter().any(|artifact| artifact.packages.is_some());
         if needs_os && os.is_none() {
-            return Err(refused("its packages depend on the guest's distribution, which is not known".to_owned())
-                .hint("write it into the VM's spec, such as `guestOS: debian-12`"));
+            return Err(refused(
+                "its packages depend on the guest's distribution, which is not known".to_owned(),
+            )
+            .hint("write it into the VM's spec, such as `guestOS: debian-12`"));
         }
         let wanted = instance
             .wanted(scope, self.arch, os.unwrap_or_default())
@@ -277,7 +309,9 @@ impl<'a> Preparer<'a> {
         };
         let mut pinned = BTreeMap::new();
         for one in &wanted {
-            let obtained = obtainer.obtain(one, &folder, lock).map_err(|error| not_had(&error))?;
+            let obtained = obtainer
+                .obtain(one, &folder, lock)
+                .map_err(|error| not_had(&error))?;
             blobs.extend(obtained.blobs);
             pinned.insert(one.name.clone(), obtained.pinned);
         }
@@ -312,11 +346,16 @@ impl<'a> Preparer<'a> {
                 Some(SecretString::Redacted(_)) => {
                     return Err(Failure::new(
                         Exit::Spec,
-                        format!("secret `{name}` of `{}` was given in the spec itself, and is not kept", instance.name()),
+                        format!(
+                            "secret `{name}` of `{}` was given in the spec itself, and is not kept",
+                            instance.name()
+                        ),
                     )
                     .hint("provision with the spec's file, or give the secret by `valueFrom`"));
                 }
-                None => sources.read(asked.name, &generated(instance.name(), name, secret.length))?,
+                None => {
+                    sources.read(asked.name, &generated(instance.name(), name, secret.length))?
+                }
             };
             values.insert(name.clone(), value);
         }
@@ -386,7 +425,10 @@ fn not_had(error: &ObtainError) -> Failure {
 /// What is different.
 pub fn fits(prepared: &Prepared, facts: &Facts) -> Result<(), String> {
     if facts.machine != prepared.arch.libvirt() && !facts.machine.is_empty() {
-        return Err(format!("the guest is {}, and the artifacts are for {}", facts.machine, prepared.arch));
+        return Err(format!(
+            "the guest is {}, and the artifacts are for {}",
+            facts.machine, prepared.arch
+        ));
     }
     match &prepared.guest_os {
         Some(os) if *os != facts.os && facts.packages == "apt" => Err(format!(
@@ -418,8 +460,11 @@ pub fn spec_of(host: &Host, name: &str) -> Option<VirtualMachine> {
 fn read_lock(path: &Path) -> Result<Lock, Failure> {
     match std::fs::read_to_string(path) {
         Ok(text) => Lock::parse(&text).map_err(|why| {
-            Failure::new(Exit::Spec, format!("failed to read `{}`: {why}", path.display()))
-                .hint("remove it to look everything up anew")
+            Failure::new(
+                Exit::Spec,
+                format!("failed to read `{}`: {why}", path.display()),
+            )
+            .hint("remove it to look everything up anew")
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
         Err(error) => Err(Failure::new(
@@ -431,7 +476,10 @@ fn read_lock(path: &Path) -> Result<Lock, Failure> {
 
 fn write_lock(path: &Path, lock: &Lock) -> Result<(), Failure> {
     let failed = |why: String| {
-        Failure::new(Exit::Usage, format!("failed to write `{}`: {why}", path.display()))
+        Failure::new(
+            Exit::Usage,
+            format!("failed to write `{}`: {why}", path.display()),
+        )
     };
     let text = lock.to_yaml().map_err(|why| failed(why.to_string()))?;
     let staging = path.with_extension(format!("lock.{}", std::process::id()));
@@ -442,5 +490,7 @@ fn write_lock(path: &Path, lock: &Lock) -> Result<(), Failure> {
 
 fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
 }

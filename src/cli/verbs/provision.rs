@@ -39,7 +39,12 @@ pub fn run(program: &Program, args: &Provision) -> Result<Exit, Failure> {
     let info = host.hypervisor.survey().host()?;
     let preparer = Preparer::new(program, &info.arch, args.offline, &interrupt)?;
     let blobs = preparer.blobs();
-    let bringer = Bringer { program, host: &host, blobs: &blobs, interrupt: &interrupt };
+    let bringer = Bringer {
+        program,
+        host: &host,
+        blobs: &blobs,
+        interrupt: &interrupt,
+    };
     let at = |remote: &RemoteService| locate(&host, &targets, remote);
     let results = in_parallel(&targets, args.parallel, |target| {
         let name = target.name.as_str();
@@ -76,7 +81,11 @@ fn summarise(
         let name = target.name.as_str();
         match result {
             Ok(taken) => {
-                let word = if taken == 0 { "unchanged" } else { "provisioned" };
+                let word = if taken == 0 {
+                    "unchanged"
+                } else {
+                    "provisioned"
+                };
                 items.push(entry(name, Ok(word)));
                 if program.in_words() {
                     program.ui.result(if taken == 0 {
@@ -90,7 +99,11 @@ fn summarise(
                 items.push(entry(name, Err(&failure)));
                 if targets.len() > 1 {
                     program.ui.fail(&failure);
-                    worst.get_or_insert(Failure { message: String::new(), hint: None, ..failure });
+                    worst.get_or_insert(Failure {
+                        message: String::new(),
+                        hint: None,
+                        ..failure
+                    });
                 } else {
                     worst.get_or_insert(failure);
                 }
@@ -106,7 +119,11 @@ fn targets(program: &Program, host: &Host, args: &Provision) -> Result<Vec<Targe
     let mut targets = Vec::new();
     if !args.filename.is_empty() {
         for spec in specs::load(program, &args.filename)? {
-            let wanted = args.names.is_empty() || args.names.iter().any(|name| name == spec.vm.name().as_str());
+            let wanted = args.names.is_empty()
+                || args
+                    .names
+                    .iter()
+                    .any(|name| name == spec.vm.name().as_str());
             if wanted {
                 targets.push(Target {
                     name: spec.vm.name().clone(),
@@ -129,7 +146,10 @@ fn targets(program: &Program, host: &Host, args: &Provision) -> Result<Vec<Targe
         targets.push(Target {
             name: VmName::parse(&domain.xml.name)
                 .map_err(|why| Failure::new(Exit::Vm, why.to_string()))?,
-            folder: record.folder.as_ref().map_or_else(|| PathBuf::from("."), PathBuf::from),
+            folder: record
+                .folder
+                .as_ref()
+                .map_or_else(|| PathBuf::from("."), PathBuf::from),
             wire: record.spec,
             services,
         });
@@ -141,15 +161,32 @@ fn targets(program: &Program, host: &Host, args: &Provision) -> Result<Vec<Targe
 fn locate(host: &Host, targets: &[Target], remote: &RemoteService) -> Option<At> {
     let by_vm = |vm: &String| {
         let target = targets.iter().find(|target| target.name.as_str() == vm);
-        target.map(|target| target.wire.clone()).or_else(|| spec_of(host, vm))
+        target
+            .map(|target| target.wire.clone())
+            .or_else(|| spec_of(host, vm))
     };
     let other = remote.vm.as_ref().and_then(by_vm);
-    let address = remote.host.clone().or_else(|| address_of(other.as_ref()?))?;
+    let address = remote
+        .host
+        .clone()
+        .or_else(|| address_of(other.as_ref()?))?;
     let port = remote.port.or_else(|| {
-        let target = targets.iter().find(|target| Some(target.name.as_str()) == remote.vm.as_deref())?;
-        let service = target.services.iter().find(|one| one.answers_to(&remote.service))?;
-        let scope = service.scope(target.name.as_str(), service.exact_version()?, trustnet_core::artifact::Arch::Amd64);
+        let target = targets
+            .iter()
+            .find(|target| Some(target.name.as_str()) == remote.vm.as_deref())?;
+        let service = target
+            .services
+            .iter()
+            .find(|one| one.answers_to(&remote.service))?;
+        let scope = service.scope(
+            target.name.as_str(),
+            service.exact_version()?,
+            trustnet_core::artifact::Arch::Amd64,
+        );
         service.port(None, &scope).ok()?
     })?;
-    Some(At { host: address, port })
+    Some(At {
+        host: address,
+        port,
+    })
 }

@@ -356,23 +356,10 @@ impl Obtainer<'_> {
                 size: index_entry.1,
             },
         );
-        Ok(Obtained {
-            pinned: Pinned::Debs {
-                debs: packages
-                    .iter()
-                    .map(|package| PinnedDeb {
-                        file: package.file(),
-                        digest: package.sha256,
-                    })
-                    .collect(),
-                index,
-            },
-            blobs: packages
-                .iter()
-                .map(|package| (package.sha256, package.size))
-                .collect(),
-            fetched: true,
-        })
+        let files = packages
+            .iter()
+            .map(|one| (one.name.clone(), one.sha256, one.size));
+        Ok(closure(files, index, true))
     }
 
     /// The packages as they are locked, if all of them are there.
@@ -401,23 +388,10 @@ impl Obtainer<'_> {
         let path = self.store.verify_one(index).map_err(failed)?;
         let text = std::fs::read_to_string(&path)
             .map_err(|error| failed(HostError::file("read", &path)(error).into()))?;
-        Ok(Some(Obtained {
-            pinned: Pinned::Debs {
-                debs: packages
-                    .iter()
-                    .map(|package| PinnedDeb {
-                        file: format!("{}.deb", package.name),
-                        digest: package.sha256,
-                    })
-                    .collect(),
-                index: text,
-            },
-            blobs: packages
-                .iter()
-                .map(|package| (package.sha256, package.size))
-                .collect(),
-            fetched: false,
-        }))
+        let files = packages
+            .iter()
+            .map(|one| (one.name.clone(), one.sha256, one.size));
+        Ok(Some(closure(files, text, false)))
     }
 
     fn package(
@@ -485,6 +459,33 @@ impl Obtainer<'_> {
                 source,
             })?;
         Ok((entry.sha256, entry.size))
+    }
+}
+
+/// A closure as a program names it: in the order of names, so that it is the same however it was come by.
+fn closure(
+    files: impl Iterator<Item = (String, Digest, u64)>,
+    index: String,
+    fetched: bool,
+) -> Obtained {
+    let mut files: Vec<(String, Digest, u64)> = files.collect();
+    files.sort();
+    Obtained {
+        blobs: files
+            .iter()
+            .map(|(_, digest, size)| (*digest, *size))
+            .collect(),
+        pinned: Pinned::Debs {
+            debs: files
+                .into_iter()
+                .map(|(name, digest, _)| PinnedDeb {
+                    file: format!("{name}.deb"),
+                    digest,
+                })
+                .collect(),
+            index,
+        },
+        fetched,
     }
 }
 
