@@ -186,6 +186,9 @@ pub struct Create {
     /// The most VMs at once.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub parallel: usize,
+    /// Fetch nothing for services: what is not in the cache is an error, before anything is made.
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// Arguments of `provision`.

@@ -5,6 +5,7 @@ mod bring;
 mod catalogue;
 mod env;
 mod failure;
+mod fleet;
 mod guest;
 mod host;
 mod make;

@@ -362,6 +362,12 @@ impl<'a> Preparer<'a> {
         Ok(values)
     }
 
+    /// The architecture of the guests.
+    #[must_use]
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
     /// The artifacts, for sending.
     #[must_use]
     pub fn blobs(&self) -> Stored<'_> {

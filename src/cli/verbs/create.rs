@@ -5,40 +5,136 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use trustnet_api::service_ref::RemoteService;
+use trustnet_core::service::Instance;
 use trustnet_core::units;
+use trustnet_host::secrets::Keep;
 
 use crate::Program;
 use crate::args::Create;
+use crate::bring::Bringer;
 use crate::failure::{Exit, Failure};
+use crate::fleet::{self, Board};
 use crate::host::Host;
-use crate::make::{Made, Maker};
+use crate::make::{Made, Maker, lock_vm};
 use crate::outcome::entry;
+use crate::prepare::{Asked, Prepared, Preparer};
 use crate::specs::{self, Spec};
+use crate::ui::Progress;
 
 /// Makes VMs.
 ///
 /// # Errors
 /// One of them failed, or the specs are wrong.
 pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
-    let specs = specs::load(program, &args.files.all())?;
+    let specs = fleet::sorted(specs::load(program, &args.files.all())?)?;
     let host = program.connect()?;
     let maker = maker(program, &host, !args.waiting.no_wait)?;
+    let services = Services::prepare(&maker, &specs, args.offline)?;
     let results = in_parallel(&specs, args.parallel, |spec| {
-        let progress = program.ui.progress(spec.vm.name().as_str());
+        let name = spec.vm.name().as_str();
+        let progress = program.ui.progress(name);
         let begun = Instant::now();
-        let made = maker.make(spec, &progress);
+        let made = maker
+            .make(spec, &progress)
+            .and_then(|made| Ok((made, services.bring(spec, &specs, &progress)?)));
+        services.board.end(name, made.is_ok());
         drop(progress);
-        if let Ok(made) = &made {
-            report(program, &maker, spec, *made);
-            program.ui.detail(format!(
-                "{}: {:.2} s",
-                spec.vm.name(),
-                begun.elapsed().as_secs_f64()
-            ));
+        if let Ok((made, brought)) = &made {
+            report(program, &maker, spec, *made, *brought);
+            program
+                .ui
+                .detail(format!("{name}: {:.2} s", begun.elapsed().as_secs_f64()));
         }
         made
     });
     summarise(program, &specs, results)
+}
+
+/// What came of a VM's services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brought {
+    /// It has none.
+    None,
+    /// They are left for later: nobody waits for the guest, or it does not run.
+    Later,
+    /// They are ready, after so many steps.
+    Ready(usize),
+}
+
+/// The services of the VMs of an invocation.
+struct Services<'a> {
+    maker: &'a Maker<'a>,
+    /// What each VM's services need; none where no VM has any.
+    preparer: Option<Preparer<'a>>,
+    prepared: BTreeMap<String, Prepared>,
+    board: Board,
+}
+
+impl<'a> Services<'a> {
+    /// Gets what all of them need, before anything is made.
+    fn prepare(maker: &'a Maker<'a>, specs: &[Spec], offline: bool) -> Result<Self, Failure> {
+        let mut services = Self {
+            maker,
+            preparer: None,
+            prepared: BTreeMap::new(),
+            board: Board::default(),
+        };
+        let asking = specs.iter().filter(|spec| !spec.services.is_empty());
+        if asking.clone().next().is_none() {
+            return Ok(services);
+        }
+        let preparer = Preparer::new(maker.program, &maker.info.arch, offline, &maker.interrupt)?;
+        let known = specs.iter().map(|spec| {
+            let wire = spec.vm.wire();
+            (spec.vm.name().as_str(), (wire, spec.services.as_slice()))
+        });
+        let known: BTreeMap<_, _> = known.collect();
+        let at =
+            |remote: &RemoteService| fleet::locate(maker.host, &known, preparer.arch(), remote);
+        for spec in asking {
+            let progress = maker.program.ui.progress(spec.vm.name().as_str());
+            let asked = Asked {
+                name: spec.vm.name(),
+                wire: spec.vm.wire(),
+                folder: &spec.folder,
+                services: &spec.services,
+            };
+            let prepared = preparer.prepare(&asked, &at, Keep::Yes, &progress)?;
+            services
+                .prepared
+                .insert(spec.vm.name().to_string(), prepared);
+        }
+        services.preparer = Some(preparer);
+        Ok(services)
+    }
+
+    /// Brings a VM's services into its guest.
+    fn bring(
+        &self,
+        spec: &Spec,
+        all: &[Spec],
+        progress: &Progress<'_>,
+    ) -> Result<Brought, Failure> {
+        let name = spec.vm.name().as_str();
+        let (Some(preparer), Some(prepared)) = (&self.preparer, self.prepared.get(name)) else {
+            return Ok(Brought::None);
+        };
+        let domain = self.maker.host.find(name)?;
+        if !self.maker.wait || !domain.state.is_active() {
+            return Ok(Brought::Later);
+        }
+        self.board.await_needed(spec, all, &self.maker.interrupt)?;
+        let bringer = Bringer {
+            program: self.maker.program,
+            host: self.maker.host,
+            blobs: &preparer.blobs(),
+            interrupt: &self.maker.interrupt,
+        };
+        let _mine = lock_vm(self.maker.host, name)?;
+        let outcome = bringer.bring(name, spec.vm.wire(), prepared, progress)?;
+        Ok(Brought::Ready(outcome.taken))
+    }
 }
 
 /// Prepares what all VMs of an invocation share.
@@ -90,7 +186,7 @@ pub fn in_parallel<T: Sync, R: Send>(
 }
 
 /// The lines that the user asked for, in one piece.
-fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made) {
+fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made, brought: Brought) {
     let ui = &program.ui;
     if !program.in_words() {
         return;
@@ -98,9 +194,17 @@ fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made) {
     let vm = &spec.vm;
     let name = vm.name();
     if made == Made::Unchanged {
-        ui.result(format!(
-            "VM '{name}' is there already, made from this spec: nothing to do\n"
-        ));
+        let mut text =
+            format!("VM '{name}' is there already, made from this spec: nothing to do\n");
+        text.push_str(&match brought {
+            Brought::None => String::new(),
+            Brought::Ready(0) => {
+                format!("VM '{name}': services are as they are to be, nothing to do\n")
+            }
+            Brought::Ready(steps) => format!("VM '{name}': services are ready ({steps} steps)\n"),
+            Brought::Later => later(name.as_str()),
+        });
+        ui.result(text);
         return;
     }
     let data: u64 = vm.data_disks().iter().map(|disk| disk.size).sum();
@@ -120,14 +224,27 @@ fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made) {
     if maker.wait {
         text.push_str(&format!("{tick} Guest ready\n"));
     }
+    match brought {
+        Brought::Ready(_) => {
+            let names: Vec<&str> = spec.services.iter().map(Instance::name).collect();
+            text.push_str(&format!("{tick} Services ready ({})\n", names.join(", ")));
+        }
+        Brought::Later => text.push_str(&later(name.as_str())),
+        Brought::None => {}
+    }
     text.push_str(&format!("Successfully created VM '{name}'\n"));
     ui.result(text);
+}
+
+/// What is said of services that were not brought.
+fn later(name: &str) -> String {
+    format!("VM '{name}': services are not in the guest yet: trustnet-vm provision {name}\n")
 }
 
 fn summarise(
     program: &Program,
     specs: &[Spec],
-    results: Vec<Result<Made, Failure>>,
+    results: Vec<Result<(Made, Brought), Failure>>,
 ) -> Result<Exit, Failure> {
     let mut worst: Option<Failure> = None;
     let mut items = Vec::new();
@@ -135,11 +252,11 @@ fn summarise(
     for (spec, result) in specs.iter().zip(results) {
         let name = spec.vm.name().as_str();
         match result {
-            Ok(made) => {
-                let word = if made == Made::Created {
-                    "created"
-                } else {
-                    "unchanged"
+            Ok((made, brought)) => {
+                let word = match (made, brought) {
+                    (Made::Created, _) => "created",
+                    (Made::Unchanged, Brought::Ready(1..)) => "provisioned",
+                    (Made::Unchanged, _) => "unchanged",
                 };
                 items.push(entry(name, Ok(word)));
             }

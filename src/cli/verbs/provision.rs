@@ -1,10 +1,11 @@
 //! `provision`: what the services of VMs need is got, and brought into their guests.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use trustnet_api::service_ref::RemoteService;
 use trustnet_api::vm::VirtualMachine;
-use trustnet_core::service::{At, Instance, select};
+use trustnet_core::service::{Instance, select};
 use trustnet_core::vm::VmName;
 use trustnet_host::secrets::Keep;
 
@@ -15,10 +16,10 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::make::{lock_vm, refuse_leftover};
 use crate::outcome::entry;
-use crate::prepare::{Asked, Preparer, address_of, spec_of};
-use crate::specs;
+use crate::prepare::{Asked, Preparer};
 use crate::verbs::create::in_parallel;
 use crate::verbs::power::ours;
+use crate::{fleet, specs};
 
 /// A VM whose services are brought.
 struct Target {
@@ -45,7 +46,14 @@ pub fn run(program: &Program, args: &Provision) -> Result<Exit, Failure> {
         blobs: &blobs,
         interrupt: &interrupt,
     };
-    let at = |remote: &RemoteService| locate(&host, &targets, remote);
+    let known = targets.iter().map(|target| {
+        (
+            target.name.as_str(),
+            (&target.wire, target.services.as_slice()),
+        )
+    });
+    let known: BTreeMap<_, _> = known.collect();
+    let at = |remote: &RemoteService| fleet::locate(&host, &known, preparer.arch(), remote);
     let results = in_parallel(&targets, args.parallel, |target| {
         let name = target.name.as_str();
         let progress = program.ui.progress(name);
@@ -155,38 +163,4 @@ fn targets(program: &Program, host: &Host, args: &Provision) -> Result<Vec<Targe
         });
     }
     Ok(targets)
-}
-
-/// Where a service of another VM answers: as the file says, else by the spec of that VM.
-fn locate(host: &Host, targets: &[Target], remote: &RemoteService) -> Option<At> {
-    let by_vm = |vm: &String| {
-        let target = targets.iter().find(|target| target.name.as_str() == vm);
-        target
-            .map(|target| target.wire.clone())
-            .or_else(|| spec_of(host, vm))
-    };
-    let other = remote.vm.as_ref().and_then(by_vm);
-    let address = remote
-        .host
-        .clone()
-        .or_else(|| address_of(other.as_ref()?))?;
-    let port = remote.port.or_else(|| {
-        let target = targets
-            .iter()
-            .find(|target| Some(target.name.as_str()) == remote.vm.as_deref())?;
-        let service = target
-            .services
-            .iter()
-            .find(|one| one.answers_to(&remote.service))?;
-        let scope = service.scope(
-            target.name.as_str(),
-            service.exact_version()?,
-            trustnet_core::artifact::Arch::Amd64,
-        );
-        service.port(None, &scope).ok()?
-    })?;
-    Some(At {
-        host: address,
-        port,
-    })
 }

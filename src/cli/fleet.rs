@@ -1,0 +1,139 @@
+//! The VMs of an invocation among each other: their order, where their services answer, and who waits for whom.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use trustnet_api::service_ref::RemoteService;
+use trustnet_core::artifact::Arch;
+use trustnet_core::service::{At, Instance};
+use trustnet_host::interrupt::Interrupt;
+
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::prepare::{address_of, spec_of};
+use crate::specs::Spec;
+
+/// How often an interruption is looked for while a VM waits for another.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The VMs of an invocation, each behind those that its services depend on.
+///
+/// # Errors
+/// They depend on each other in a circle.
+pub fn sorted(mut specs: Vec<Spec>) -> Result<Vec<Spec>, Failure> {
+    let mut sorted: Vec<Spec> = Vec::new();
+    while !specs.is_empty() {
+        let free = |spec: &Spec| {
+            let needs = needed(spec);
+            !specs
+                .iter()
+                .any(|other| needs.contains(&other.vm.name().as_str()))
+        };
+        let Some(next) = specs.iter().position(free) else {
+            let names: Vec<&str> = specs.iter().map(|spec| spec.vm.name().as_str()).collect();
+            let names = names.join(", ");
+            return Err(Failure::new(
+                Exit::Spec,
+                format!("the services of the VMs {names} depend on each other"),
+            ));
+        };
+        sorted.push(specs.remove(next));
+    }
+    Ok(sorted)
+}
+
+/// The VMs that the services of a VM depend on.
+fn needed(spec: &Spec) -> Vec<&str> {
+    let needs = spec
+        .services
+        .iter()
+        .flat_map(|service| &service.dependencies);
+    needs
+        .filter_map(|need| need.remote.as_ref()?.vm.as_deref())
+        .collect()
+}
+
+/// Where a service of another VM answers: as the file says, else by that VM's spec.
+#[must_use]
+pub fn locate(
+    host: &Host,
+    known: &BTreeMap<&str, (&trustnet_api::vm::VirtualMachine, &[Instance])>,
+    arch: Arch,
+    remote: &RemoteService,
+) -> Option<At> {
+    let other = remote.vm.as_deref().and_then(|vm| known.get(vm));
+    let address = remote.host.clone().or_else(|| match other {
+        Some((wire, _)) => address_of(wire),
+        None => address_of(&spec_of(host, remote.vm.as_deref()?)?),
+    })?;
+    let port = remote.port.or_else(|| {
+        let (wire, services) = other?;
+        let service = services
+            .iter()
+            .find(|one| one.answers_to(&remote.service))?;
+        let version = &service.definition.spec().version;
+        let scope = service.scope(&wire.metadata.name, version, arch);
+        service.port(None, &scope).ok()?
+    })?;
+    Some(At {
+        host: address,
+        port,
+    })
+}
+
+/// How the VMs of an invocation have fared so far, for those that wait for them.
+#[derive(Default)]
+pub struct Board {
+    ended: Mutex<BTreeMap<String, bool>>,
+    news: Condvar,
+}
+
+impl Board {
+    /// Notes how a VM ended.
+    pub fn end(&self, name: &str, well: bool) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.insert(name.to_owned(), well);
+        self.news.notify_all();
+    }
+
+    /// Waits for those VMs of the invocation that this one's services depend on.
+    ///
+    /// # Errors
+    /// One of them failed, or the user interrupts.
+    pub fn await_needed(
+        &self,
+        spec: &Spec,
+        all: &[Spec],
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        for name in needed(spec) {
+            if !all.iter().any(|other| other.vm.name().as_str() == name) {
+                continue;
+            }
+            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            loop {
+                match ended.get(name) {
+                    Some(true) => break,
+                    Some(false) => {
+                        return Err(Failure::new(
+                            Exit::Provision,
+                            format!("its services depend on `{name}`, which is not ready"),
+                        )
+                        .hint(format!(
+                            "once `{name}` is, `trustnet-vm provision {}`",
+                            spec.vm.name()
+                        )));
+                    }
+                    None if interrupt.stop() => {
+                        return Err(Failure::new(Exit::Interrupted, "interrupted"));
+                    }
+                    None => {}
+                }
+                let waited = self.news.wait_timeout(ended, LOOK);
+                ended = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        Ok(())
+    }
+}
