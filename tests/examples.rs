@@ -9,6 +9,7 @@ use std::process::Command;
 
 use trustnet_core::load;
 use trustnet_core::plan::{self, CreateInput, Goal};
+use trustnet_core::service::{Catalogue, select};
 use trustnet_core::vm::Vm;
 use trustnet_core::xml::DomainType;
 
@@ -72,6 +73,9 @@ fn every_example_is_valid_and_can_be_planned() {
                 version: "0.0.0",
                 artifacts: None,
             };
+            let services = select(&document.object.spec.services, &Catalogue::builtin());
+            let services = services.expect("services of the catalogue");
+            assert_eq!(services.len(), document.object.spec.services.len());
             let goal = plan::create(&input).expect("nothing stands in the way");
             assert!(matches!(goal, Goal::Steps(_)), "{}", file.display());
         }

@@ -129,10 +129,10 @@ fn written(value: &Value, escape: Escape) -> Result<String, String> {
     };
     match value.kind() {
         ValueKind::String => text(value.as_str().unwrap_or_default(), format),
-        ValueKind::Number | ValueKind::Bool if format == Format::Sql => {
-            Ok(value.to_string().to_uppercase())
-        }
-        ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
+        // The engine writes `True`, which no format but Python's has.
+        ValueKind::Bool if format == Format::Sql => Ok(value.to_string().to_uppercase()),
+        ValueKind::Bool => Ok(value.to_string().to_lowercase()),
+        ValueKind::Number => Ok(value.to_string()),
         ValueKind::Seq | ValueKind::Iterable => list(value, format),
         _ => Err("a mapping cannot be written into a text".to_owned()),
     }
@@ -305,6 +305,20 @@ mod tests {
                 .expect("python3 runs");
             assert_eq!(String::from_utf8_lossy(&out.stdout), value, "{toml}");
         }
+    }
+
+    #[test]
+    fn truth_is_written_as_each_format_has_it() {
+        let mut scope = scope("");
+        let yes = ConfigValue::Boolean(true);
+        scope.params.insert("yes".to_owned(), yes);
+        let fill = |escape| render("{{ params.yes }} {{ not params.yes }}", &scope, escape);
+        assert_eq!(
+            fill(Escape::Text(Format::Json)).as_deref(),
+            Ok("true false")
+        );
+        assert_eq!(fill(Escape::Text(Format::Sql)).as_deref(), Ok("TRUE FALSE"));
+        assert_eq!(fill(Escape::Whole).as_deref(), Ok("true false"));
     }
 
     #[test]
