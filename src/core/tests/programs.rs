@@ -17,7 +17,7 @@ use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::provision::{
     Action, Input, Payload, Pinned, Program, ServiceInput, Step, build,
 };
-use trustnet_core::service::{At, Catalogue, Definition, Instance, select};
+use trustnet_core::service::{At, Catalogue, Definition, Escape, Instance, render, select};
 
 /// A VM that asks for a service, with all that it must be given and depends on.
 fn wanted(catalogue: &Catalogue, definition: &Definition, all: &mut Vec<ServiceRef>) {
@@ -322,5 +322,61 @@ fn what_a_vm_says_stays_one_word_of_a_unit() {
             String::from_utf8_lossy(&said.stdout),
             format!("{value}|last|{value}")
         );
+    }
+}
+
+#[test]
+fn what_is_asked_diagnosed_and_taken_away_can_be_filled_in() {
+    let catalogue = Catalogue::builtin();
+    for definition in catalogue.iter() {
+        let mut services = Vec::new();
+        wanted(&catalogue, definition, &mut services);
+        let all = select(&services, &catalogue).expect("a VM may ask for it");
+        let instance = all
+            .iter()
+            .find(|one| one.name() == definition.name())
+            .expect("it is there");
+        let version = instance.exact_version().expect("an exact version");
+        let scope = instance.scope("guest", version, Arch::Amd64);
+        let spec = definition.spec();
+        let http = spec.tests.iter().filter_map(|test| test.http.as_ref());
+        let http = http.flat_map(|http| {
+            [
+                Some(http.port.to_string()),
+                http.path.clone(),
+                http.contains.clone(),
+            ]
+        });
+        let tcp = spec
+            .tests
+            .iter()
+            .filter_map(|test| Some(test.tcp.as_ref()?.port.to_string()));
+        let tests = spec
+            .tests
+            .iter()
+            .flat_map(|test| test.command.iter().chain(&test.contains));
+        let diagnoses = spec
+            .diagnose
+            .iter()
+            .flat_map(|one| one.command.iter().chain(&one.fix));
+        let ports = spec.ports.iter().map(|port| port.port.to_string());
+        let texts = tests
+            .chain(diagnoses)
+            .cloned()
+            .chain(http.flatten())
+            .chain(tcp)
+            .chain(ports);
+        for text in texts {
+            let filled = render(&text, &scope, Escape::Whole);
+            assert!(filled.is_ok(), "{}: {text}: {filled:?}", definition.name());
+        }
+        let input = ServiceInput {
+            instance,
+            scope,
+            secrets: std::collections::BTreeMap::new(),
+            artifacts: std::collections::BTreeMap::new(),
+        };
+        let gone = trustnet_core::provision::uninstall(&input).expect("a program");
+        assert!(!gone.is_empty(), "{}", definition.name());
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::contest::{self, Contestant, Outcome};
-use super::{copy, peers};
 use super::stage::{BIG, IMAGE, NETWORK, Stage, VM};
+use super::{copy, peers};
 use crate::{process, speak};
 
 /// Domains in the list.
