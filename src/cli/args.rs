@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use cache::{CacheExport, CacheFilter, CachePrune, CacheVerb};
+pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
 pub use service::{Kind, Schema, ServiceAdd, ServiceVerb};
 
 /// Provision and manage libvirt virtual machines from Kubernetes-style YAML.

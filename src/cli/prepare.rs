@@ -18,7 +18,7 @@ use trustnet_core::version;
 use trustnet_core::vm::VmName;
 use trustnet_host::cache::deb::Mirrors;
 use trustnet_host::cache::download::{Http, Limits, Progress as Received, Watch};
-use trustnet_host::cache::obtain::{ObtainError, Obtainer};
+use trustnet_host::cache::obtain::{ObtainError, Obtained, Obtainer};
 use trustnet_host::cache::store::Store;
 use trustnet_host::cache::versions::{VersionList, look_up};
 use trustnet_host::error::chain;
@@ -58,6 +58,23 @@ pub struct Prepared {
     pub arch: Arch,
     /// The artifacts with their sizes.
     pub blobs: Vec<(Digest, u64)>,
+}
+
+/// An artifact that was got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Got {
+    /// The service.
+    pub service: String,
+    /// Its version.
+    pub version: String,
+    /// The artifact's name.
+    pub name: String,
+    /// How many files it is.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether something had to be fetched.
+    pub fetched: bool,
 }
 
 /// Prepares the services of the VMs of an invocation.
@@ -115,44 +132,35 @@ impl<'a> Preparer<'a> {
         progress: &Progress<'_>,
     ) -> Result<Prepared, Failure> {
         let os = guest_os::of(asked.wire);
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = asked.folder.join(lockfile::FILE_NAME);
-        if !locks.contains_key(&path) {
-            let lock = if self.update {
-                Lock::default()
-            } else {
-                read_lock(&path)?
-            };
-            locks.insert(path.clone(), lock);
-        }
-        let lock = locks.entry(path.clone()).or_default();
-        let before = lock.clone();
-        let watching = Watching {
-            progress,
-            interrupt: &self.interrupt,
-        };
         let mut inputs = Vec::new();
         let mut blobs = Vec::new();
         let mut secrets = Vec::new();
-        for instance in asked.services {
-            let version = self.version(instance, lock, &watching)?;
-            let scope = self.scope(asked, instance, &version, at)?;
-            progress.begin(format!("getting what `{}` needs", instance.name()));
-            let artifacts =
-                self.artifacts(instance, &scope, os.as_deref(), lock, &mut blobs, &watching)?;
-            let values = self.secrets(asked, instance, keep)?;
-            secrets.extend(values.values().cloned());
-            inputs.push(ServiceInput {
-                instance,
-                scope,
-                secrets: values,
-                artifacts,
-            });
-        }
-        if *lock != before {
-            write_lock(&path, lock)?;
-        }
-        drop(locks);
+        self.locked(asked.folder, |lock| {
+            let watching = Watching {
+                progress,
+                interrupt: &self.interrupt,
+            };
+            for instance in asked.services {
+                let version = self.version(instance, lock, &watching)?;
+                let scope = self.scope(asked, instance, &version, at)?;
+                progress.begin(format!("getting what `{}` needs", instance.name()));
+                let had = self.artifacts(instance, &scope, os.as_deref(), lock, &watching)?;
+                blobs.extend(had.values().flat_map(|one| one.blobs.clone()));
+                let artifacts = had
+                    .into_iter()
+                    .map(|(name, one)| (name, one.pinned))
+                    .collect();
+                let values = self.secrets(asked, instance, keep)?;
+                secrets.extend(values.values().cloned());
+                inputs.push(ServiceInput {
+                    instance,
+                    scope,
+                    secrets: values,
+                    artifacts,
+                });
+            }
+            Ok(())
+        })?;
         let mounts = asked.wire.spec.data_disks.iter();
         let mounts: Vec<String> = mounts.filter_map(|disk| disk.mount_path.clone()).collect();
         let program = provision::build(&Input {
@@ -176,6 +184,71 @@ impl<'a> Preparer<'a> {
             arch: self.arch,
             blobs,
         })
+    }
+
+    /// Gets what services need, for no VM in particular.
+    ///
+    /// # Errors
+    /// Something is not to be had.
+    pub fn fetch(
+        &self,
+        services: &[Instance],
+        folder: &Path,
+        os: Option<&str>,
+        progress: &Progress<'_>,
+    ) -> Result<Vec<Got>, Failure> {
+        let mut all = Vec::new();
+        self.locked(folder, |lock| {
+            let watching = Watching {
+                progress,
+                interrupt: &self.interrupt,
+            };
+            for instance in services {
+                let version = self.version(instance, lock, &watching)?;
+                let scope = instance.scope("", &version, self.arch);
+                progress.begin(format!("getting what `{}` needs", instance.name()));
+                for (name, one) in self.artifacts(instance, &scope, os, lock, &watching)? {
+                    all.push(Got {
+                        service: instance.name().to_owned(),
+                        version: version.clone(),
+                        name,
+                        files: one.blobs.len(),
+                        bytes: one.blobs.iter().map(|(_, size)| size).sum(),
+                        fetched: one.fetched,
+                    });
+                }
+            }
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Works with the lock beside the specs of a folder, and writes it where it has changed: also where
+    /// something failed, for what was locked before that is worth keeping.
+    fn locked(
+        &self,
+        folder: &Path,
+        work: impl FnOnce(&mut Lock) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = folder.join(lockfile::FILE_NAME);
+        if !locks.contains_key(&path) {
+            let lock = if self.update {
+                Lock::default()
+            } else {
+                read_lock(&path)?
+            };
+            locks.insert(path.clone(), lock);
+        }
+        let lock = locks.entry(path.clone()).or_default();
+        let before = lock.clone();
+        let worked = work(lock);
+        let written = if *lock == before || self.offline {
+            Ok(())
+        } else {
+            write_lock(&path, lock)
+        };
+        worked.and(written)
     }
 
     /// The version: exact, or locked, or looked up.
@@ -278,9 +351,8 @@ impl<'a> Preparer<'a> {
         scope: &Scope,
         os: Option<&str>,
         lock: &mut Lock,
-        blobs: &mut Vec<(Digest, u64)>,
         watching: &Watching<'_>,
-    ) -> Result<BTreeMap<String, provision::Pinned>, Failure> {
+    ) -> Result<BTreeMap<String, Obtained>, Failure> {
         let refused =
             |why: String| Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()));
         let apt = instance.definition.spec().artifacts.iter();
@@ -307,15 +379,14 @@ impl<'a> Preparer<'a> {
             now: now(),
             watch: watching,
         };
-        let mut pinned = BTreeMap::new();
+        let mut all = BTreeMap::new();
         for one in &wanted {
             let obtained = obtainer
                 .obtain(one, &folder, lock)
                 .map_err(|error| not_had(&error))?;
-            blobs.extend(obtained.blobs);
-            pinned.insert(one.name.clone(), obtained.pinned);
+            all.insert(one.name.clone(), obtained);
         }
-        Ok(pinned)
+        Ok(all)
     }
 
     fn mirrors(&self) -> Mirrors {

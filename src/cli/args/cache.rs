@@ -7,6 +7,8 @@ use clap::{Args, Subcommand};
 /// What to do with the cache.
 #[derive(Debug, Subcommand)]
 pub enum CacheVerb {
+    /// Fetch what services need, verify it, and lock it beside their specs.
+    Fetch(CacheFetch),
     /// List the artifacts in the cache.
     #[command(visible_alias = "ls")]
     List(CacheFilter),
@@ -22,6 +24,32 @@ pub enum CacheVerb {
     Import(CacheImport),
     /// Tell which artifacts have a digest, where they come from, and how they were verified.
     Why(CacheWhy),
+}
+
+/// Arguments of `cache fetch`.
+#[derive(Debug, Args)]
+pub struct CacheFetch {
+    /// Spec files: what the services of their VMs need.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "service")]
+    pub filename: Vec<PathBuf>,
+    /// A service, such as `sql`, or with a version `kubectl@~1.36`; may be given several times.
+    #[arg(long, value_name = "NAME[@VERSION]")]
+    pub service: Vec<String>,
+    /// The distribution of the guest, such as debian-12; else what the spec says.
+    #[arg(long, value_name = "NAME")]
+    pub os: Option<String>,
+    /// The guest's architecture, amd64 or arm64; else this machine's.
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Option<String>,
+    /// The folder of trustnet-vm.lock for services that are named here; else this one.
+    #[arg(long, value_name = "DIR")]
+    pub lock_dir: Option<PathBuf>,
+    /// Look everything up anew, whatever the lock says.
+    #[arg(long)]
+    pub update: bool,
+    /// Fetch nothing: only tell whether all is there.
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// Which artifacts.

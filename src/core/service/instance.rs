@@ -262,6 +262,21 @@ impl Instance {
         self.definition.name()
     }
 
+    /// A service for no VM in particular: enough to know what it needs.
+    #[must_use]
+    pub fn bare(definition: &Arc<Definition>, wire: ServiceRef) -> Self {
+        let defaults = definition.spec().parameters.iter();
+        let params = defaults
+            .filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?)));
+        Self {
+            params: params.collect(),
+            requested: wire.version.clone(),
+            definition: Arc::clone(definition),
+            dependencies: Vec::new(),
+            wire,
+        }
+    }
+
     /// Whether a name is this service's, or another name of it.
     #[must_use]
     pub fn answers_to(&self, name: &str) -> bool {

@@ -4,6 +4,8 @@
 mod care;
 /// Between machines.
 mod carry;
+/// Filling it.
+mod fetch;
 /// Looking at it.
 mod look;
 
@@ -27,6 +29,7 @@ use crate::verbs::get::serialise;
 pub fn run(program: &Program, verb: &CacheVerb) -> Result<Exit, Failure> {
     let store = Store::open(&program.env.paths()?.artifacts)?;
     match verb {
+        CacheVerb::Fetch(args) => fetch::run(program, args),
         CacheVerb::List(filter) => look::list(program, &store, filter),
         CacheVerb::Info => look::info(program, &store),
         CacheVerb::Why(args) => look::why(program, &store, &args.digest),
