@@ -6,11 +6,18 @@
 #[path = "contract/contract.rs"]
 mod contract;
 
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use contract::{POOL, Place, pool_xml};
+use trustnet_api::disk::DiskFormat;
+use trustnet_core::artifact::{Arch, ArtifactId, ArtifactKind, ArtifactSet, Verified, VerifiedBy};
+use trustnet_core::cache_disk;
+use trustnet_host::cache::store::{Incoming, Store};
+use trustnet_host::cache_disk::Wanted;
 use trustnet_host::connect::connect;
 
 /// The unprivileged user that root becomes: Debian's `nobody`.
@@ -71,6 +78,74 @@ fn a_pool_that_was_defined_and_not_built_is_built(place: &Place<'_>) {
     assert!(pools.find(POOL).expect("an answer").expect("a pool").active);
 }
 
+/// MiB of artifacts; 64 where nothing else is said.
+const MIB: &str = "TRUSTNET_VM_TEST_ARTIFACTS_MIB";
+
+/// What the daemon writes, as the kernel counts it, against the size of the disk.
+#[test]
+fn a_cache_disk_for_ten_costs_the_host_one_copy() {
+    if std::env::var_os(AT_HOME).is_none() {
+        return at_home("a_cache_disk_for_ten_costs_the_host_one_copy");
+    }
+    let folder = std::env::current_dir().expect("a folder");
+    let hypervisor = connect("qemu:///session").expect("a connection");
+    let place = Place {
+        hypervisor: &*hypervisor,
+        kind: "qemu",
+        folder: &folder,
+    };
+    hypervisor
+        .pools()
+        .ensure(POOL, &pool_xml(&place))
+        .expect("a pool");
+    let store = Store::open(&folder.join("artifacts")).expect("a store");
+    let mib = std::env::var(MIB)
+        .ok()
+        .and_then(|mib| mib.parse().ok())
+        .unwrap_or(64u64);
+    let incoming = Incoming {
+        artifact: ArtifactId::new("bulk", "1", Arch::Amd64, "bulk").expect("a name"),
+        kind: ArtifactKind::File,
+        source: "here".to_owned(),
+        verified: Verified::by(VerifiedBy::Pin),
+    };
+    let mut bytes = std::io::repeat(7).take(mib << 20);
+    let entry = store
+        .insert(&mut bytes, None, None, &incoming)
+        .expect("taken in");
+    let set = ArtifactSet::new([(entry.sha256, entry.size)]);
+    let size = cache_disk::lay_out(&set).expect("a layout").size;
+    let name = cache_disk::volume_name(&set);
+    let wanted = Wanted {
+        pool: POOL,
+        volume: &name,
+        xml: &trustnet_core::xml::volume(&name, size, DiskFormat::Raw, None),
+        artifacts: &set,
+    };
+    let before = written_by_the_daemon(&folder);
+    let begun = std::time::Instant::now();
+    for _ in 0..10 {
+        trustnet_host::cache_disk::ensure(&*hypervisor, &store, &wanted, &|| false)
+            .expect("it is there");
+    }
+    let took = begun.elapsed().as_secs_f64();
+    let written = written_by_the_daemon(&folder) - before;
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    let ratio = written as f64 / (mib << 20) as f64;
+    let line =
+        format!("ten guests, {mib} MiB: {written} bytes written, {ratio:.3} copies, {took:.2} s\n");
+    std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).expect("a line");
+    assert!((1.0..1.05).contains(&ratio), "{line}");
+}
+
+/// Bytes that this home's daemon has given to write(2).
+fn written_by_the_daemon(folder: &Path) -> u64 {
+    let pid = std::fs::read_to_string(folder.join("libvirt/libvirtd.pid")).expect("a daemon");
+    let io = std::fs::read_to_string(format!("/proc/{}/io", pid.trim())).expect("its figures");
+    let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+    line.and_then(|count| count.parse().ok()).expect("a count")
+}
+
 /// Runs a test of this program with a home of its own, as an unprivileged user: root has no session.
 fn at_home(test: &str) {
     // The path is short: libvirt's sockets live below it.
@@ -105,6 +180,9 @@ fn at_home(test: &str) {
     ] {
         command.env(name, home.path());
     }
+    if let Some(mib) = std::env::var_os(MIB) {
+        command.env(MIB, mib);
+    }
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let output = command.output().expect("the program starts");
     if let Ok(pid) = std::fs::read_to_string(home.path().join("libvirt/libvirtd.pid")) {
@@ -112,6 +190,8 @@ fn at_home(test: &str) {
         let _ = Command::new("kill").arg(pid.trim()).status();
     }
     let text = [output.stdout, output.stderr].concat();
+    // Figures, where there are some.
+    std::io::Write::write_all(&mut std::io::stderr(), &text).expect("lines");
     assert!(
         output.status.success(),
         "{}",
