@@ -5,8 +5,10 @@
 //! - `copy`: a file into a guest, beside scp
 //! - `peers`: virt-install and kcli, and the C programs that are the floor
 //! - `rows`: each row, with what it must reach
+//! - `cache_disk`: what a cache disk for ten guests costs the host
 //! - `report`: BENCHMARKS.md
 
+mod cache_disk;
 mod contest;
 mod copy;
 mod peers;

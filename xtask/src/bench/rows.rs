@@ -39,6 +39,7 @@ pub fn all(stage: &Stage, rounds: usize, guests: usize) -> Result<Vec<Row>> {
     rows.extend(create(stage, rounds)?);
     rows.extend(list(stage, rounds)?);
     rows.push(ready(stage, guests)?);
+    rows.push(super::cache_disk::row());
     rows.push(copied(rounds));
     Ok(rows)
 }
