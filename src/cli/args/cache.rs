@@ -72,6 +72,9 @@ pub struct CachePrune {
     /// Keep nothing.
     #[arg(long, conflicts_with = "keep")]
     pub all: bool,
+    /// Remove the hypervisor's cache disks that no VM uses, instead of files of this machine.
+    #[arg(long, conflicts_with_all = ["keep", "all"])]
+    pub volumes: bool,
     /// Only tell what would be removed.
     #[arg(long)]
     pub dry_run: bool,

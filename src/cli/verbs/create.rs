@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use trustnet_api::service_ref::RemoteService;
+use trustnet_core::artifact::ArtifactSet;
 use trustnet_core::service::Instance;
 use trustnet_core::units;
 use trustnet_host::secrets::Keep;
@@ -29,15 +30,16 @@ use crate::ui::Progress;
 pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
     let specs = fleet::sorted(specs::load(program, &args.files.all())?)?;
     let host = program.connect()?;
-    let maker = maker(program, &host, !args.waiting.no_wait)?;
+    let mut maker = maker(program, &host, !args.waiting.no_wait)?;
     let services = Services::prepare(&maker, &specs, args.offline)?;
+    maker.artifacts = services.artifacts();
     let results = in_parallel(&specs, args.parallel, |spec| {
         let name = spec.vm.name().as_str();
         let progress = program.ui.progress(name);
         let begun = Instant::now();
         let made = maker
             .make(spec, &progress)
-            .and_then(|made| Ok((made, services.bring(spec, &specs, &progress)?)));
+            .and_then(|made| Ok((made, services.bring(&maker, spec, &specs, &progress)?)));
         services.board.end(name, made.is_ok());
         drop(progress);
         if let Ok((made, brought)) = &made {
@@ -64,7 +66,6 @@ pub enum Brought {
 
 /// The services of the VMs of an invocation.
 struct Services<'a> {
-    maker: &'a Maker<'a>,
     /// What each VM's services need; none where no VM has any.
     preparer: Option<Preparer<'a>>,
     prepared: BTreeMap<String, Prepared>,
@@ -73,9 +74,8 @@ struct Services<'a> {
 
 impl<'a> Services<'a> {
     /// Gets what all of them need, before anything is made.
-    fn prepare(maker: &'a Maker<'a>, specs: &[Spec], offline: bool) -> Result<Self, Failure> {
+    fn prepare(maker: &Maker<'a>, specs: &[Spec], offline: bool) -> Result<Self, Failure> {
         let mut services = Self {
-            maker,
             preparer: None,
             prepared: BTreeMap::new(),
             board: Board::default(),
@@ -109,9 +109,21 @@ impl<'a> Services<'a> {
         Ok(services)
     }
 
+    /// The artifacts of each VM.
+    fn artifacts(&self) -> BTreeMap<String, ArtifactSet> {
+        let sets = self.prepared.iter().map(|(name, prepared)| {
+            (
+                name.clone(),
+                ArtifactSet::new(prepared.blobs.iter().copied()),
+            )
+        });
+        sets.filter(|(_, set)| !set.is_empty()).collect()
+    }
+
     /// Brings a VM's services into its guest.
     fn bring(
         &self,
+        maker: &Maker<'_>,
         spec: &Spec,
         all: &[Spec],
         progress: &Progress<'_>,
@@ -120,18 +132,18 @@ impl<'a> Services<'a> {
         let (Some(preparer), Some(prepared)) = (&self.preparer, self.prepared.get(name)) else {
             return Ok(Brought::None);
         };
-        let domain = self.maker.host.find(name)?;
-        if !self.maker.wait || !domain.state.is_active() {
+        let domain = maker.host.find(name)?;
+        if !maker.wait || !domain.state.is_active() {
             return Ok(Brought::Later);
         }
-        self.board.await_needed(spec, all, &self.maker.interrupt)?;
+        self.board.await_needed(spec, all, &maker.interrupt)?;
         let bringer = Bringer {
-            program: self.maker.program,
-            host: self.maker.host,
+            program: maker.program,
+            host: maker.host,
             blobs: &preparer.blobs(),
-            interrupt: &self.maker.interrupt,
+            interrupt: &maker.interrupt,
         };
-        let _mine = lock_vm(self.maker.host, name)?;
+        let _mine = lock_vm(maker.host, name)?;
         let outcome = bringer.bring(name, spec.vm.wire(), prepared, progress)?;
         Ok(Brought::Ready(outcome.taken))
     }

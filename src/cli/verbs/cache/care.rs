@@ -138,7 +138,7 @@ fn say(program: &Program, pruned: &Pruned) {
     }
 }
 
-fn confirm(program: &Program) -> Result<(), Failure> {
+pub(super) fn confirm(program: &Program) -> Result<(), Failure> {
     if program.yes {
         return Ok(());
     }

@@ -8,6 +8,8 @@ mod carry;
 mod fetch;
 /// Looking at it.
 mod look;
+/// Cache disks on the hypervisor.
+mod volumes;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ pub fn run(program: &Program, verb: &CacheVerb) -> Result<Exit, Failure> {
         CacheVerb::Info => look::info(program, &store),
         CacheVerb::Why(args) => look::why(program, &store, &args.digest),
         CacheVerb::Verify => care::verify(program, &store),
+        CacheVerb::Prune(args) if args.volumes => volumes::prune(program, args),
         CacheVerb::Prune(args) => care::prune(program, &store, args),
         CacheVerb::Export(args) => carry::export(program, &store, args),
         CacheVerb::Import(args) => carry::import(program, &store, &args.from),
