@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use trustnet_core::load;
+use trustnet_core::service::Definition;
 use trustnet_core::vm::Vm;
 
 fn project() -> PathBuf {
@@ -49,6 +50,16 @@ fn every_spec_in_the_documents_is_valid() {
                 .filter(|block| block.contains("kind: VirtualMachine"))
             {
                 check(&path.display().to_string(), block);
+            }
+            for block in fenced(&text)
+                .iter()
+                .filter(|block| block.contains("kind: Service"))
+            {
+                let (services, problems) = load::load_services(block.as_bytes());
+                assert_eq!(problems, [], "{block}");
+                let known = services.iter().map(|document| &document.object);
+                let wrong: Vec<_> = known.flat_map(Definition::check).collect();
+                assert_eq!(wrong, [], "{block}");
             }
         }
     }
