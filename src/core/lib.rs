@@ -8,8 +8,12 @@ pub mod artifact;
 pub mod cache_disk;
 /// Debian's package archives: indexes, versions, and everything that a package needs.
 pub mod deb;
+/// What is wrong with a VM, and what mends it.
+pub mod diagnosis;
 /// Where two specs differ.
 pub mod difference;
+/// What was asked of VMs and their services, and how it came out.
+pub mod examination;
 /// The fields of spec files, explained.
 pub mod explain;
 /// Which distribution a guest is.

@@ -103,6 +103,26 @@ pub fn uninstall(service: &ServiceInput<'_>) -> Result<Program, String> {
     })
 }
 
+/// How the readiness of a service is seen, with its values filled in.
+///
+/// # Errors
+/// A template cannot be filled.
+pub fn ready_check(instance: &Instance, scope: &Scope) -> Result<ReadyCheck, TemplateError> {
+    let service = ServiceInput {
+        instance,
+        scope: scope.clone(),
+        secrets: BTreeMap::new(),
+        artifacts: BTreeMap::new(),
+    };
+    let builder = Builder {
+        service: &service,
+        mounts: &[],
+        steps: Vec::new(),
+    };
+    let ready = instance.definition.spec().ready.as_ref();
+    builder.check(ready.unwrap_or(&Ready::default()))
+}
+
 struct Builder<'a> {
     service: &'a ServiceInput<'a>,
     mounts: &'a [String],

@@ -10,7 +10,8 @@ mod wire;
 use serde::Serialize;
 
 use crate::artifact::Digest;
-pub use build::{Input, Pinned, PinnedDeb, ServiceInput, build, uninstall};
+pub use build::{Input, Pinned, PinnedDeb, ServiceInput, build, ready_check, uninstall};
+pub(crate) use build::{http_check, port};
 pub use delivery::{Circumstances, Delivery, TooLarge, delivery};
 pub use plan::{Stage, plan};
 pub use report::{Facts, Report, Said, Standing};

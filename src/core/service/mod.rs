@@ -7,6 +7,7 @@ mod folder;
 mod instance;
 mod order;
 mod parameters;
+mod probe;
 mod template;
 mod wanted;
 
@@ -15,6 +16,7 @@ pub use definition::{Catalogue, Definition, Origin};
 pub(crate) use folder::is_shared;
 pub use instance::{DependencyAt, Instance, select};
 pub(crate) use parameters::is_path;
+pub use probe::{Ask, Named, Symptom, Test};
 pub use template::{At, Escape, Scope, TemplateError, render};
 pub(crate) use template::{shell as shell_word, systemd as systemd_word};
 pub use wanted::{ArtifactSource, Wanted};

@@ -14,12 +14,15 @@ mod probe;
 mod read;
 /// Pools and volumes.
 mod storage;
+/// Test suites, for the readers of continuous integration.
+mod suites;
 
 pub use capabilities::{DomainCapabilities, guest_arch, host_uuid};
 pub use domain::{DomainInput, DomainType, Forward, domain};
 pub use probe::{probe_domain, probe_name, probe_volume};
 pub use read::{DiskFacts, DomainXml, Metadata, read_domain, read_metadata};
 pub use storage::{PoolXml, VolumeXml, pool, read_pool, read_volume, volume};
+pub(crate) use suites::{Suite, SuiteCase, suites};
 
 use std::io;
 
