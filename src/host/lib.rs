@@ -14,6 +14,8 @@ pub mod connect;
 pub mod doors;
 /// What went wrong with the world.
 pub mod error;
+/// Looking at a guest over its connection, and mending something small there.
+pub mod examine;
 /// A hypervisor in a file, for tests.
 #[cfg(feature = "fake")]
 pub mod fake;

@@ -1,15 +1,18 @@
 //! Waiting for a guest: its reports are read as events, its console is kept for the case that it
 //! fails, and a guest that never reports is asked over SSH.
 
-use std::collections::VecDeque;
+mod console;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use trustnet_core::readiness::{Lines, Phase, Readiness, Verdict, clean};
+use trustnet_core::readiness::{Lines, Phase, Readiness, Verdict};
 
+use self::console::Console;
+pub use self::console::last_lines;
 use crate::doors::{Hypervisor, Signal};
 use crate::error::{HostError, chain};
 use crate::interrupt::Interrupt;
@@ -76,11 +79,6 @@ pub enum NotReadyKind {
     Down,
 }
 
-/// Lines of the console that are kept.
-const CONSOLE_LINES: usize = 12;
-/// Pieces of the console that are read in one go: a guest that never stops talking is left in time
-/// for the deadline.
-const CONSOLE_PIECES: usize = 1024;
 /// How often a silent guest is asked over SSH, and how often interruption is looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// The longest silence before SSH is tried; half the time-out, if that is shorter.
@@ -306,36 +304,7 @@ impl Watch {
         NotReady {
             what,
             log,
-            console: self.console.lines.iter().cloned().collect(),
-        }
-    }
-}
-
-/// The last lines of a console, harmless for a terminal.
-#[derive(Default)]
-struct Console {
-    lines: VecDeque<String>,
-    partial: Vec<u8>,
-}
-
-impl Console {
-    fn drain(&mut self, output: Option<&Receiver<Signal>>) {
-        let Some(output) = output else { return };
-        for signal in output.try_iter().take(CONSOLE_PIECES) {
-            let Signal::Bytes(bytes) = signal else { return };
-            for byte in bytes {
-                if byte == b'\n' || self.partial.len() >= 500 {
-                    let line = clean(&String::from_utf8_lossy(&std::mem::take(&mut self.partial)));
-                    if !line.trim().is_empty() {
-                        self.lines.push_back(line.trim_end().to_owned());
-                    }
-                    if self.lines.len() > CONSOLE_LINES {
-                        self.lines.pop_front();
-                    }
-                } else {
-                    self.partial.push(byte);
-                }
-            }
+            console: self.console.last(),
         }
     }
 }

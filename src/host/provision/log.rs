@@ -101,6 +101,29 @@ impl Log {
     }
 }
 
+/// The last lines of a log, those of the file before it included where it has too few. None where nothing was
+/// ever written.
+///
+/// # Errors
+/// It cannot be read.
+pub fn last_lines(path: &Path, count: usize) -> Result<Option<Vec<String>>, HostError> {
+    let read = |path: &Path| match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(HostError::file("read", path)(error)),
+    };
+    let Some(text) = read(path)? else {
+        return Ok(None);
+    };
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    if lines.len() < count
+        && let Some(before) = read(&path.with_extension("log.1"))?
+    {
+        lines.splice(0..0, before.lines().map(str::to_owned));
+    }
+    Ok(Some(lines.split_off(lines.len().saturating_sub(count))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Masks;

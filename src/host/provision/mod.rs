@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use trustnet_core::provision::{Facts, Program, Report, Said, Stage, Standing, Step, plan};
 
-pub use self::await_host::Elsewhere;
+pub use self::await_host::{Elsewhere, answers};
 use self::exchange::{Exchange, Line, Mode};
-pub use self::log::{Log, Masks, log_file};
+pub use self::log::{Log, Masks, last_lines, log_file};
 pub use self::send::Blobs;
 use crate::interrupt::Interrupt;
 use crate::shell::{Shell, ShellError};
