@@ -21,17 +21,18 @@ umask 077
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
-here=$(cd "$(dirname "$0")" && pwd) || exit 1
+# Every process that is started takes its time, in a small guest a hundredth of a second: `check` starts few.
+here=${0%/*}
 root=/var/lib/trustnet-vm
 states=$root/state
 sent=/var/cache/trustnet-vm
 disk=/run/trustnet-vm/cache
 lock=/run/trustnet-vm/provision.lock
-tab=$(printf '\t')
+tab='	'
 read -r token <"$here/token" || exit 1
 
 main() {
-    mkdir -p "$states" "$sent" /run/trustnet-vm || exit 1
+    [ -d "$states" ] && [ -d "$sent" ] || mkdir -p "$states" "$sent" || exit 1
     case $1 in
     check) check ;;
     run) run ;;
@@ -106,6 +107,8 @@ check() {
     mount_cache_disk
     : >"$here/sums"
     : >"$here/modes"
+    find_init
+    started=
     for path in "$here"/steps/*; do
         [ -e "$path" ] || continue
         number=${path##*/}
@@ -128,6 +131,7 @@ check() {
             say step "$number" good
         fi
     done
+    look_at_units
     look_at_files
     for path in "$states"/*/version; do
         [ -e "$path" ] || continue
@@ -135,17 +139,22 @@ check() {
         read -r version <"$path"
         say service "${service##*/}" "$version"
     done
-    if command -v flock >/dev/null && ! flock -n "$lock" true; then say busy; fi
+    # Where nobody has ever locked it, nobody holds it.
+    if [ -e "$lock" ] && command -v flock >/dev/null && ! flock -n "$lock" true; then say busy; fi
     say end
-    # Folders of earlier runs.
-    find /run/trustnet-vm -maxdepth 1 -name 'run.*' ! -path "$here" -mmin +60 -exec rm -rf {} + 2>/dev/null
+    tidy </dev/null >/dev/null 2>&1 &
+}
+
+# This folder, and those of earlier runs. Nobody waits for it.
+tidy() {
+    find /run/trustnet-vm -maxdepth 1 -name 'run.*' -mmin +60 -exec rm -rf {} +
     rm -rf "$here"
 }
 
 facts() {
     # shellcheck source=/dev/null
     os=$(. /etc/os-release 2>/dev/null && printf '%s-%s' "${ID-}" "${VERSION_ID-}")
-    case $os in alpine-*) os=$(printf '%s' "$os" | cut -d . -f 1,2) ;; esac
+    case $os in alpine-*.*.*) os=${os%.*} ;; esac
     say fact os "$os"
     say fact machine "$(uname -m)"
     find_init
@@ -188,7 +197,6 @@ look() {
     unpack) [ -d "$4" ] || why='the folder is gone' ;;
     file) look_later "$2" "$3" "$4" "$5" ;;
     unit)
-        find_init
         case $init in
         systemd) look_later "$3" "/etc/systemd/system/$2.service" root:root 0644 ;;
         openrc) look_later "$4" "/etc/init.d/$2" root:root 0755 ;;
@@ -197,6 +205,8 @@ look() {
     start)
         if [ -e "$mine/restart" ] || [ -e "$mine/reload" ]; then
             why='its configuration changed'
+        elif [ "$init" = systemd ]; then
+            started="$started $number:$2"
         elif ! unit_runs "$2" "$3"; then
             why='it does not run'
         fi
@@ -204,6 +214,21 @@ look() {
     ready) [ ! -e "$mine/restart" ] || why='it was not restarted yet' ;;
     packages) with "$path" apt installed ;;
     esac
+}
+
+# Units in one go. One line of the answer stands for each, in their order.
+look_at_units() {
+    [ -n "$started" ] || return
+    set --
+    for one in $started; do set -- "$@" "${one#*:}"; done
+    answer=$(systemctl is-active -- "$@")
+    for one in $started; do
+        state=${answer%%"
+"*}
+        answer=${answer#*"
+"}
+        [ "$state" = active ] || say step "${one%%:*}" stale 'it does not run'
+    done
 }
 
 look_later() {
@@ -214,20 +239,36 @@ look_later() {
 # Files in one go: a process for each would take its time.
 look_at_files() {
     [ -s "$here/sums" ] || return
-    sha256sum -c "$here/sums" 2>/dev/null | sed -n 's/: OK$//p' >"$here/right"
+    right=$(sha256sum -c "$here/sums" 2>/dev/null)
+    set --
+    while IFS=$tab read -r number path owner mode; do set -- "$@" "$path"; done <"$here/modes"
+    owned=$(stat -c '%a %U:%G %n' "$@" 2>/dev/null)
     while IFS=$tab read -r number path owner mode; do
-        if ! grep -qxF -e "$path" "$here/right"; then
+        if ! has_line "$right" "$path: OK"; then
             say step "$number" stale 'the file is not what it was'
-        elif [ "$(stat -c '%a %U:%G' "$path")" != "${mode#0} $owner" ]; then
+        elif ! has_line "$owned" "${mode#0} $owner $path"; then
             say step "$number" stale 'its owner or its mode is not what it was'
         fi
     done <"$here/modes"
 }
 
+has_line() {
+    case "
+$1
+" in *"
+$2
+"*) return 0 ;; esac
+    return 1
+}
+
 installed() {
     command -v dpkg-query >/dev/null || return 0
     # shellcheck disable=SC2016
-    count=$(dpkg-query -f '${db:Status-Status}\n' -W "$@" 2>/dev/null | grep -c '^installed$')
+    answer=$(dpkg-query -f '${db:Status-Status} ' -W "$@" 2>/dev/null)
+    count=0
+    for state in $answer; do
+        if [ "$state" = installed ]; then count=$((count + 1)); fi
+    done
     [ "$count" -ge $# ] || why='a package is gone'
 }
 
@@ -246,17 +287,25 @@ find_artifact() {
 
 # The cache disk, known by its serial number, read-only.
 mount_cache_disk() {
-    mounted "$disk" && return
     for serial in /sys/block/*/serial; do
-        if [ -r "$serial" ] && [ "$(cat "$serial")" = tvm-cache ]; then
-            mkdir -p "$disk"
-            mount -r -t iso9660 "/dev/$(basename "$(dirname "$serial")")" "$disk" 2>/dev/null
-            return
-        fi
+        known=
+        # The kernel ends it with no line's end.
+        if [ -r "$serial" ]; then read -r known <"$serial"; fi
+        [ "$known" = tvm-cache ] || continue
+        mounted "$disk" && return
+        device=${serial%/serial}
+        mkdir -p "$disk"
+        mount -r -t iso9660 "/dev/${device##*/}" "$disk" 2>/dev/null
+        return
     done
 }
 
-mounted() { grep -qF " $(fstab_word "$1") " /proc/self/mounts; }
+mounted() {
+    case $1 in
+    *[\\\ \	#]*) grep -qF " $(fstab_word "$1") " /proc/self/mounts ;;
+    *) grep -qF " $1 " /proc/self/mounts ;;
+    esac
+}
 
 # A path as fstab and the kernel write it.
 fstab_word() { printf '%s' "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/	/\\011/g; s/#/\\043/g'; }
@@ -340,6 +389,7 @@ guard() {
 }
 
 work() {
+    result=0
     for path in "$here"/steps/*; do
         number=${path##*/}
         read_step "$number"
@@ -364,10 +414,10 @@ work() {
             printf '%s\n' "$digest" >"$mine/$key.new" && mv "$mine/$key.new" "$mine/$key"
             printf '%s\n' "$version" >"$mine/version"
         fi
-        with "$path" action drop_artifact
-        with "$path" deb drop_deb
         say 'done' "$number"
     done
+    # What was sent is not needed twice, and not before the last of the steps: several may take from it.
+    if [ "$result" -eq 0 ] && [ -e "$here/last" ]; then rm -rf "${sent:?}"/*; fi
     sync
 }
 
@@ -379,12 +429,6 @@ bounded() {
         "$@"
     fi
 }
-
-# What was sent is not needed twice.
-drop_artifact() {
-    case $1 in install | unpack | image) rm -f "$sent/$2" ;; esac
-}
-drop_deb() { rm -f "$sent/$2"; }
 
 apply() {
     number=$1

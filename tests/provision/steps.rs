@@ -3,6 +3,8 @@
 use std::fs;
 
 use serde_json::json;
+use trustnet_core::artifact::Digest;
+use trustnet_core::provision::Pinned;
 
 use crate::sshd::Sshd;
 use crate::stage::{Folder, Things, bring, program_of};
@@ -73,4 +75,38 @@ fn a_program_is_brought_once_and_only_what_changes_is_done_again() {
     let told = bring(&guest, &program, &nothing);
     assert_eq!(told.result.expect("it is brought").taken, 1);
     assert_eq!(read("/etc/tool/text"), "one\ntwo\n");
+}
+
+const LEFT: &str = r#"
+apiVersion: trustnet.io/v1alpha1
+kind: Service
+metadata: { name: left }
+spec:
+  version: "1.0"
+  artifacts:
+    - { name: blob, file: blob, install: { path: /opt/left } }
+"#;
+
+#[test]
+fn an_artifact_that_two_services_take_is_sent_once_and_gone_after_the_second() {
+    let guest = Sshd::in_root();
+    let store = Folder(guest.shared("store"));
+    fs::create_dir_all(&store.0).expect("a folder");
+    let digest = Digest::of(b"bytes");
+    fs::write(store.0.join(digest.to_string()), "bytes").expect("a file");
+    let things = Things {
+        artifacts: [("blob".to_owned(), Pinned::Blob(digest))].into(),
+        ..Things::default()
+    };
+    let right = LEFT.replace("left", "right");
+    let services = json!([{"name": "left"}, {"name": "right"}]);
+    let program = program_of(&[LEFT, &right], services, &things);
+    let told = bring(&guest, &program, &store);
+    assert_eq!(told.result.expect("it is brought").taken, 2);
+    for name in ["left", "right"] {
+        let path = guest.path(&format!("/opt/{name}"));
+        assert_eq!(fs::read_to_string(path).expect("the file"), "bytes");
+    }
+    let sent = guest.path("/var/cache/trustnet-vm");
+    assert_eq!(fs::read_dir(sent).expect("the folder").count(), 0);
 }

@@ -16,8 +16,8 @@ use crate::shell::{Shell, Stream};
 pub(super) enum Mode {
     /// Say how the steps stand.
     Check,
-    /// Take them.
-    Run,
+    /// Take them; whether they are the last ones, after which nothing that was sent is needed.
+    Run { last: bool },
     /// Say how their units are.
     Unit,
 }
@@ -69,10 +69,10 @@ impl Exchange {
         steps: &[(usize, &Step)],
         each: &mut dyn FnMut(Line<'_>),
     ) -> Result<(), ProvisionError> {
-        let archive = self.pack(steps, mode == Mode::Run)?;
+        let archive = self.pack(steps, mode)?;
         let command = match mode {
             Mode::Check => CHECK,
-            Mode::Run => RUN,
+            Mode::Run { .. } => RUN,
             Mode::Unit => UNIT,
         };
         self.run(shell, command, &mut Cursor::new(archive), each)
@@ -137,8 +137,11 @@ impl Exchange {
     }
 
     /// The script, the steps and the token as an archive: the same for the same, but for the token.
-    fn pack(&self, steps: &[(usize, &Step)], payload: bool) -> Result<Vec<u8>, ProvisionError> {
-        let mut all = files(steps, payload);
+    fn pack(&self, steps: &[(usize, &Step)], mode: Mode) -> Result<Vec<u8>, ProvisionError> {
+        let mut all = files(steps, matches!(mode, Mode::Run { .. }));
+        if mode == (Mode::Run { last: true }) {
+            all.insert("last".to_owned(), (0o600, Vec::new()));
+        }
         let token = format!("{}\n", self.token);
         all.insert("token".to_owned(), (0o600, token.into_bytes()));
         let mut archive = tar::Builder::new(Vec::new());

@@ -89,6 +89,22 @@ pub enum ProvisionError {
     Interrupted,
 }
 
+/// Tells who listens. What has happened then is a moment at which tests end the process.
+fn tell(job: &Job<'_>, event: Event<'_>) {
+    #[cfg(feature = "fake")]
+    let moment = match &event {
+        Event::Planned(..) => Some("planned".to_owned()),
+        Event::Begun(step) => Some(format!("begun {}", step.title())),
+        Event::Done(step, _) => Some(format!("done {}", step.title())),
+        _ => None,
+    };
+    (job.listen)(event);
+    #[cfg(feature = "fake")]
+    if let Some(moment) = moment {
+        crate::fake::at(&moment);
+    }
+}
+
 fn tail(lines: &[String]) -> String {
     lines.iter().map(|line| format!("\n    {line}")).collect()
 }
@@ -137,7 +153,7 @@ pub fn provision(connect: &Connect<'_>, job: &Job<'_>) -> Result<Outcome, Provis
     for loss in 1.. {
         match round(&mut *shell, job, &mut taken) {
             Err(ProvisionError::Shell(error)) if error.is_lost() && loss <= MOST_LOSSES => {
-                (job.listen)(Event::Note(format!("{error}; trying again")));
+                tell(job, Event::Note(format!("{error}; trying again")));
                 shell = again(connect, job)?;
             }
             other => return other,
@@ -167,7 +183,7 @@ fn round(
     taken: &mut usize,
 ) -> Result<Outcome, ProvisionError> {
     let report = settled(shell, job)?;
-    (job.listen)(Event::Facts(&report.facts));
+    tell(job, Event::Facts(&report.facts));
     (job.expects)(&report.facts).map_err(ProvisionError::Unlike)?;
     let stages = plan(job.program, &report);
     let steps: usize = stages
@@ -177,7 +193,7 @@ fn round(
             Stage::Host(_) => 1,
         })
         .sum();
-    (job.listen)(Event::Planned(steps, job.program.steps.len()));
+    tell(job, Event::Planned(steps, job.program.steps.len()));
     send::missing(shell, job, &stages, &report)?;
     let mut run = Run {
         job,
@@ -186,16 +202,16 @@ fn round(
         begun: Instant::now(),
         taken,
     };
-    for stage in &stages {
+    for (index, stage) in stages.iter().enumerate() {
         if job.interrupt.stop() {
             return Err(ProvisionError::Interrupted);
         }
         match stage {
-            Stage::Guest(steps) => run.guest(shell, steps)?,
+            Stage::Guest(steps) => run.guest(shell, steps, index + 1 == stages.len())?,
             Stage::Host(step) => run.host(shell, *step)?,
         }
     }
-    run.guest(shell, &[])?;
+    run.guest(shell, &[], true)?;
     let known = job.program.services();
     let left = report
         .services
@@ -220,7 +236,7 @@ fn settled(shell: &mut dyn Shell, job: &Job<'_>) -> Result<Report, ProvisionErro
         }
         if !told {
             let note = "an earlier run still works in the guest; waiting for it";
-            (job.listen)(Event::Note(note.to_owned()));
+            tell(job, Event::Note(note.to_owned()));
             told = true;
         }
         if job.interrupt.stop() {
@@ -264,7 +280,12 @@ struct Run<'a, 'b> {
 
 impl Run<'_, '_> {
     /// Has the guest take steps, after recording those that the host has seen to.
-    fn guest(&mut self, shell: &mut dyn Shell, steps: &[usize]) -> Result<(), ProvisionError> {
+    fn guest(
+        &mut self,
+        shell: &mut dyn Shell,
+        steps: &[usize],
+        last: bool,
+    ) -> Result<(), ProvisionError> {
         let recorded = std::mem::take(&mut self.seen);
         let all: Vec<(usize, &Step)> = recorded
             .iter()
@@ -276,7 +297,7 @@ impl Run<'_, '_> {
         }
         let mut heard = Heard::default();
         let mut exchange = Exchange::new();
-        exchange.send(shell, Mode::Run, &all, &mut |line| {
+        exchange.send(shell, Mode::Run { last }, &all, &mut |line| {
             self.line(&line, &recorded, &mut heard);
         })?;
         while let Some((folder, from)) = heard.more.take() {
@@ -303,10 +324,9 @@ impl Run<'_, '_> {
 
     fn line(&mut self, line: &Line<'_>, recorded: &[usize], heard: &mut Heard) {
         let steps = &self.job.program.steps;
-        let listen = self.job.listen;
         match line {
             Line::Output(line) => {
-                listen(Event::Output(line));
+                tell(self.job, Event::Output(line));
                 self.last.push_back((*line).to_owned());
                 if self.last.len() > LAST_LINES {
                     self.last.pop_front();
@@ -317,14 +337,14 @@ impl Run<'_, '_> {
                     self.begun = Instant::now();
                     self.last.clear();
                     if !recorded.contains(&step) {
-                        listen(Event::Begun(&steps[step]));
+                        tell(self.job, Event::Begun(&steps[step]));
                     }
                 }
                 Some(Said::Done(step)) if step < steps.len() => {
                     heard.done += 1;
                     *self.taken += 1;
                     if !recorded.contains(&step) {
-                        listen(Event::Done(&steps[step], self.begun.elapsed()));
+                        tell(self.job, Event::Done(&steps[step], self.begun.elapsed()));
                     }
                 }
                 Some(Said::Failed(step, why)) if step < steps.len() => {
@@ -340,10 +360,10 @@ impl Run<'_, '_> {
     /// Sees to a step from here.
     fn host(&mut self, shell: &mut dyn Shell, number: usize) -> Result<(), ProvisionError> {
         let step = &self.job.program.steps[number];
-        (self.job.listen)(Event::Begun(step));
+        tell(self.job, Event::Begun(step));
         let begun = Instant::now();
         await_host::see(shell, self.job, number, step)?;
-        (self.job.listen)(Event::Done(step, begun.elapsed()));
+        tell(self.job, Event::Done(step, begun.elapsed()));
         self.seen.push(number);
         Ok(())
     }
