@@ -10,7 +10,7 @@ use trustnet_host::secrets::Keep;
 use crate::Program;
 use crate::args::{Output, Plan};
 use crate::failure::{Exit, Failure};
-use crate::specs;
+use crate::specs::{self, Spec};
 use crate::verbs::create;
 
 /// Prints what create would do.
@@ -34,14 +34,23 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
                     "`{}` is there already, made from this spec: nothing to do",
                     spec.vm.name()
                 );
-                items.push(json!({ "name": spec.vm.name().as_str(), "steps": [] }));
+                items.push(json!({ "name": spec.vm.name().as_str(), "steps": [], "services": services(spec) }));
             }
             Goal::Steps(plan) => {
                 difference = true;
                 let _ = write!(text, "{plan}");
                 let steps: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
-                items.push(json!({ "name": plan.vm, "uuid": plan.uuid, "steps": steps }));
+                items.push(json!({
+                    "name": plan.vm, "uuid": plan.uuid, "steps": steps, "services": services(spec),
+                }));
             }
+        }
+        let names = services(spec).join(", ");
+        if !names.is_empty() {
+            let _ = writeln!(
+                text,
+                "  then, in the guest, what is not there yet of: {names}"
+            );
         }
     }
     let (kind, reason) = &maker.domain_type;
@@ -67,4 +76,15 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
     } else {
         Exit::Done
     })
+}
+
+/// The services of a VM in the order in which they are brought, each with the version that is asked for.
+fn services(spec: &Spec) -> Vec<String> {
+    let services = spec.services.iter();
+    services
+        .map(|one| {
+            let own = &one.definition.spec().version;
+            format!("{} {}", one.name(), one.requested.as_ref().unwrap_or(own))
+        })
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! `resume` and `rollback`: what a journal holds is finished, or undone.
 
+use trustnet_core::observed::Owner;
 use trustnet_core::plan::{Plan, Step};
 use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::interrupt::Interrupt;
@@ -34,7 +35,12 @@ pub fn resume(program: &Program, args: &Resume) -> Result<Exit, Failure> {
             planning.as_ref(),
             |context| Ok(apply::apply(journal, context)?),
         )?;
-        let line = format!("Successfully finished the {word} of VM '{vm}'");
+        let mut line = format!("Successfully finished the {word} of VM '{vm}'");
+        if has_services(&host, &vm)? {
+            line.push_str(&format!(
+                "\nVM '{vm}': services are not looked at here: trustnet-vm provision {vm}"
+            ));
+        }
         Ok(Outcome::new("finished", line))
     })
 }
@@ -119,4 +125,12 @@ fn with_context(
         interrupt,
         listen: &listen,
     })
+}
+
+/// Whether a VM asks for services; one that is gone asks for none.
+fn has_services(host: &Host, name: &str) -> Result<bool, Failure> {
+    let domain = host.hypervisor.domains().find(name)?;
+    let owner = domain.map(|domain| domain.owner);
+    let record = owner.as_ref().and_then(Owner::record);
+    Ok(record.is_some_and(|record| !record.spec.spec.services.is_empty()))
 }
