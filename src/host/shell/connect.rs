@@ -14,10 +14,9 @@ use super::{Connection, Shell, ShellError};
 use crate::error::HostError;
 use crate::ssh::{self, Endpoint, MANAGEMENT_USER, Session};
 
-/// The ciphers, where the CPU has AES: it does 128 bits faster than the network brings them.
-const CIPHERS_AES: &str = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr";
-/// The ciphers, where it has not.
-const CIPHERS_PLAIN: &str = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr";
+/// The ciphers. libssh2 hands AES to OpenSSL sixteen bytes at a time, and ChaCha20 a packet at a time: that is a
+/// third less work for the same bytes, AES instructions or not.
+const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr";
 
 /// Connects to a guest: its host key must be the pinned one, byte for byte; then the login key opens, or a
 /// key of the user's agent. `limit` bounds all of it.
@@ -96,15 +95,10 @@ fn dial(endpoint: &Endpoint, end: Instant) -> io::Result<TcpStream> {
 }
 
 fn shake_hands(link: &mut Link, whole: &Limit, waited: Duration) -> Result<(), ShellError> {
-    let ciphers = if has_aes() {
-        CIPHERS_AES
-    } else {
-        CIPHERS_PLAIN
-    };
     for (kind, wanted) in [
         (MethodType::HostKey, "ssh-ed25519"),
-        (MethodType::CryptCs, ciphers),
-        (MethodType::CryptSc, ciphers),
+        (MethodType::CryptCs, CIPHERS),
+        (MethodType::CryptSc, CIPHERS),
     ] {
         link.until(whole, "choose how to speak", |session| {
             session.method_pref(kind, wanted)
@@ -193,13 +187,4 @@ fn with_agent(link: &mut Link, whole: &Limit) -> Result<bool, ShellError> {
         }
     }
     Ok(false)
-}
-
-fn has_aes() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("aes");
-    #[cfg(target_arch = "aarch64")]
-    return std::arch::is_aarch64_feature_detected!("aes");
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    return false;
 }
