@@ -59,44 +59,57 @@ fail() {
 
 # with FILE WORD CALL: calls CALL with the fields of each of the file's lines that begin with the word.
 with() {
-    local file="$1" word="$2" call="$3" line field
+    local line
     while IFS= read -r line <&4; do
-        case $line in "$word$tab"*) ;; *) continue ;; esac
-        set -f
-        IFS=$tab
-        # Splitting at tabs is what is wanted.
-        # shellcheck disable=SC2086
-        set -- ${line#"$word$tab"}
-        unset IFS
-        set +f
-        for field; do
-            shift
-            case $field in
-            -) field= ;;
-            *\\*)
-                field=$(printf '%b_' "$field")
-                field=${field%_}
-                ;;
-            esac
-            set -- "$@" "$field"
-        done
-        "$call" "$@" 4<&- || return
-    done 4<"$file"
+        case $line in "$2$tab"*) fields "$3" "${line#*"$tab"}" 4<&- || return ;; esac
+    done 4<"$1"
 }
 
-take_service() { service=$1 version=$2; }
-take_key() { key=$1; }
-take_digest() { digest=$1; }
-take_limit() { limit=$1; }
-take_follow() { follow=$1; }
-take_action() { action=$1; }
-
-# Reads what every step has.
-read_step() {
-    file=$here/steps/$1
-    for line in service key digest limit follow action; do
-        with "$file" "$line" "take_$line"
+# fields CALL LINE: calls CALL with the fields of a line.
+fields() {
+    local call="$1" field
+    set -f
+    IFS=$tab
+    # Splitting at tabs is what is wanted.
+    # shellcheck disable=SC2086
+    set -- $2
+    unset IFS
+    set +f
+    for field; do
+        shift
+        case $field in
+        -) field= ;;
+        *\\*)
+            field=$(printf '%b_' "$field")
+            field=${field%_}
+            ;;
+        esac
+        set -- "$@" "$field"
     done
+    "$call" "$@"
+}
+
+# Reads what every step has: the lines up to its action. A shell reads byte by byte, and what a step brings
+# is long; it is read only where it is needed.
+read_step() {
+    local line word
+    file=$here/steps/$1
+    while IFS= read -r line; do
+        word=${line%%"$tab"*}
+        line=${line#*"$tab"}
+        case $word in
+        service) service=${line%%"$tab"*} version=${line#*"$tab"} ;;
+        key) key=$line ;;
+        digest) digest=$line ;;
+        limit) limit=$line ;;
+        follow) follow=$line ;;
+        action)
+            action_line=$line
+            action=${line%%"$tab"*}
+            break
+            ;;
+        esac
+    done <"$file"
     mine=$states/$service
 }
 
@@ -121,11 +134,11 @@ check() {
         elif [ "$known" != "$digest" ]; then
             why='changed'
         else
-            with "$path" action look
+            fields look "$action_line"
         fi
         if [ -n "$why" ]; then
             say step "$number" stale "$why"
-            with "$path" action have_artifact
+            fields have_artifact "$action_line"
             with "$path" deb have_deb
         else
             say step "$number" good
@@ -156,7 +169,9 @@ facts() {
     os=$(. /etc/os-release 2>/dev/null && printf '%s-%s' "${ID-}" "${VERSION_ID-}")
     case $os in alpine-*.*.*) os=${os%.*} ;; esac
     say fact os "$os"
-    say fact machine "$(uname -m)"
+    machine=
+    if [ -r /proc/sys/kernel/arch ]; then read -r machine </proc/sys/kernel/arch; fi
+    say fact machine "${machine:-$(uname -m)}"
     find_init
     say fact init "$init"
     find_packages
@@ -323,7 +338,8 @@ units() {
     find_init
     for path in "$here"/steps/*; do
         number=${path##*/}
-        with "$path" action unit_state
+        read_step "$number"
+        fields unit_state "$action_line"
     done
     say end
     rm -rf "$here"
@@ -435,7 +451,7 @@ apply() {
     read_step "$number"
     find_init
     find_packages
-    with "$file" action take || exit
+    fields take "$action_line" || exit
 }
 
 take() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use trustnet_api::service_ref::RemoteService;
 use trustnet_core::artifact::Arch;
-use trustnet_core::service::{At, Instance};
+use trustnet_core::service::{At, Catalogue, Instance, select};
 use trustnet_host::interrupt::Interrupt;
 
 use crate::failure::{Exit, Failure};
@@ -58,27 +58,36 @@ fn needed(spec: &Spec) -> Vec<&str> {
 #[must_use]
 pub fn locate(
     host: &Host,
+    catalogue: &Catalogue,
     known: &BTreeMap<&str, (&trustnet_api::vm::VirtualMachine, &[Instance])>,
     arch: Arch,
     remote: &RemoteService,
 ) -> Option<At> {
-    let other = remote.vm.as_deref().and_then(|vm| known.get(vm));
-    let address = remote.host.clone().or_else(|| match other {
-        Some((wire, _)) => address_of(wire),
-        None => address_of(&spec_of(host, remote.vm.as_deref()?)?),
-    })?;
-    let port = remote.port.or_else(|| {
-        let (wire, services) = other?;
-        let service = services
-            .iter()
-            .find(|one| one.answers_to(&remote.service))?;
+    if let (Some(host), Some(port)) = (&remote.host, remote.port) {
+        let host = host.clone();
+        return Some(At { host, port });
+    }
+    let vm = remote.vm.as_deref()?;
+    let recorded;
+    let (wire, services) = if let Some((wire, services)) = known.get(vm) {
+        (*wire, *services)
+    } else {
+        let wire = spec_of(host, vm)?;
+        // What does not fit the catalogue any more has no port that is known.
+        let services = select(&wire.spec.services, catalogue).unwrap_or_default();
+        recorded = (wire, services);
+        (&recorded.0, recorded.1.as_slice())
+    };
+    let port = || {
+        let mut all = services.iter();
+        let service = all.find(|one| one.answers_to(&remote.service))?;
         let version = &service.definition.spec().version;
         let scope = service.scope(&wire.metadata.name, version, arch);
         service.port(None, &scope).ok()?
-    })?;
+    };
     Some(At {
-        host: address,
-        port,
+        host: remote.host.clone().or_else(|| address_of(wire))?,
+        port: remote.port.or_else(port)?,
     })
 }
 

@@ -90,8 +90,10 @@ impl<'a> Services<'a> {
             (spec.vm.name().as_str(), (wire, spec.services.as_slice()))
         });
         let known: BTreeMap<_, _> = known.collect();
-        let at =
-            |remote: &RemoteService| fleet::locate(maker.host, &known, preparer.arch(), remote);
+        let catalogue = maker.program.catalogue()?;
+        let at = |remote: &RemoteService| {
+            fleet::locate(maker.host, &catalogue, &known, preparer.arch(), remote)
+        };
         for spec in asking {
             let progress = maker.program.ui.progress(spec.vm.name().as_str());
             let asked = Asked {

@@ -53,7 +53,9 @@ pub fn run(program: &Program, args: &Provision) -> Result<Exit, Failure> {
         )
     });
     let known: BTreeMap<_, _> = known.collect();
-    let at = |remote: &RemoteService| fleet::locate(&host, &known, preparer.arch(), remote);
+    let catalogue = program.catalogue()?;
+    let at =
+        |remote: &RemoteService| fleet::locate(&host, &catalogue, &known, preparer.arch(), remote);
     let results = in_parallel(&targets, args.parallel, |target| {
         let name = target.name.as_str();
         let progress = program.ui.progress(name);

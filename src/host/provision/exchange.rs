@@ -23,9 +23,9 @@ pub(super) enum Mode {
 }
 
 /// The command line of each: fixed, so that no value ever stands in one.
-const CHECK: &str = "umask 077; mkdir -p /run/trustnet-vm && d=$(mktemp -d /run/trustnet-vm/run.XXXXXX) && tar -xf - -C \"$d\" && exec sh \"$d/provision.sh\" check";
-const RUN: &str = "umask 077; mkdir -p /run/trustnet-vm && d=$(mktemp -d /run/trustnet-vm/run.XXXXXX) && tar -xf - -C \"$d\" && exec sh \"$d/provision.sh\" run";
-const UNIT: &str = "umask 077; mkdir -p /run/trustnet-vm && d=$(mktemp -d /run/trustnet-vm/run.XXXXXX) && tar -xf - -C \"$d\" && exec sh \"$d/provision.sh\" unit";
+const CHECK: &str = "umask 077; [ -d /run/trustnet-vm ] || mkdir -p /run/trustnet-vm; d=$(mktemp -d /run/trustnet-vm/run.XXXXXX) && tar -xf - -C \"$d\" && exec sh \"$d/provision.sh\" check";
+const RUN: &str = "umask 077; [ -d /run/trustnet-vm ] || mkdir -p /run/trustnet-vm; d=$(mktemp -d /run/trustnet-vm/run.XXXXXX) && tar -xf - -C \"$d\" && exec sh \"$d/provision.sh\" run";
+const UNIT: &str = "umask 077; [ -d /run/trustnet-vm ] || mkdir -p /run/trustnet-vm; d=$(mktemp -d /run/trustnet-vm/run.XXXXXX) && tar -xf - -C \"$d\" && exec sh \"$d/provision.sh\" unit";
 const FOLLOW: &str =
     "read -r d from && exec sh \"/run/trustnet-vm/$d/provision.sh\" follow \"$from\"";
 
