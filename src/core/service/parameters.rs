@@ -138,6 +138,7 @@ fn typed(parameter: &Parameter, value: &ConfigValue) -> Result<ConfigValue, Stri
 pub(crate) fn is_path(text: &str) -> bool {
     text.starts_with('/')
         && text.len() > 1
+        && !text.chars().any(char::is_control)
         && text[1..]
             .split('/')
             .all(|part| !part.is_empty() && part != "." && part != "..")
