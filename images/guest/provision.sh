@@ -180,6 +180,11 @@ facts() {
     say fact uptime "${uptime%%.*}"
 }
 
+uptime() {
+    read -r seconds _ </proc/uptime
+    echo "${seconds%%.*}"
+}
+
 find_init() {
     if [ -d /run/systemd/system ]; then
         init=systemd
@@ -294,10 +299,10 @@ have_artifact() {
 have_deb() { if find_artifact "$2"; then say have "$2"; fi; }
 
 find_artifact() {
-    for artifact in "$disk/$1" "$sent/$1"; do
-        [ -f "$artifact" ] && return
-    done
-    return 1
+    artifact=$disk/$1
+    [ -f "$artifact" ] && ! [ -e "$sent/$1.refused" ] && return
+    artifact=$sent/$1
+    [ -f "$artifact" ]
 }
 
 # The cache disk, known by its serial number, read-only.
@@ -368,6 +373,7 @@ run() {
     else
         (trap '' HUP && exec sh "$here/provision.sh" guard </dev/null >>"$here/events" 2>&1) &
     fi
+    echo $! >"$here/guard"
     follow 0
 }
 
@@ -376,8 +382,10 @@ follow() {
     told=$1
     turns=0
     over=
+    read -r guard <"$here/guard"
     while [ "$turns" -lt 15 ]; do
-        if [ -e "$here/over" ]; then over=yes; fi
+        # One that was killed says nothing more. A dead process that nobody has waited for has no program.
+        if [ -e "$here/over" ] || ! [ -e "/proc/$guard/exe" ]; then over=yes; fi
         size=$(wc -c <"$here/events")
         if [ "$size" -gt "$told" ]; then
             tail -c "+$((told + 1))" "$here/events" | head -c $((size - told))
@@ -397,7 +405,7 @@ follow() {
 # One run at a time. What the steps start must not hold the lock.
 guard() {
     if command -v flock >/dev/null; then
-        (flock 9 && work 9>&-) 9>"$lock"
+        exec 9>"$lock" && flock 9 && work 9>&-
     else
         work
     fi
@@ -413,12 +421,14 @@ work() {
         say begun "$number"
         # Noted before anything changes: whoever comes after a crash knows what the unit has not seen yet.
         case $follow in restart | reload) : >"$mine/$follow" ;; esac
+        begun=$(uptime)
         bounded "$limit" sh "$here/provision.sh" apply "$number" </dev/null
         result=$?
+        why="exit status $result"
+        # timeout(1) says 124, or how it had to kill; others may kill, too, and sooner.
         case $result in
-        0) ;;
-        124 | 137 | 143) why="it took longer than $limit s" ;;
-        *) why="exit status $result" ;;
+        124) why="it took longer than $limit s" ;;
+        137 | 143) if [ $(($(uptime) - begun)) -ge "$limit" ]; then why="it took longer than $limit s"; fi ;;
         esac
         if [ "$result" -ne 0 ]; then
             say failed "$number" "$why"
@@ -512,6 +522,9 @@ take_a_owner() {
 }
 
 take_a_packages() {
+    if [ "$manager" != none ] && ! grep -q "^$manager$tab" "$file"; then
+        fail "$service names no packages for this guest's package manager, $manager"
+    fi
     case $manager in
     apt) if [ -n "$1" ]; then apt_offline "$1"; else with "$file" apt apt_install; fi ;;
     dnf) with "$file" dnf dnf_install ;;
@@ -547,7 +560,7 @@ EOF
 }
 
 link_deb() {
-    find_artifact "$2" || fail "the package $1 is not in this guest"
+    verified "$2" || return
     ln -s "$artifact" "$repo/$1"
 }
 
@@ -562,10 +575,13 @@ apk_install() { apk add --no-progress "$@"; }
 # verified DIGEST: leads to the artifact, whose bytes have been looked at.
 verified() {
     find_artifact "$1" || fail "the artifact $1 is not in this guest"
-    echo "$1  $artifact" | sha256sum -c - >/dev/null 2>&1 || {
-        rm -f "$sent/$1"
-        fail "the artifact $1 does not have its digest"
-    }
+    if echo "$1  $artifact" | sha256sum -c - >/dev/null 2>&1; then return; fi
+    if [ "$artifact" = "$disk/$1" ]; then
+        : >"$sent/$1.refused"
+        fail "the artifact $1 on the cache disk does not have its digest; the next run sends it"
+    fi
+    rm -f "$artifact"
+    fail "the artifact $1 does not have its digest; the next run sends it anew"
 }
 
 take_a_install() {
@@ -584,10 +600,11 @@ put() {
 take_a_unpack() {
     verified "$1" || return
     format=$2 into=$3 strip=$4
-    rm -rf "$into.tvm-new" "$into.tvm-old"
+    rm -rf "$into.tvm-new" "$into.tvm-new.deep" "$into.tvm-old"
     (umask 022 && mkdir -p "$into.tvm-new") || return
-    unpack || {
-        rm -rf "$into.tvm-new"
+    # Folders that the archive does not list are made on the way, and others have to get through.
+    (umask 022 && unpack) || {
+        rm -rf "$into.tvm-new" "$into.tvm-new.deep"
         return 1
     }
     if [ -e "$into" ]; then mv "$into" "$into.tvm-old" || return; fi
@@ -630,9 +647,19 @@ EOF
     fi
     level=0
     while [ "$level" -lt "$strip" ]; do
-        for inner in "$1"/*; do mv "$inner" "$1.inner" && rm -rf "$1" && mv "$1.inner" "$1"; done
+        strip_level "$1" || return
         level=$((level + 1))
     done
+}
+
+# What tar does with --strip-components=1: what lies in folders comes up, and other files go.
+strip_level() {
+    local inner
+    mv "$1" "$1.deep" && mkdir "$1" || return
+    for inner in "$1.deep"/*/ "$1.deep"/.[!.]*/; do
+        if [ -d "$inner" ] && ! [ -L "${inner%/}" ]; then cp -a "$inner." "$1/" || return; fi
+    done
+    rm -rf "$1.deep"
 }
 
 make_link() {

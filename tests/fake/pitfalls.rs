@@ -105,7 +105,7 @@ fn a_look_up_that_fails_is_never_read_as_gone() {
         ("domains.state", &["destroy", "web", "--yes"]),
         ("survey.domains", &["create", &spec]),
         ("domains.list", &["list"]),
-        ("survey.records", &["list"]),
+        ("records.read", &["list"]),
     ] {
         home.tell(call, 0, Effect::Before);
         let run = home.run(args.iter().copied());

@@ -6,5 +6,14 @@
 #[expect(dead_code, reason = "other tests use the rest")]
 mod sshd;
 
+mod actions;
+mod archives;
+mod broken;
+mod exchanges;
+mod failing;
+mod hostile;
+mod packages;
+mod shells;
 mod stage;
 mod steps;
+mod trust;

@@ -12,7 +12,9 @@ use trustnet_core::provision::{Input, Pinned, Program, ServiceInput, build};
 use trustnet_core::service::{Catalogue, Definition, Instance, Origin, select};
 use trustnet_host::error::HostError;
 use trustnet_host::interrupt::Interrupt;
-use trustnet_host::provision::{self, Blobs, Elsewhere, Event, Job, Outcome, ProvisionError};
+use trustnet_host::provision::{
+    self, Blobs, Connect, Elsewhere, Event, Job, Outcome, ProvisionError,
+};
 
 use crate::sshd::Sshd;
 
@@ -105,6 +107,20 @@ pub struct Told {
 
 /// Brings a program into a guest.
 pub fn bring(guest: &Sshd, program: &Program, blobs: &dyn Blobs) -> Told {
+    bring_over(&|| Ok(guest.connect()), program, blobs, PATIENCE, &|_| {})
+}
+
+/// How long a guest of these tests may be away.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Brings a program over connections of one's own, and hears each line as it comes.
+pub fn bring_over(
+    connect: &Connect<'_>,
+    program: &Program,
+    blobs: &dyn Blobs,
+    patience: Duration,
+    hear: &(dyn Fn(&str) + Sync),
+) -> Told {
     let lines = Mutex::new(Vec::new());
     let listen = |event: Event<'_>| {
         let line = match event {
@@ -115,6 +131,7 @@ pub fn bring(guest: &Sshd, program: &Program, blobs: &dyn Blobs) -> Told {
             Event::Planned(steps, of) => format!("{steps} of {of} steps"),
             Event::Sending(..) | Event::Facts(_) => return,
         };
+        hear(&line);
         lines.lock().expect("no panic").push(line);
     };
     let job = Job {
@@ -122,13 +139,64 @@ pub fn bring(guest: &Sshd, program: &Program, blobs: &dyn Blobs) -> Told {
         blobs,
         elsewhere: &Nowhere,
         expects: &|_| Ok(()),
-        patience: Duration::from_secs(30),
+        patience,
         interrupt: &Interrupt::default(),
         listen: &listen,
     };
-    let result = provision::provision(&|| Ok(guest.connect()), &job);
+    let result = provision::provision(connect, &job);
     Told {
         result,
         lines: lines.into_inner().expect("no panic"),
+    }
+}
+
+impl Told {
+    /// Expects that it came to its end; how many steps were taken.
+    pub fn taken(self) -> usize {
+        match self.result {
+            Ok(outcome) => outcome.taken,
+            Err(error) => panic!("{error}\n{:#?}", self.lines),
+        }
+    }
+
+    /// Expects that it did not; why.
+    pub fn error(&self) -> String {
+        let error = self.result.as_ref().expect_err("an error");
+        trustnet_host::error::chain(error)
+    }
+}
+
+/// Runs a script in a guest, expects it to succeed, and gives what it says.
+pub fn inside(guest: &Sshd, script: &str) -> String {
+    let mut out = Vec::new();
+    let mut shell = guest.connect();
+    let exit = shell
+        .run(
+            "sh -s 2>&1",
+            &mut script.as_bytes(),
+            PATIENCE,
+            &mut |_, bytes| {
+                out.extend_from_slice(bytes);
+            },
+        )
+        .expect("it runs");
+    let out = String::from_utf8(out).expect("UTF-8");
+    assert!(exit.is_success(), "{script}: {exit}: {out}");
+    out
+}
+
+impl Folder {
+    /// A folder of artifacts beside a guest.
+    pub fn beside(guest: &Sshd) -> Self {
+        let folder = guest.shared("artifacts");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Self(folder)
+    }
+
+    /// Puts an artifact there.
+    pub fn put(&self, bytes: &[u8]) -> Pinned {
+        let digest = Digest::of(bytes);
+        std::fs::write(self.0.join(digest.to_string()), bytes).expect("a file");
+        Pinned::Blob(digest)
     }
 }

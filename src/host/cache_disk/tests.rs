@@ -207,7 +207,7 @@ fn what_nobody_refers_to_is_unused_and_what_a_domain_or_a_journal_refers_to_is_n
     place.state(|state| state.foreign("other"));
     assert!(unused(&[]).is_empty());
     place.ensure(NEVER).expect("it is made");
-    assert_eq!(unused(&[]), [name.clone()]);
+    assert_eq!(unused(&[]), std::slice::from_ref(&name));
     let disks = [
         format!("<source file='/fake/vms/{name}'/>"),
         format!("<source pool='{VM_POOL}' volume='{name}'/>"),
@@ -228,7 +228,7 @@ fn what_nobody_refers_to_is_unused_and_what_a_domain_or_a_journal_refers_to_is_n
         place.host.domains().define(&xml).expect("defined");
         assert!(unused(&[]).is_empty());
         place.host.domains().undefine(uuid).expect("gone");
-        assert_eq!(unused(&[]), [name.clone()]);
+        assert_eq!(unused(&[]), std::slice::from_ref(&name));
     }
     // One that was begun may go, too.
     place.state(|state| {
