@@ -42,6 +42,35 @@ pub struct VirtualMachineStatus {
     /// The guest's SSH host key, as `ssh-ed25519 …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_host_key: Option<String>,
+    /// The services that were brought into the guest, as they were then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceStatus>,
+}
+
+/// A service of a VM, as it was when its guest was last provisioned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// How it was.
+    pub state: ServiceState,
+    /// Since when, in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// How a service was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ServiceState {
+    /// It is being brought into the guest, or that was interrupted.
+    Provisioning,
+    /// It is ready.
+    Ready,
+    /// It is not ready, because something failed.
+    Failed,
 }
 
 /// Where a VM is in its life.

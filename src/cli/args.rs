@@ -2,6 +2,8 @@
 
 /// Arguments of `cache`.
 mod cache;
+/// Arguments of verbs that look at VMs and their services.
+mod examine;
 /// Arguments of `service` and `schema`.
 mod service;
 
@@ -11,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
+pub use examine::{Logs, Status, Test};
 pub use service::{Kind, Schema, ServiceAdd, ServiceVerb};
 
 /// Provision and manage libvirt virtual machines from Kubernetes-style YAML.
@@ -38,8 +41,8 @@ Exit codes:
   4  a VM operation failed
   5  a storage operation failed
   6  the guest is not ready (time-out, or cloud-init failed)
-  7  provisioning failed
-  8  a difference was found (plan --exit-code)
+  7  provisioning failed, a test did not pass, or something is wrong (test, diagnose, fix)
+  8  a difference was found (plan --exit-code); repairs were shown and not made (fix)
   9  interrupted; the journal holds the rest";
 
 /// Options of every verb.
@@ -92,6 +95,19 @@ pub enum Verb {
     List(List),
     /// Show one VM with its status.
     Get(Name),
+    /// Show VMs as trees: disks, addresses, and services with their health. Always exits with 0.
+    Status(Status),
+    /// Test VMs: the domain, SSH, data disks; and each service's steps, unit, ports, readiness and tests.
+    /// Exits with 0 where all passed, else with 7: what could not be tested has not passed.
+    Test(Test),
+    /// Gather facts about a VM and say what is wrong, the worst first, each with what to do. Exits with 0 where
+    /// nothing is wrong, else with 7.
+    Diagnose(Name),
+    /// Repair what `diagnose` finds and a repair is known for. Each is shown first, and asked for; `--yes` does
+    /// all. Without a terminal and `--yes` they are only shown, and it exits with 8.
+    Fix(Name),
+    /// Show what was said while a VM's services were brought, or the log of a service in its guest.
+    Logs(Logs),
     /// Start VMs and wait until they are ready.
     Start(Start),
     /// Shut VMs down.

@@ -73,8 +73,16 @@ impl Guest {
     /// # Errors
     /// It cannot be reached, is another, or does not let us in.
     pub fn connect(&self, host: &Host) -> Result<Box<dyn Shell>, Failure> {
+        self.connect_within(host, CONNECTING)
+    }
+
+    /// The same, for who has not that much time.
+    ///
+    /// # Errors
+    /// As for [`Guest::connect`].
+    pub fn connect_within(&self, host: &Host, limit: Duration) -> Result<Box<dyn Shell>, Failure> {
         let login = host.login_key()?;
-        shell::connect(&self.session(host, &login), &self.endpoint, CONNECTING)
+        shell::connect(&self.session(host, &login), &self.endpoint, limit)
             .map_err(|error| self.failure(error))
     }
 

@@ -4,18 +4,23 @@ mod args;
 mod bring;
 mod catalogue;
 mod env;
+mod evidence;
 mod failure;
 mod fleet;
 mod guest;
+mod health;
 mod host;
 mod make;
 mod outcome;
 mod prepare;
 mod problems;
+mod questions;
 mod settings;
 mod specs;
 mod status;
+mod subject;
 mod table;
+mod tree;
 mod ui;
 mod verbs;
 
@@ -100,6 +105,11 @@ impl Program {
             Verb::Provision(args) => verbs::provision::run(self, &args),
             Verb::List(args) => verbs::list::run(self, &args),
             Verb::Get(args) => verbs::get::run(self, &args.name),
+            Verb::Status(args) => verbs::status::run(self, &args),
+            Verb::Test(args) => verbs::test::run(self, &args),
+            Verb::Diagnose(args) => verbs::diagnose::run(self, &args.name),
+            Verb::Fix(args) => verbs::fix::run(self, &args.name),
+            Verb::Logs(args) => verbs::logs::run(self, &args),
             Verb::Start(args) => verbs::power::start(self, &args.names, &args.waiting),
             Verb::Stop(args) => verbs::power::stop(self, &args),
             Verb::Restart(args) => verbs::power::restart(self, &args),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use trustnet_api::secret::{Alphabet, Generate, SecretString, ValueFrom};
+use trustnet_api::service::ServiceSecret;
 use trustnet_api::service_ref::RemoteService;
 use trustnet_api::vm::VirtualMachine;
 use trustnet_core::artifact::{Arch, Digest};
@@ -307,7 +308,11 @@ impl<'a> Preparer<'a> {
         Ok(found)
     }
 
-    fn scope(
+    /// What the templates of a service may speak of, without secrets.
+    ///
+    /// # Errors
+    /// It is not known where something answers that it depends on.
+    pub fn scope(
         &self,
         asked: &Asked<'_>,
         instance: &Instance,
@@ -409,28 +414,32 @@ impl<'a> Preparer<'a> {
             var: &var,
             keep,
         };
-        let mut values = BTreeMap::new();
-        for (name, secret) in &instance.definition.spec().secrets {
-            let value = match instance.wire.secrets.get(name) {
-                Some(SecretString::Inline(value)) => value.clone(),
-                Some(SecretString::ValueFrom(from)) => sources.read(asked.name, from)?,
-                Some(SecretString::Redacted(_)) => {
-                    return Err(Failure::new(
-                        Exit::Spec,
-                        format!(
-                            "secret `{name}` of `{}` was given in the spec itself, and is not kept",
-                            instance.name()
-                        ),
-                    )
-                    .hint("provision with the spec's file, or give the secret by `valueFrom`"));
-                }
-                None => {
-                    sources.read(asked.name, &generated(instance.name(), name, secret.length))?
-                }
-            };
-            values.insert(name.clone(), value);
-        }
-        Ok(values)
+        let secrets = instance.definition.spec().secrets.iter();
+        secrets
+            .map(|(name, secret)| {
+                let value = secret_of(&sources, asked.name, instance, (name, secret))?;
+                Ok((name.clone(), value))
+            })
+            .collect()
+    }
+
+    /// The secrets of a service, as far as they are known, to be masked in what is said.
+    #[must_use]
+    pub fn known_secrets(&self, asked: &Asked<'_>, instance: &Instance) -> Vec<String> {
+        let var = |name: &str| self.program.env.var(name);
+        let Ok(paths) = self.program.env.paths() else {
+            return Vec::new();
+        };
+        let sources = Sources {
+            folder: asked.folder,
+            paths,
+            var: &var,
+            keep: Keep::No,
+        };
+        let secrets = instance.definition.spec().secrets.iter();
+        secrets
+            .filter_map(|one| secret_of(&sources, asked.name, instance, one).ok())
+            .collect()
     }
 
     /// The architecture of the guests.
@@ -444,6 +453,31 @@ impl<'a> Preparer<'a> {
     pub fn blobs(&self) -> Stored<'_> {
         Stored(&self.store)
     }
+}
+
+/// The value of one secret of a service.
+fn secret_of(
+    sources: &Sources<'_>,
+    vm: &VmName,
+    instance: &Instance,
+    (name, secret): (&String, &ServiceSecret),
+) -> Result<String, Failure> {
+    match instance.wire.secrets.get(name) {
+        Some(SecretString::Inline(value)) => Ok(value.clone()),
+        Some(SecretString::ValueFrom(from)) => Ok(sources.read(vm, from)?),
+        Some(SecretString::Redacted(_)) => Err(not_kept(instance.name(), name)),
+        None => Ok(sources.read(vm, &generated(instance.name(), name, secret.length))?),
+    }
+}
+
+/// Why a secret that stood in a spec is not known any more.
+#[must_use]
+pub fn not_kept(service: &str, name: &str) -> Failure {
+    Failure::new(
+        Exit::Spec,
+        format!("secret `{name}` of `{service}` was given in the spec itself, and is not kept"),
+    )
+    .hint("provision with the spec's file, or give the secret by `valueFrom`")
 }
 
 /// A secret that nobody gave: made once, and kept.

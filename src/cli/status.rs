@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use trustnet_api::status::{Condition, Phase, VirtualMachineStatus};
+use trustnet_api::status::{Condition, Phase, ServiceState, ServiceStatus, VirtualMachineStatus};
 use trustnet_api::vm::VirtualMachine;
 use trustnet_core::observed::{DomainFacts, DomainState};
-use trustnet_core::record::Record;
+use trustnet_core::record::{Record, ServicePhase};
 use trustnet_host::journal::Journal;
 use trustnet_host::{ready, ssh};
 
@@ -86,7 +86,25 @@ pub fn of(host: &Host, domain: &DomainFacts, record: &Record) -> VirtualMachineS
         interface_names: domain.xml.taps.clone(),
         ssh: ssh_endpoint(record),
         ssh_host_key: Some(record.host_key.clone()),
+        services: services(record),
     }
+}
+
+/// The services that were brought into the guest, as they were then.
+fn services(record: &Record) -> Vec<ServiceStatus> {
+    let services = record.services.iter();
+    services
+        .map(|one| ServiceStatus {
+            name: one.name.clone(),
+            version: one.version.clone(),
+            state: match one.state {
+                ServicePhase::Provisioning => ServiceState::Provisioning,
+                ServicePhase::Ready => ServiceState::Ready,
+                ServicePhase::Failed => ServiceState::Failed,
+            },
+            since: rfc3339(one.at),
+        })
+        .collect()
 }
 
 fn phase(host: &Host, domain: &DomainFacts, guest: &ready::Snapshot) -> Phase {
@@ -147,7 +165,8 @@ fn ready_condition(state: DomainState, guest: &ready::Snapshot) -> Condition {
 }
 
 /// Seconds since 1970 in RFC 3339.
-fn rfc3339(seconds: u64) -> Option<String> {
+#[must_use]
+pub fn rfc3339(seconds: u64) -> Option<String> {
     let seconds = i64::try_from(seconds).ok()?;
     jiff::Timestamp::from_second(seconds)
         .ok()

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub struct Ui {
     lock: Mutex<()>,
     /// Why a piece of the result was not written, the first time.
     unwritten: OnceLock<std::io::Error>,
+    /// Whether nobody reads what guests say any more (`| head`).
+    unread: AtomicBool,
 }
 
 /// A line of progress that changes while something goes on.
@@ -101,7 +104,14 @@ impl Ui {
             live,
             lock: Mutex::new(()),
             unwritten: OnceLock::new(),
+            unread: AtomicBool::new(false),
         }
+    }
+
+    /// Whether who read what guests say went away: who goes on for ever ends then.
+    #[must_use]
+    pub fn unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
     }
 
     /// Whether `-v` was given.
@@ -135,11 +145,15 @@ impl Ui {
                 }
                 Stream::Err => std::io::stderr().lock().write_all(bytes),
             };
-            if let Err(error) = written
-                && error.kind() != std::io::ErrorKind::BrokenPipe
-            {
-                // Only the first counts.
-                let _ = self.unwritten.set(error);
+            match written {
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                    self.unread.store(true, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    // Only the first counts.
+                    let _ = self.unwritten.set(error);
+                }
+                Ok(()) => {}
             }
         });
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use trustnet_core::diagnosis::{GuestFacts, UnitState};
 use trustnet_core::readiness::clean;
 
+use crate::provision::Masks;
 use crate::shell::{Exit, Shell, ShellError, Stream, quote};
 
 /// `images/guest/examine.sh`.
@@ -53,14 +54,16 @@ impl Ended {
         }
     }
 
-    /// Its last lines, harmless for a terminal.
+    /// Its last lines, harmless for a terminal, and without secrets.
     #[must_use]
-    pub fn last_lines(&self) -> Vec<String> {
+    pub fn last_lines(&self, masks: &Masks) -> Vec<String> {
         let cut = |line: &str| {
             let end = line.char_indices().nth(LONGEST);
             clean(end.map_or(line, |(at, _)| &line[..at]))
         };
-        let lines = self.output.lines().map(cut);
+        // Before anything is cut: half a secret is not known any more.
+        let output = masks.mask(&self.output);
+        let lines = output.lines().map(cut);
         let lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
     }

@@ -14,8 +14,16 @@ fn guest(home: &Home, name: &str, labels: &str) -> Sshd {
     let spec = home.spec(name, "");
     let text = fs::read_to_string(&spec).expect("the spec");
     let text = text.replace("metadata:\n", &format!("metadata:\n  labels: {labels}\n"));
-    let port = text.split("sshPort: ").nth(1).expect("a port").trim();
     fs::write(&spec, &text).expect("a file");
+    guest_of(home, name)
+}
+
+/// Makes the VM of `NAME.yaml`, and a sshd that is its guest.
+pub fn guest_of(home: &Home, name: &str) -> Sshd {
+    let spec = format!("{name}.yaml");
+    let text = fs::read_to_string(home.path(&spec)).expect("the spec");
+    let port = text.split("sshPort: ").nth(1).expect("a port");
+    let port = port.split_whitespace().next().expect("a port");
     home.done(["create", &spec, "--quiet"]);
     let status: serde_json::Value =
         serde_json::from_str(&home.done(["get", name, "-o", "json"]).out).expect("JSON");

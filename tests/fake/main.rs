@@ -6,6 +6,7 @@ mod cache;
 mod cache_disk;
 mod crash;
 mod distrust;
+mod examine;
 mod exit_codes;
 mod guests;
 mod home;

@@ -136,6 +136,12 @@ fn describe(vm: &VirtualMachine, domain: &DomainFacts) -> String {
                 .unwrap_or_else(|| "-".to_owned()),
         ),
     ];
+    for service in &status.services {
+        let since = service.since.as_deref();
+        let since = since.map(|at| format!(" since {at}")).unwrap_or_default();
+        let (name, version, state) = (&service.name, &service.version, service.state);
+        rows.push(("Service:", format!("{name} {version} ({state:?}{since})")));
+    }
     for condition in &status.conditions {
         let since = condition
             .last_transition_time

@@ -120,7 +120,11 @@ pub fn ours(host: &Host, name: &str) -> Result<(DomainFacts, Record), Failure> {
     }
 }
 
-fn start_one(
+/// Starts a VM of ours, if it does not run, and waits until it is ready.
+///
+/// # Errors
+/// It does not start, or its guest is not ready in time.
+pub fn start_one(
     program: &Program,
     host: &Host,
     name: &str,
