@@ -37,7 +37,7 @@ spec:
     - { name: it is whole, command: [sh, -c, 'cat "$1"; printf "\033[31m]]>\001\n"; test ! -e /etc/broken', sh, "{{ secretFiles.key }}"] }
     - { name: it hurries, command: [sh, -c, 'test ! -e /etc/slow || exec sleep 613'], timeout: 1s }
   diagnose:
-    - { name: it feels well, command: [test, "!", -e, /etc/ill], problem: it is ill, hint: see NAME, fix: [rm, /etc/ill] }
+    - { name: it feels well, command: [sh, -c, 'cat "$1"; test ! -e /etc/ill', sh, "{{ secretFiles.key }}"], problem: it is ill, hint: see NAME, fix: [rm, /etc/ill] }
 "#;
 
 /// A systemd of a few lines: units that are files.
@@ -292,6 +292,34 @@ fn what_is_wrong_is_found_shown_and_repaired() {
 }
 
 #[test]
+fn a_stopped_vm_is_started_and_then_mended_and_a_repair_that_fails_is_told() {
+    let stage = Stage::mounted();
+    stage.put("/etc/ill", "");
+    stage.off();
+    let fixed = stage.home.run(["fix", "web", "--yes"]);
+    assert_eq!(fixed.code, Some(0), "{fixed:?}");
+    assert!(
+        fixed.err.contains("  here: trustnet-vm start web\n"),
+        "{fixed:?}"
+    );
+    assert!(
+        fixed.err.contains("in the guest of `web`: rm /etc/ill\n"),
+        "{fixed:?}"
+    );
+    // What rm(1) does not take.
+    fs::create_dir(stage.web.path("/etc/ill")).expect("a folder");
+    let failed = stage.home.run(["fix", "web", "--yes"]);
+    assert_eq!(failed.code, Some(7), "{failed:?}");
+    let told = "error: the repair failed: exit code 1\n    rm: cannot remove";
+    assert!(failed.err.contains(told), "{failed:?}");
+    assert!(
+        failed.out.contains("error: tool: it is ill\n"),
+        "{failed:?}"
+    );
+    assert!(!format!("{failed:?}{fixed:?}").contains(&stage.secret()));
+}
+
+#[test]
 fn another_host_key_and_a_silent_guest_are_told_with_the_console() {
     let mut stage = Stage::new();
     let key = stage.web.host_key_public.clone();
@@ -412,4 +440,60 @@ fn logs_hold_no_secrets_and_go_on_as_they_grow() {
     assert_eq!(next(), "and another");
     follower.kill().expect("it runs");
     follower.wait().expect("it ends");
+}
+
+#[test]
+fn a_guest_with_openrc_is_looked_at_in_its_own_terms() {
+    let stage = Stage::mounted();
+    fs::remove_dir(stage.web.path("/run/systemd/system")).expect("a folder");
+    fs::create_dir(stage.web.path("/run/openrc")).expect("a folder");
+    let service = "#!/bin/sh\ncase $* in *status) exit \"$(cat /etc/state)\" ;; *restart) echo 0 >/etc/state ;; esac\n";
+    stage.tool("rc-service", service);
+    stage.tool("rc-status", "#!/bin/sh\n");
+    stage.put("/etc/state", "32");
+    let found = stage.found(7);
+    let expected = [
+        "error tool: a step is not as it is to be",
+        "error tool: its unit `tool` does not run: failed",
+    ];
+    assert_eq!(found, expected);
+    let shown = stage.home.run(["fix", "web"]).out;
+    assert!(shown.contains(": rc-service tool restart\n"), "{shown}");
+    let fixed = stage.json(&["fix", "web", "--yes"], 0);
+    assert_eq!(fixed["well"], true, "{fixed:#}");
+    fs::write(stage.web.path("/var/log/tool.log"), "one\ntwo\n").expect("a file");
+    let said = stage
+        .home
+        .done(["logs", "web", "--service", "tool", "-n", "1"])
+        .out;
+    assert_eq!(said, "two\n");
+}
+
+#[test]
+fn a_vm_that_hangs_does_not_hold_up_the_others() {
+    let stage = Stage::new();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let spec = stage.home.spec("mute", "");
+    let text = fs::read_to_string(&spec).expect("the spec");
+    let old = text.split("sshPort: ").nth(1).expect("a port").trim();
+    stage.home.done(["create", &spec, "--quiet"]);
+    stage.home.edit(|state| {
+        for domain in state.domains.values_mut() {
+            domain.xml = domain.xml.replace(old, &port.to_string());
+        }
+    });
+    let status = stage.json(&["status", "--parallel", "2"], 0);
+    let items = status["items"].as_array().expect("items");
+    assert_eq!(
+        (&items[0]["name"], &items[1]["name"]),
+        (&json!("mute"), &json!("web"))
+    );
+    assert!(
+        items[0]["unreachable"]
+            .as_str()
+            .expect("why")
+            .contains("said nothing for")
+    );
+    assert_eq!(items[1]["services"][0]["health"], "healthy");
 }

@@ -9,7 +9,7 @@ use trustnet_host::examine::{self, Ended};
 use trustnet_host::shell::{Shell, ShellError};
 
 use crate::Program;
-use crate::args::{Output, Provision};
+use crate::args::Output;
 use crate::evidence::gather;
 use crate::failure::{Exit, Failure};
 use crate::guest::Guest;
@@ -127,21 +127,9 @@ fn apply(
             let interrupt = crate::interruption()?;
             power::start_one(program, host, name, true, &interrupt).map(drop)
         }
-        Repair::Provision => {
-            let args = Provision {
-                names: vec![name.clone()],
-                filename: Vec::new(),
-                offline: false,
-                parallel: 1,
-                timeout: None,
-            };
-            match provision::run(program, &args)? {
-                Exit::Done => Ok(()),
-                exit => Err(Failure::new(exit, format!("`{name}` was not provisioned"))),
-            }
-        }
+        Repair::Provision => provision::quietly(program, name).map(drop),
         Repair::Mount { path } => in_guest(host, subject, &mut |shell| examine::mount(shell, path)),
-        Repair::Restart { unit, openrc } => in_guest(host, subject, &mut |shell| {
+        Repair::Restart { unit, openrc, .. } => in_guest(host, subject, &mut |shell| {
             examine::restart(shell, (unit, openrc))
         }),
         Repair::Command { command, .. } => in_guest(host, subject, &mut |shell| {

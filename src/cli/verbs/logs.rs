@@ -1,7 +1,7 @@
 //! `logs`: what was said while services were brought, or what a service says in its guest.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -42,76 +42,71 @@ pub fn run(program: &Program, args: &Logs) -> Result<Exit, Failure> {
 fn of_host(program: &Program, host: &Host, args: &Logs) -> Result<Exit, Failure> {
     let name = host.find(&args.name)?.xml.name;
     let path = log_file(&host.paths, &host.uri, &name);
-    // What is written from here on is found by who follows, and told once.
-    let mut tail = Tail::at_end(&path)?;
-    let lines = last_lines(&path, args.lines as usize)?;
-    if lines.is_none() && !args.follow {
+    let mut out = program.ui.guest(Stream::Out, "");
+    if args.follow {
+        let mut tail = Tail::default();
+        // What is there already is read with what comes: so nothing is shown twice, and nothing is left out.
+        let there = tail.more(&path)?;
+        out.take(last_of(&there, args.lines as usize));
+        while !program.ui.unread() {
+            std::thread::sleep(LOOK);
+            out.take(&tail.more(&path)?);
+        }
+        return Ok(Exit::Done);
+    }
+    let Some(lines) = last_lines(&path, args.lines as usize)? else {
         return Err(Failure::new(
             Exit::Vm,
             format!("no services were brought into `{name}` from here"),
         )
         .hint("`--service NAME` shows the log of a service in its guest"));
-    }
-    let mut out = program.ui.guest(Stream::Out, "");
-    for line in lines.unwrap_or_default() {
+    };
+    for line in lines {
         out.take(format!("{line}\n").as_bytes());
-    }
-    if args.follow {
-        while !program.ui.unread() {
-            tail.more(&path, &mut out)?;
-            std::thread::sleep(LOOK);
-        }
     }
     out.end();
     Ok(Exit::Done)
 }
 
+/// The last lines of a text.
+fn last_of(text: &[u8], lines: usize) -> &[u8] {
+    let pieces: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    let kept = &pieces[pieces.len().saturating_sub(lines)..];
+    let length: usize = kept.iter().map(|piece| piece.len()).sum();
+    &text[text.len() - length..]
+}
+
 /// A file that grows, and now and then makes room for a new one.
+#[derive(Default)]
 struct Tail {
     file: Option<File>,
     inode: u64,
 }
 
 impl Tail {
-    fn at_end(path: &Path) -> Result<Self, Failure> {
-        let mut tail = Self {
-            file: None,
-            inode: 0,
-        };
-        tail.open(path)?;
-        if let Some(file) = &mut tail.file {
-            file.seek(SeekFrom::End(0))
-                .map_err(HostError::file("read", path))?;
-        }
-        Ok(tail)
-    }
-
-    fn open(&mut self, path: &Path) -> Result<(), Failure> {
-        match File::open(path) {
-            Ok(file) => {
-                let facts = file.metadata().map_err(HostError::file("read", path))?;
-                self.inode = facts.ino();
-                self.file = Some(file);
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(HostError::file("open", path)(error).into()),
-        }
-    }
-
-    /// Shows what has come, to the end of a file that has made room.
-    fn more(&mut self, path: &Path, out: &mut Speech<'_>) -> Result<(), Failure> {
-        let current = std::fs::metadata(path).map_or(self.inode, |facts| facts.ino());
+    /// What has come: of a file that has made room, to its end, and then of the new one.
+    fn more(&mut self, path: &Path) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        // Asked first: what the old file gets until it is read belongs to it.
+        let current = std::fs::metadata(path).ok().map(|facts| facts.ino());
         if let Some(file) = &mut self.file {
-            let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)
                 .map_err(HostError::file("read", path))?;
-            out.take(&bytes);
         }
-        if self.file.is_none() || current != self.inode {
-            self.open(path)?;
+        if self.file.is_none() || current.is_some_and(|inode| inode != self.inode) {
+            match File::open(path) {
+                Ok(mut file) => {
+                    let facts = file.metadata().map_err(HostError::file("read", path))?;
+                    self.inode = facts.ino();
+                    file.read_to_end(&mut bytes)
+                        .map_err(HostError::file("read", path))?;
+                    self.file = Some(file);
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(HostError::file("open", path)(error).into()),
+            }
         }
-        Ok(())
+        Ok(bytes)
     }
 }
 

@@ -34,6 +34,29 @@ struct Target {
 /// # Errors
 /// One of them failed, or what they ask for is wrong.
 pub fn run(program: &Program, args: &Provision) -> Result<Exit, Failure> {
+    let (targets, results) = bring_all(program, args)?;
+    summarise(program, &targets, results)
+}
+
+/// Provisions a VM by the spec that is recorded, and prints no result; gives how many steps were taken.
+///
+/// # Errors
+/// It failed.
+pub fn quietly(program: &Program, name: &str) -> Result<usize, Failure> {
+    let args = Provision {
+        names: vec![name.to_owned()],
+        filename: Vec::new(),
+        offline: false,
+        parallel: 1,
+        timeout: None,
+    };
+    let results = bring_all(program, &args)?.1;
+    results.into_iter().sum()
+}
+
+type Brought = Vec<Result<usize, Failure>>;
+
+fn bring_all(program: &Program, args: &Provision) -> Result<(Vec<Target>, Brought), Failure> {
     let host = program.connect()?;
     let targets = targets(program, &host, args)?;
     let interrupt = crate::interruption()?;
@@ -77,14 +100,10 @@ pub fn run(program: &Program, args: &Provision) -> Result<Exit, Failure> {
         }
         Ok(outcome.taken)
     });
-    summarise(program, &targets, results)
+    Ok((targets, results))
 }
 
-fn summarise(
-    program: &Program,
-    targets: &[Target],
-    results: Vec<Result<usize, Failure>>,
-) -> Result<Exit, Failure> {
+fn summarise(program: &Program, targets: &[Target], results: Brought) -> Result<Exit, Failure> {
     let mut worst: Option<Failure> = None;
     let mut items = Vec::new();
     for (target, result) in targets.iter().zip(results) {

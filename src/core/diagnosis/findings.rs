@@ -288,6 +288,7 @@ fn of_service(evidence: &Evidence, service: &ServiceEvidence, all: &mut Findings
             finding.repair = Some(Repair::Restart {
                 unit: unit.clone(),
                 openrc: openrc.clone(),
+                init: init(evidence),
             });
         }
     }
@@ -324,14 +325,26 @@ fn failed_units(evidence: &Evidence, facts: &GuestFacts, all: &mut Findings) {
         if known {
             continue;
         }
+        let status = if facts.init == "openrc" {
+            format!("rc-service {unit} status")
+        } else {
+            format!("systemctl status {unit}")
+        };
         let finding = all.machine(Severity::Warning, format!("the unit `{unit}` failed"));
         finding.hint = Some(format!(
-            "`trustnet-vm exec {} -- systemctl status {unit}` says why",
+            "`trustnet-vm exec {} -- {status}` says why",
             evidence.vm
         ));
         finding.repair = Some(Repair::Restart {
             unit: unit.clone(),
             openrc: unit.clone(),
+            init: facts.init.clone(),
         });
     }
+}
+
+/// The guest's init, as far as it is known.
+fn init(evidence: &Evidence) -> String {
+    let facts = evidence.facts.as_ref();
+    facts.map(|facts| facts.init.clone()).unwrap_or_default()
 }

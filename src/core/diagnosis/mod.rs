@@ -73,6 +73,8 @@ pub enum Repair {
         unit: String,
         /// Its name under OpenRC.
         openrc: String,
+        /// The guest's init: `systemd` or `openrc`.
+        init: String,
     },
     /// The services are brought into the guest as they are to be.
     Provision,
@@ -86,6 +88,9 @@ impl Repair {
             Self::Start => format!("trustnet-vm start {vm}"),
             Self::Provision => format!("trustnet-vm provision {vm}"),
             Self::Mount { path } => format!("mount {}", shell_word(path)),
+            Self::Restart { openrc, init, .. } if init == "openrc" => {
+                format!("rc-service {} restart", shell_word(openrc))
+            }
             Self::Restart { unit, .. } => format!("systemctl restart {}", shell_word(unit)),
             Self::Command { command, .. } => {
                 let words: Vec<String> = command.iter().map(|word| shell_word(word)).collect();

@@ -162,6 +162,25 @@ fn everything_that_is_wrong_is_found_and_the_worst_comes_first() {
 }
 
 #[test]
+fn a_repair_is_shown_as_the_guest_s_init_takes_it() {
+    let text = FACTS
+        .replace("systemd", "openrc")
+        .replace("=failed\n", "=failed\n  foo  [ crashed ]\n");
+    let openrc = Evidence {
+        facts: Ok(GuestFacts::parse(&text).expect("facts")),
+        services: vec![ServiceEvidence {
+            unit: Some((("sql@15".to_owned(), "sql".to_owned()), UnitState::Failed)),
+            ..service()
+        }],
+        ..evidence()
+    };
+    let found = findings(&openrc);
+    let lines = found.iter().filter_map(|one| one.repair.as_ref());
+    let lines: Vec<String> = lines.map(|repair| repair.command_line("web")).collect();
+    assert_eq!(lines, ["rc-service sql restart", "rc-service foo restart"]);
+}
+
+#[test]
 fn a_run_that_is_busy_is_no_reason_to_provision() {
     let busy = Evidence {
         steps: Ok(Steps {
