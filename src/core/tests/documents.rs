@@ -66,6 +66,27 @@ fn every_spec_in_the_documents_is_valid() {
 }
 
 #[test]
+fn every_defect_of_the_pattern_that_the_cache_follows_has_a_test_that_is_there() {
+    let mut code = String::new();
+    for folder in ["src", "tests"] {
+        read_code(&project().join(folder), &mut code);
+    }
+    let design = fs::read_to_string(project().join("DESIGN.md")).expect("the design");
+    let table = design.split("| defect | test |").nth(1).expect("the table");
+    let table = table.split("\n\n").next().expect("its end");
+    let tests: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.rsplit('|').nth(1))
+        .map(|cell| cell.trim().trim_matches('`'))
+        .filter(|test| test.contains('_'))
+        .collect();
+    assert_eq!(tests.len(), 7);
+    for test in tests {
+        assert!(code.contains(&format!("fn {test}(")), "no test `{test}`");
+    }
+}
+
+#[test]
 fn every_pitfall_of_the_design_has_a_test_that_is_there() {
     let mut code = String::new();
     for folder in ["src", "tests"] {
