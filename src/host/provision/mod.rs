@@ -26,8 +26,8 @@ use crate::shell::{Shell, ShellError};
 const LAST_LINES: usize = 20;
 /// How often a guest may go away while one program is brought into it.
 const MOST_LOSSES: usize = 5;
-/// How often is looked whether an earlier run in the guest is over.
-const BUSY_POLL: Duration = Duration::from_millis(500);
+/// How often is looked whether an earlier run in the guest is over: each look costs that guest a part of a second.
+const BUSY_POLL: Duration = Duration::from_secs(3);
 
 /// What happens meanwhile.
 #[derive(Debug)]
