@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use trustnet_core::record::Record;
 use trustnet_host::keys::login_key;
 use trustnet_host::paths::Paths;
 
@@ -10,7 +11,7 @@ use crate::home::Home;
 use crate::sshd::Sshd;
 
 /// Makes a VM whose guest is a sshd.
-fn guest(home: &Home, name: &str, labels: &str) -> Sshd {
+pub fn guest(home: &Home, name: &str, labels: &str) -> Sshd {
     let spec = home.spec(name, "");
     let text = fs::read_to_string(&spec).expect("the spec");
     let text = text.replace("metadata:\n", &format!("metadata:\n  labels: {labels}\n"));
@@ -25,16 +26,25 @@ pub fn guest_of(home: &Home, name: &str) -> Sshd {
     let port = text.split("sshPort: ").nth(1).expect("a port");
     let port = port.split_whitespace().next().expect("a port");
     home.done(["create", &spec, "--quiet"]);
-    let status: serde_json::Value =
-        serde_json::from_str(&home.done(["get", name, "-o", "json"]).out).expect("JSON");
-    let key = status["status"]["sshHostKey"].as_str().expect("a key");
     let guest = Sshd::in_root();
+    answer(home, name, &guest);
+    guest
+}
+
+/// Makes a sshd the guest of a VM that is there.
+pub fn answer(home: &Home, name: &str, guest: &Sshd) {
     home.edit(|state| {
         for domain in state.domains.values_mut() {
+            let facts = domain.facts().xml;
+            if facts.name != name {
+                continue;
+            }
+            let record = Record::parse(&facts.record.expect("a record")).expect("it is ours");
+            let port = record.forwards[0].host_port.to_string();
             domain.xml = domain
                 .xml
-                .replace(port, &guest.port.to_string())
-                .replace(key, &guest.host_key_public);
+                .replace(&port, &guest.port.to_string())
+                .replace(&record.host_key, &guest.host_key_public);
         }
     });
     let var = |name: &str| match name {
@@ -43,7 +53,6 @@ pub fn guest_of(home: &Home, name: &str) -> Sshd {
     };
     let login = login_key(&Paths::from_env(var).expect("a home")).expect("a key");
     guest.authorize(&login.public);
-    guest
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
+mod bring;
 mod cache;
 mod cache_disk;
 mod crash;
 mod distrust;
 mod examine;
 mod exit_codes;
+mod farm;
 mod guests;
 mod home;
 mod input;

@@ -93,7 +93,9 @@ pub enum ProvisionError {
 fn tell(job: &Job<'_>, event: Event<'_>) {
     #[cfg(feature = "fake")]
     let moment = match &event {
+        Event::Facts(_) => Some("checked".to_owned()),
         Event::Planned(..) => Some("planned".to_owned()),
+        Event::Sending(sent, total) if sent == total => Some("sent".to_owned()),
         Event::Begun(step) => Some(format!("begun {}", step.title())),
         Event::Done(step, _) => Some(format!("done {}", step.title())),
         _ => None,

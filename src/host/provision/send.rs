@@ -67,7 +67,7 @@ pub(super) fn missing(
             source: Box::new(HostError::file("read", &path)(source)),
         };
         let mut file = File::open(&path).map_err(unread)?;
-        let mut progress = |sent| (job.listen)(Event::Sending(before + sent, total));
+        let mut progress = |sent| super::tell(job, Event::Sending(before + sent, total));
         shell.put(
             &mut file,
             size,

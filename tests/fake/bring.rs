@@ -1,0 +1,251 @@
+//! `provision`: services brought into guests behind real sshds, and what happens when it breaks on the way.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use trustnet_core::artifact::{Arch, ArtifactId, Digest};
+use trustnet_core::record::{Record, ServicePhase};
+use trustnet_host::cache::file::take;
+use trustnet_host::cache::store::Store;
+
+use crate::guests::{answer, guest};
+use crate::home::{Home, files_below};
+use crate::sshd::Sshd;
+
+const APP: &str = r#"
+apiVersion: trustnet.io/v1alpha1
+kind: Service
+metadata: { name: app }
+spec:
+  version: "1.0"
+  parameters: { port: { type: port, default: 1 }, code: { type: string, default: "0" } }
+  user: { name: app }
+  data: { path: /var/lib/app, owner: "app:app", mode: "0750" }
+  artifacts:
+    - { name: app, file: app.bin, install: { path: /usr/local/bin/app } }
+  secrets:
+    key: { owner: "app:app" }
+  files:
+    - { path: /etc/app/app.conf, content: "port = {{ params.port }}\n", owner: "root:app", mode: "0640" }
+  setup:
+    - name: once
+      beforeStart: true
+      command: [sh, -c, 'sleep 0.3; echo once >> /var/lib/app/runs']
+    - name: never again
+      beforeStart: true
+      command: [sh, -c, 'echo again >> /var/lib/app/runs']
+      unless: [grep, -q, again, /var/lib/app/runs]
+    - name: shown
+      command: [sh, -c, 'echo "the key is $(cat)"; exit "$1"', sh, "{{ params.code }}"]
+      input: "{{ secrets.key }}"
+    - name: last
+      command: [touch, /var/lib/app/last]
+  ready: { tcp: { port: "{{ params.port }}" } }
+"#;
+
+/// A home with the service, and a listener that it is seen to be ready by.
+fn stage() -> (Home, std::net::TcpListener) {
+    let home = Home::new();
+    home.file("app.yaml", APP);
+    home.done(["service", "add", "app.yaml", "--quiet"]);
+    home.file(
+        ".config/trustnet-vm/services/app.bin",
+        "#!/bin/sh\necho app\n",
+    );
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    (home, listener)
+}
+
+/// Writes the spec of a VM with the service.
+fn spec(home: &Home, name: &str, listener: &std::net::TcpListener, code: &str) {
+    let port = listener.local_addr().expect("an address").port();
+    let services = format!(
+        "  services:\n    - name: app\n      config: {{ port: {port}, code: \"{code}\" }}\n      secrets: {{ key: hunter22 }}\n"
+    );
+    home.spec(name, &services);
+}
+
+/// Everything in the guest that a run may have made.
+fn made(guest: &Sshd) -> String {
+    let script = "cd / && folders='etc/app usr/local/bin var/lib/app var/lib/trustnet-vm var/cache/trustnet-vm' && \
+        find $folders -printf '%p %y %m %U:%G %l\\n' | sort && find $folders -type f -exec sha256sum {} + | sort && \
+        grep -c '^app:' /etc/passwd && cat /var/lib/app/runs";
+    let mut out = Vec::new();
+    let mut take = |_, bytes: &[u8]| out.extend_from_slice(bytes);
+    let mut input = script.as_bytes();
+    guest
+        .connect()
+        .run("sh -s 2>&1", &mut input, Duration::from_secs(20), &mut take)
+        .expect("it runs");
+    String::from_utf8(out).expect("UTF-8")
+}
+
+fn log_of(home: &Home) -> (PathBuf, String) {
+    let logs = files_below(&home.path(".local/state"));
+    let mut logs = logs
+        .into_iter()
+        .filter(|path| path.ends_with("logs/web.log"));
+    let path = logs.next().expect("a log");
+    let text = fs::read_to_string(&path).expect("a log");
+    (path, text)
+}
+
+/// What the record says of the services.
+fn noted(home: &Home) -> Vec<ServicePhase> {
+    let state = home.state();
+    let domain = state.domains.values().next().expect("a domain");
+    let record = domain.facts().xml.record.expect("a record");
+    let record = Record::parse(&record).expect("it is ours");
+    record.services.iter().map(|one| one.state).collect()
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_moment_is_finished_by_the_next_as_if_nothing_had_been() {
+    let (home, listener) = stage();
+    let web = guest(&home, "web", "{}");
+    spec(&home, "web", &listener, "0");
+    home.done(["provision", "-f", "web.yaml"]);
+    let whole = made(&web);
+    assert!(whole.ends_with("\n1\nonce\nagain\n"), "{whole}");
+    let (_, log) = log_of(&home);
+    let titles = log.lines().filter_map(|line| line.strip_prefix("-- "));
+    let steps = titles.flat_map(|title| [format!("begun {title}"), format!("done {title}")]);
+    let moments: Vec<String> = ["checked", "planned", "sent"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(steps)
+        .collect();
+    assert_eq!(moments.len(), 3 + 2 * 11, "{moments:#?}");
+    drop(web);
+    for moment in moments {
+        let web = Sshd::in_root();
+        answer(&home, "web", &web);
+        let mut killed = home.program();
+        killed
+            .env("TRUSTNET_VM_TEST_KILL", &moment)
+            .args(["provision", "-f", "web.yaml"]);
+        let killed = killed.output().expect("it starts");
+        let signal = std::os::unix::process::ExitStatusExt::signal(&killed.status);
+        assert_eq!(signal, Some(9), "{moment}: {killed:?}");
+        home.done(["provision", "-f", "web.yaml"]);
+        assert_eq!(made(&web), whole, "{moment}");
+        assert_eq!(noted(&home), [ServicePhase::Ready], "{moment}");
+        let again = home.done(["provision", "-f", "web.yaml"]);
+        assert!(
+            again.out.ends_with("nothing to do\n"),
+            "{moment}: {again:?}"
+        );
+    }
+}
+
+#[test]
+fn a_service_that_fails_is_told_with_its_last_lines_and_is_not_ready() {
+    let (home, listener) = stage();
+    let web = guest(&home, "web", "{}");
+    spec(&home, "web", &listener, "3");
+    let run = home.run(["provision", "-f", "web.yaml"]);
+    assert_eq!(run.code, Some(7), "{run:?}");
+    let said = "error: `web`: failed at app: setup shown: exit status 3\n    the key is ***\nhint: all of it is in `";
+    assert!(run.err.contains(said), "{}", run.err);
+    assert!(!web.path("/var/lib/app/last").exists());
+    assert_eq!(noted(&home), [ServicePhase::Failed]);
+    let (path, log) = log_of(&home);
+    assert!(log.contains("the key is ***\n"), "{log}");
+    let mode = fs::metadata(path).expect("a log").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for file in files_below(&home.path(".local/state")) {
+        let text = fs::read(&file).expect("a file");
+        let text = String::from_utf8_lossy(&text);
+        assert!(!text.contains("hunter22"), "{}", file.display());
+    }
+    assert!(!run.err.contains("hunter22") && !run.out.contains("hunter22"));
+    let verbose = home.run(["provision", "-f", "web.yaml", "-v", "-o", "json"]);
+    assert_eq!(verbose.code, Some(7));
+    assert!(!verbose.err.contains("hunter22") && !verbose.out.contains("hunter22"));
+    let list: serde_json::Value = serde_json::from_str(&verbose.out).expect("JSON");
+    assert_eq!(
+        (&list["items"][0]["result"], &list["items"][0]["exitCode"]),
+        (&"failed".into(), &7.into())
+    );
+    // Once the cause is gone, it goes on from there.
+    spec(&home, "web", &listener, "0");
+    let run = home.done(["provision", "-f", "web.yaml"]);
+    assert_eq!(run.out, "VM 'web': services are ready (2 steps)\n");
+    assert_eq!(noted(&home), [ServicePhase::Ready]);
+}
+
+#[test]
+fn another_machine_at_the_address_is_refused_with_both_fingerprints() {
+    let (home, listener) = stage();
+    let web = guest(&home, "web", "{}");
+    spec(&home, "web", &listener, "0");
+    let other = trustnet_host::keys::KeyPair::generate("other").expect("a key");
+    home.edit(|state| {
+        for domain in state.domains.values_mut() {
+            domain.xml = domain.xml.replace(&web.host_key_public, other.public());
+        }
+    });
+    let run = home.run(["provision", "-f", "web.yaml"]);
+    assert_eq!(run.code, Some(7), "{run:?}");
+    let said = |part: &str| assert!(run.err.contains(part), "{part}: {}", run.err);
+    said("is not the guest's: expected SHA256:");
+    said(", shown SHA256:");
+    said("nothing was sent\nhint: ");
+    assert!(!web.log().contains("publickey"));
+    assert!(!web.path("/var/lib/trustnet-vm").exists());
+    assert_eq!(noted(&home), []);
+}
+
+#[test]
+fn an_artifact_that_changed_in_the_cache_is_not_sent() {
+    let (home, listener) = stage();
+    let web = guest(&home, "web", "{}");
+    let store = Store::open(&home.path(".cache/trustnet-vm/artifacts")).expect("a store");
+    let id = ArtifactId::new("app", "1.0", Arch::Amd64, "app").expect("a name");
+    let content = "#!/bin/sh\necho downloaded\n";
+    let build = home.file("build", content);
+    take(&store, &id, build.as_ref()).expect("it is taken");
+    let digest = Digest::of(content.as_bytes());
+    let source =
+        format!("url: 'https://example.invalid/app', digests: {{ amd64: 'sha256:{digest}' }}");
+    home.file("app.yaml", &APP.replace("file: app.bin", &source));
+    home.done(["service", "add", "app.yaml", "--force", "--quiet"]);
+    spec(&home, "web", &listener, "0");
+    let cached = files_below(&home.path(".cache/trustnet-vm/artifacts/sha256"));
+    assert_eq!(cached.len(), 1, "{cached:?}");
+    fs::set_permissions(&cached[0], fs::Permissions::from_mode(0o600)).expect("a mode");
+    // As long as before: a look at the size says nothing.
+    let bytes = fs::read(&cached[0]).expect("the artifact");
+    fs::write(&cached[0], vec![b'#'; bytes.len()]).expect("a write");
+    let run = home.run(["provision", "-f", "web.yaml", "--offline"]);
+    assert_eq!(run.code, Some(7), "{run:?}");
+    assert!(run.err.contains("hint: "), "{}", run.err);
+    assert!(!web.path("/usr/local/bin/app").exists());
+    let sent = fs::read_dir(web.path("/var/cache/trustnet-vm"));
+    assert_eq!(sent.map_or(0, Iterator::count), 0, "{run:?}");
+}
+
+#[test]
+fn a_guest_that_does_not_come_back_ends_the_run_with_a_hint() {
+    let (home, listener) = stage();
+    let mut web = guest(&home, "web", "{}");
+    let slow = APP.replace("sleep 0.3;", "touch /var/lib/app/here; sleep 60;");
+    home.file("app.yaml", &slow);
+    home.done(["service", "add", "app.yaml", "--force", "--quiet"]);
+    spec(&home, "web", &listener, "0");
+    let child = home.spawn(&["provision", "-f", "web.yaml", "--timeout", "1s"]);
+    let since = std::time::Instant::now();
+    while !web.path("/var/lib/app/here").exists() {
+        assert!(since.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    web.stop();
+    let output = child.wait_with_output().expect("it ends");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{err}");
+    assert!(err.contains("failed to reach SSH at"), "{err}");
+    assert!(err.contains("hint: "), "{err}");
+    assert_eq!(noted(&home), [ServicePhase::Failed]);
+}
