@@ -22,9 +22,6 @@ pub fn guest(home: &Home, name: &str, labels: &str) -> Sshd {
 /// Makes the VM of `NAME.yaml`, and a sshd that is its guest.
 pub fn guest_of(home: &Home, name: &str) -> Sshd {
     let spec = format!("{name}.yaml");
-    let text = fs::read_to_string(home.path(&spec)).expect("the spec");
-    let port = text.split("sshPort: ").nth(1).expect("a port");
-    let port = port.split_whitespace().next().expect("a port");
     home.done(["create", &spec, "--quiet"]);
     let guest = Sshd::in_root();
     answer(home, name, &guest);
