@@ -219,6 +219,10 @@ pub struct Provision {
     /// Fetch nothing: what is not in the cache is an error, before anything is done.
     #[arg(long)]
     pub offline: bool,
+    /// Take services out of the guests that their specs no longer ask for; data stays. What goes is shown
+    /// first, and asked for unless `--yes`.
+    #[arg(long)]
+    pub prune: bool,
     /// The most VMs at once.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub parallel: usize,

@@ -14,6 +14,7 @@ mod make;
 mod outcome;
 mod prepare;
 mod problems;
+mod prune;
 mod questions;
 mod settings;
 mod specs;

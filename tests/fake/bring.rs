@@ -228,6 +228,48 @@ fn an_artifact_that_changed_in_the_cache_is_not_sent() {
 }
 
 #[test]
+fn a_service_that_is_no_longer_asked_for_goes_when_it_is_told_to_and_its_data_stays() {
+    let (home, listener) = stage();
+    let web = guest(&home, "web", "{}");
+    let other = APP.replace("app", "other");
+    home.file("other.yaml", &other);
+    home.done(["service", "add", "other.yaml", "--quiet"]);
+    home.file(".config/trustnet-vm/services/other.bin", "#!/bin/sh\n");
+    spec(&home, "web", &listener, "0");
+    let both = fs::read_to_string(home.path("web.yaml")).expect("the spec");
+    let one = both.split("    - name: app").nth(1).expect("a service");
+    home.file("both.yaml", &format!("{both}    - name: other{one}"));
+    home.done(["provision", "-f", "both.yaml"]);
+    let kept = home.done(["provision", "-f", "web.yaml"]);
+    let said = "warning: `web` still has other 1.0, which its spec no longer asks for; `trustnet-vm provision web --prune` takes it away\n";
+    assert!(kept.err.contains(said), "{kept:?}");
+    let asked = home.run(["provision", "web", "-f", "web.yaml", "--prune"]);
+    assert_eq!(asked.code, Some(1), "{asked:?}");
+    assert!(
+        asked.err.ends_with(
+            "taking other out of `web`:\n  - remove `/etc/other/other.conf`\n  - remove `/etc/trustnet-vm/secrets/other/key`\n  - remove `/usr/local/bin/other`\n\
+             error: `web`: taking services away needs a yes, and there is no terminal to ask on\nhint: give `--yes`\n"
+        ),
+        "{}",
+        asked.err
+    );
+    assert!(web.path("/usr/local/bin/other").exists());
+    let pruned = home.done(["provision", "-f", "web.yaml", "--prune", "--yes"]);
+    assert_eq!(pruned.out, "VM 'web': services are ready (1 steps)\n");
+    for gone in ["/usr/local/bin/other", "/etc/other/other.conf"] {
+        assert!(!web.path(gone).exists(), "{gone}");
+    }
+    assert!(web.path("/var/lib/other/runs").exists());
+    assert_eq!(noted(&home), [ServicePhase::Ready]);
+    let again = home.done(["provision", "-f", "web.yaml", "--prune", "--yes"]);
+    assert_eq!(
+        again.out,
+        "VM 'web': services are as they are to be, nothing to do\n"
+    );
+    assert_eq!(again.err, "");
+}
+
+#[test]
 fn a_guest_that_does_not_come_back_ends_the_run_with_a_hint() {
     let (home, listener) = stage();
     let mut web = guest(&home, "web", "{}");

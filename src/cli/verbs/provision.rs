@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::make::{lock_vm, refuse_leftover};
 use crate::outcome::entry;
 use crate::prepare::{Asked, Preparer};
+use crate::prune::Pruner;
 use crate::verbs::create::in_parallel;
 use crate::verbs::power::ours;
 use crate::{fleet, specs};
@@ -47,6 +48,7 @@ pub fn quietly(program: &Program, name: &str) -> Result<usize, Failure> {
         names: vec![name.to_owned()],
         filename: Vec::new(),
         offline: false,
+        prune: false,
         parallel: 1,
         timeout: None,
     };
@@ -79,6 +81,7 @@ fn bring_all(program: &Program, args: &Provision) -> Result<(Vec<Target>, Brough
     let catalogue = program.catalogue()?;
     let at =
         |remote: &RemoteService| fleet::locate(&host, &catalogue, &known, preparer.arch(), remote);
+    let pruner = Pruner::new(&bringer, &catalogue, preparer.arch());
     let results = in_parallel(&targets, args.parallel, |target| {
         let name = target.name.as_str();
         let progress = program.ui.progress(name);
@@ -91,11 +94,17 @@ fn bring_all(program: &Program, args: &Provision) -> Result<(Vec<Target>, Brough
             services: &target.services,
         };
         let prepared = preparer.prepare(&asked, &at, Keep::Yes, &progress)?;
+        let before = ours(&host, name)?.1.spec.spec.services;
         let outcome = bringer.bring(name, &target.wire, &prepared, &progress)?;
         drop(progress);
+        if args.prune && !outcome.left.is_empty() {
+            let gone =
+                pruner.prune(&target.name, &target.wire, &before, prepared, &outcome.left)?;
+            return Ok(outcome.taken + gone);
+        }
         for (service, version) in &outcome.left {
             program.ui.warn(format!(
-                "`{name}` still has {service} {version}, which its spec no longer asks for"
+                "`{name}` still has {service} {version}, which its spec no longer asks for; `trustnet-vm provision {name} --prune` takes it away"
             ));
         }
         Ok(outcome.taken)

@@ -91,6 +91,21 @@ pub fn select(
     sorted(found)
 }
 
+impl Instance {
+    /// A service that a guest has and that its VM no longer asks for, with what the VM once said of it, if
+    /// that is known: enough to take it away.
+    #[must_use]
+    pub fn departed(definition: &Arc<Definition>, known: Option<&ServiceRef>) -> Self {
+        let unknown = ServiceRef {
+            name: definition.name().to_owned(),
+            ..ServiceRef::default()
+        };
+        // What a VM has to say so that a service can come need not be there when it goes.
+        let mut problems = Vec::new();
+        instance("", definition, known.unwrap_or(&unknown), &mut problems)
+    }
+}
+
 fn instance(
     path: &str,
     definition: &Arc<Definition>,
