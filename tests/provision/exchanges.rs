@@ -81,7 +81,7 @@ impl Shell for Counting {
 }
 
 /// Brings a program; how many steps were taken, in how many exchanges, with how many bytes.
-fn counted(guest: &Sshd, program: &Program, blobs: &dyn Blobs) -> (usize, u64, u64) {
+pub fn counted(guest: &Sshd, program: &Program, blobs: &dyn Blobs) -> (usize, u64, u64) {
     let count = Arc::new(Count::default());
     let connect = || -> Result<Box<dyn Shell>, ShellError> {
         Ok(Box::new(Counting(guest.connect(), Arc::clone(&count))))

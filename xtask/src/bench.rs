@@ -3,6 +3,7 @@
 //! - `contest`: runs of several commands, interleaved, and their medians
 //! - `stage`: what the contests need in the lab: pools, a network, images, specs, a thousand domains
 //! - `copy`: a file into a guest, beside scp
+//! - `provision`: services in a guest, beside ssh
 //! - `peers`: virt-install and kcli, and the C programs that are the floor
 //! - `rows`: each row, with what it must reach
 //! - `cache_disk`: what a cache disk for ten guests costs the host
@@ -12,6 +13,7 @@ mod cache_disk;
 mod contest;
 mod copy;
 mod peers;
+mod provision;
 mod report;
 mod rows;
 mod stage;
@@ -59,12 +61,14 @@ impl Bench {
                 .args(["build", "--release", "--package", "trustnet-vm"])
                 .current_dir(paths::repository()),
         )?;
-        process::run(
-            process::cargo()
-                .args(["build", "--release"])
-                .args(copy::EXAMPLE)
-                .current_dir(paths::repository()),
-        )?;
+        for example in [copy::EXAMPLE, provision::EXAMPLE] {
+            process::run(
+                process::cargo()
+                    .args(["build", "--release"])
+                    .args(example)
+                    .current_dir(paths::repository()),
+            )?;
+        }
         let image = image::build(false)?;
         peers::prepare(self.yes)?;
         let itself = std::env::current_exe().context("failed to find this program")?;

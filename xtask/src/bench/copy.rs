@@ -29,7 +29,7 @@ pub fn outcomes(rounds: usize) -> Vec<Outcome> {
 }
 
 /// The times of one of them, sorted.
-fn times(said: &str, who: &str) -> Result<Vec<Duration>, String> {
+pub fn times(said: &str, who: &str) -> Result<Vec<Duration>, String> {
     let mut times: Vec<Duration> = said
         .lines()
         .filter_map(|line| line.strip_prefix(who)?.trim().parse().ok())

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::contest::{self, Contestant, Outcome};
 use super::stage::{BIG, IMAGE, NETWORK, Stage, VM};
-use super::{copy, peers};
+use super::{copy, peers, provision};
 use crate::{process, speak};
 
 /// Domains in the list.
@@ -41,6 +41,7 @@ pub fn all(stage: &Stage, rounds: usize, guests: usize) -> Result<Vec<Row>> {
     rows.push(ready(stage, guests)?);
     rows.push(super::cache_disk::row());
     rows.push(copied(rounds));
+    rows.extend(provisioned(rounds));
     Ok(rows)
 }
 
@@ -51,6 +52,27 @@ fn copied(rounds: usize) -> Row {
         1.0,
         "at most 1 ×",
     )
+}
+
+fn provisioned(rounds: usize) -> [Row; 2] {
+    let measured = provision::measure(rounds * QUICK);
+    let more = measured.more_trips;
+    [
+        at_most(
+            "a run with nothing to do against `ssh HOST true` to the same sshd",
+            measured.nothing,
+            1.5,
+            "at most 1.5 ×",
+        ),
+        Row {
+            what: "round trips of twenty small files into a guest beyond those of one".to_owned(),
+            found: more.map_or_else(|| "not measured".to_owned(), |more| format!("{more:.0}")),
+            must: "at most 2",
+            reached: more.map(|more| more <= 2.0),
+            note: None,
+            outcomes: measured.files,
+        },
+    ]
 }
 
 fn help(stage: &Stage, rounds: usize) -> Vec<Row> {
