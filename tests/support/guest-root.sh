@@ -1,6 +1,7 @@
 #!/bin/sh
 # A root of its own for a sshd of the tests, in a mount namespace that nobody else sees.
 #   guest-root.sh hold STORE [FOLDER…]   makes it, says so, and keeps it until standard input ends
+#   guest-root.sh unpack STORE ARCHIVE   the same, with the files of an archive and none of the machine's
 #   guest-root.sh boot CONFIG            (in it, as the first of its processes) runs sshd until then
 set -eu
 mode=$1
@@ -30,11 +31,44 @@ hold)
 	mount -t tmpfs -o mode=700 tmpfs /root
 	echo held
 	;;
+unpack)
+	store=$1
+	folder=${store%/*}
+	mount --make-rprivate /
+	mount -t tmpfs -o mode=755 tmpfs "$store"
+	tar --numeric-owner -xpf "$2" -C "$store"
+	sed -i 's/^root:[^:]*:/root:*:/' "$store/etc/shadow"
+	[ -e "$store/etc/hosts" ] || echo '127.0.0.1 localhost' >"$store/etc/hosts"
+	for kernel in dev proc; do
+		mkdir -p "$store/$kernel"
+		mount --rbind "/$kernel" "$store/$kernel"
+	done
+	# An init makes control groups: not in the machine's.
+	mkdir -p "$store/sys"
+	mount -t tmpfs tmpfs "$store/sys"
+	mount -t tmpfs -o mode=755 tmpfs "$store/run"
+	# The keys and this script, at the same place as outside.
+	mkdir -p "$store$folder"
+	mount --bind "$folder" "$store$folder"
+	cd "$store"
+	mkdir -p mnt
+	pivot_root . mnt
+	umount -l /mnt
+	echo held
+	;;
 boot)
 	# What a boot clears.
 	rm -rf /run/* 2>/dev/null || true
-	mkdir -m 755 /run/sshd
+	if [ -x /sbin/openrc ]; then
+		for level in sysinit boot default; do openrc "$level" </dev/null >&2; done
+	fi
+	[ -d /run/sshd ] || mkdir -m 755 /run/sshd
 	/usr/sbin/sshd -D -e -f "$1" </dev/null &
+	# The first process buries the dead of all others: an init waits for its supervisors to be gone.
+	exec 3<&0
+	cat <&3 >/dev/null &
+	wait $!
+	exit
 	;;
 esac
 # The test is at the other end: it may be killed, and then nothing of this stays.

@@ -10,12 +10,14 @@
 //!
 //! - [`Sshd::start`] shares the machine's files (only `/run` and an empty `/root` are its own); [`Sshd::in_root`] has overlays in memory
 //!   over the folders that provisioning writes, and sees the machine's in them. `/tmp` and `/usr` are the machine's.
+//!   [`Sshd::in_rootfs`] has none of the machine's files, and all of an archive's.
 //! - Every process started over SSH is in a PID namespace of its own: [`Sshd::stop`] and the end of the test kill
 //!   all of them at once, as a power cut would; so does the end of the test's process, however it comes.
 //! - [`Sshd::record`] and [`Sshd::session`] are what the program has of a guest: its endpoint is a forwarded port.
 //! - [`Sshd::authorize`] lets another login key in, such as that of a test's home.
 //! - Thirty-two at once are no problem. Needs util-linux and openssh-server; root, or subordinate user IDs (`uidmap`).
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -66,12 +68,23 @@ impl Sshd {
         Self::new(&OWN, "")
     }
 
+    /// One whose files are all in an archive (tar): another distribution, on the same kernel. What there is of
+    /// OpenRC in it boots before sshd.
+    pub fn in_rootfs(archive: &Path) -> Self {
+        Self::held("", |folder| hold(folder, "unpack", &[archive.as_os_str()]))
+    }
+
     /// One that shares the machine's files, with further lines for sshd_config(5), which count first.
     pub fn configured(lines: &str) -> Self {
         Self::new(&[], lines)
     }
 
     fn new(own: &[&str], lines: &str) -> Self {
+        let own: Vec<&OsStr> = own.iter().map(OsStr::new).collect();
+        Self::held(lines, |folder| hold(folder, "hold", &own))
+    }
+
+    fn held(lines: &str, hold: impl FnOnce(&Path) -> Child) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tnsshd")
             .tempdir_in("/tmp")
@@ -86,7 +99,7 @@ impl Sshd {
             port: 0,
             host_key_public,
             login: LoginKey { file, public },
-            holder: hold(folder.path(), own),
+            holder: hold(folder.path()),
             init: None,
             paths,
             folder,
@@ -151,7 +164,13 @@ impl Sshd {
         if !is_root() {
             command.args(["--user", "--preserve-credentials"]);
         }
-        command.args(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        command.args([
+            "/usr/bin/unshare",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ]);
         let mut init = command
             .arg("sh")
             .arg(self.folder.path().join("guest-root.sh"))
@@ -277,7 +296,7 @@ impl Drop for Sshd {
 
 const SCRIPT: &str = include_str!("guest-root.sh");
 
-fn hold(folder: &Path, own: &[&str]) -> Child {
+fn hold(folder: &Path, mode: &str, arguments: &[&OsStr]) -> Child {
     let store = folder.join("root");
     fs::create_dir(&store).expect("a folder");
     let mut command = Command::new("unshare");
@@ -289,9 +308,9 @@ fn hold(folder: &Path, own: &[&str]) -> Child {
     let mut holder = command
         .args(["--mount", "sh"])
         .arg(script)
-        .arg("hold")
+        .arg(mode)
         .arg(store)
-        .args(own)
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -21,6 +21,7 @@ mod paths;
 mod process;
 mod recipe;
 mod resident;
+mod roots;
 mod setup;
 mod speak;
 mod tally;

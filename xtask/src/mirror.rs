@@ -21,6 +21,16 @@ pub fn archive(sites: &[Site], release: &Release) -> String {
     find(sites, &release.codename).unwrap_or_else(|| ARCHIVE.to_owned())
 }
 
+/// Where a suite is fetched from: named in the environment, else what apt on this host uses, else Debian's name for
+/// the nearest mirror.
+pub fn of_suite(suite: &str, sites: &[Site], host: Option<&Release>) -> String {
+    env::var("TRUSTNET_VM_MIRROR")
+        .ok()
+        .or_else(|| find(sites, suite))
+        .or_else(|| host.map(|release| archive(sites, release)))
+        .unwrap_or_else(|| ARCHIVE.to_owned())
+}
+
 /// The mirrors for a recipe: named in the environment, else the host's own, else the recipe's.
 pub fn for_recipe(recipe: &Recipe, sites: &[Site], host: Option<&Release>) -> Mirrors {
     let spec = &recipe.spec;

@@ -20,6 +20,11 @@ pub fn image_cache() -> Result<PathBuf> {
     Ok(user_directory("XDG_CACHE_HOME", ".cache")?.join("trustnet-vm/images"))
 }
 
+/// Where the roots of tests are kept: they can be made again at any time.
+pub fn root_cache() -> Result<PathBuf> {
+    Ok(user_directory("XDG_CACHE_HOME", ".cache")?.join("trustnet-vm/roots"))
+}
+
 /// What the program keeps for the user in session mode.
 pub fn data() -> Result<PathBuf> {
     Ok(user_directory("XDG_DATA_HOME", ".local/share")?.join("trustnet-vm"))

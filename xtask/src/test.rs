@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::tally::{Filter, Runner, Tally};
 use crate::tier::{Suite, Tier};
-use crate::{image, paths, process, setup, speak};
+use crate::{image, paths, process, roots, setup, speak};
 
 const ALL: [Tier; 3] = [Tier::Unit, Tier::Program, Tier::Guests];
 
@@ -29,7 +29,8 @@ pub struct Test {
 /// What a run of tests has at hand.
 struct Bench {
     nextest: bool,
-    image: Option<PathBuf>,
+    /// Variables that tell the tests where things are.
+    variables: Vec<(String, PathBuf)>,
 }
 
 impl Test {
@@ -44,14 +45,16 @@ impl Test {
         if tiers.iter().any(|tier| *tier != Tier::Unit) {
             setup::ensure(self.yes, true)?;
         }
-        let image = if tiers.contains(&Tier::Guests) {
-            Some(image::build(false)?)
-        } else {
-            None
-        };
+        let mut variables = Vec::new();
+        if tiers.contains(&Tier::Program) {
+            variables.extend(roots::build()?);
+        }
+        if tiers.contains(&Tier::Guests) {
+            variables.push(("TRUSTNET_VM_TEST_IMAGE".to_owned(), image::build(false)?));
+        }
         let bench = Bench {
             nextest: process::exists("cargo-nextest"),
-            image,
+            variables,
         };
         let mut tallies = Vec::new();
         for tier in tiers {
@@ -105,8 +108,8 @@ impl Bench {
         if suite.in_lab {
             command = within_lab(&command);
         }
-        if let Some(image) = &self.image {
-            command.env("TRUSTNET_VM_TEST_IMAGE", image);
+        for (name, path) in &self.variables {
+            command.env(name, path);
         }
         if !stream(command, self.runner(suite), &mut tally)? && !tally.has_failed() {
             tally.runner_failed();
