@@ -232,7 +232,7 @@ look() {
         fi
         ;;
     ready) [ ! -e "$mine/restart" ] || why='it was not restarted yet' ;;
-    packages) with "$path" apt installed ;;
+    packages) with "$path" "$manager" installed ;;
     esac
 }
 
@@ -282,14 +282,31 @@ $2
 }
 
 installed() {
-    command -v dpkg-query >/dev/null || return 0
-    # shellcheck disable=SC2016
-    answer=$(dpkg-query -f '${db:Status-Status} ' -W "$@" 2>/dev/null)
-    count=0
-    for state in $answer; do
-        if [ "$state" = installed ]; then count=$((count + 1)); fi
+    if [ "$manager" = apt ]; then
+        # shellcheck disable=SC2016
+        answer=$(dpkg-query -f '${db:Status-Status} ' -W "$@" 2>/dev/null)
+        count=0
+        for state in $answer; do
+            if [ "$state" = installed ]; then count=$((count + 1)); fi
+        done
+        [ "$count" -ge $# ] || why='a package is gone'
+        return 0
+    fi
+    for package; do
+        is_installed "$package" || {
+            why='a package is gone'
+            return 0
+        }
     done
-    [ "$count" -ge $# ] || why='a package is gone'
+}
+
+is_installed() {
+    # shellcheck disable=SC2016
+    case $manager in
+    apt) dpkg-query -f '${db:Status-Status}\n' -W "$1" 2>/dev/null | grep -q '^installed$' ;;
+    dnf) rpm -q --whatprovides "$1" >/dev/null 2>&1 ;;
+    apk) apk info -e "$1" >/dev/null 2>&1 ;;
+    esac
 }
 
 have_artifact() {
@@ -334,9 +351,16 @@ unit_runs() {
     find_init
     case $init in
     systemd) systemctl is-active --quiet "$1" ;;
-    openrc) rc-service --quiet "$2" status >/dev/null 2>&1 ;;
+    openrc) rc-service --quiet "$2" status >/dev/null 2>&1 && supervised_runs "$2" ;;
     *) return 1 ;;
     esac
+}
+
+# OpenRC's supervisor calls a service started also while what it has started dies again and again.
+supervised_runs() {
+    child=
+    if [ -r "/run/openrc/options/$1/child_pid" ]; then read -r child <"/run/openrc/options/$1/child_pid"; fi
+    [ -z "$child" ] || kill -0 "$child" 2>/dev/null
 }
 
 units() {
@@ -526,11 +550,19 @@ take_a_packages() {
         fail "$service names no packages for this guest's package manager, $manager"
     fi
     case $manager in
-    apt) if [ -n "$1" ]; then apt_offline "$1"; else with "$file" apt apt_install; fi ;;
-    dnf) with "$file" dnf dnf_install ;;
-    apk) with "$file" apk apk_install ;;
-    *) fail 'this guest has no package manager that is known: apt, dnf or apk' ;;
+    none) fail 'this guest has no package manager that is known: apt, dnf or apk' ;;
+    apt)
+        if [ -n "$1" ]; then
+            apt_offline "$1"
+            return
+        fi
+        ;;
     esac
+    why=
+    with "$file" "$manager" installed
+    # A package manager without a network fails also where there is nothing to do.
+    [ -n "$why" ] || return 0
+    with "$file" "$manager" "${manager}_install"
 }
 
 # The closure as an archive of its own; apt takes from it what this guest lacks.
@@ -744,7 +776,13 @@ take_a_start() {
         ;;
     openrc)
         rc-update --quiet add "$2" default 2>/dev/null
-        if [ -e "$mine/restart" ] || [ -e "$mine/reload" ]; then rc-service "$2" restart; else rc-service "$2" start; fi || {
+        verb=start
+        if [ -e "$mine/restart" ] || [ -e "$mine/reload" ]; then verb=restart; fi
+        # From where on its log is that of this start.
+        if [ "$verb" = restart ] || ! unit_runs "$1" "$2"; then
+            { cat "/var/log/$2.log" 2>/dev/null || :; } | wc -c >"$mine/log"
+        fi
+        rc-service "$2" "$verb" || {
             tail -n 20 "/var/log/$2.log" 2>/dev/null
             return 1
         }
@@ -788,7 +826,9 @@ in_log() {
         since=$(systemctl show -p InvocationID --value "$unit")
         journalctl -q --no-pager -o cat "_SYSTEMD_INVOCATION_ID=$since" 2>/dev/null | grep -qF -e "$1"
     else
-        grep -qF -e "$1" "/var/log/$openrc.log" 2>/dev/null
+        from=0
+        if [ -r "$mine/log" ]; then read -r from <"$mine/log"; fi
+        tail -c "+$((from + 1))" "/var/log/$openrc.log" 2>/dev/null | grep -qF -e "$1"
     fi
 }
 
@@ -813,6 +853,8 @@ take_a_stop() {
         rc-service "$2" stop 2>/dev/null
         rc-update --quiet del "$2" 2>/dev/null
         if rc-service --quiet "$2" status >/dev/null 2>&1; then fail "the service $2 still runs"; fi
+        # A package's own script is the package's.
+        if grep -qs 'Made by trustnet-vm' "/etc/init.d/$1"; then rm -f "/etc/init.d/$1"; fi
         ;;
     esac
     return 0
@@ -825,7 +867,13 @@ take_a_remove() {
 
 remove_path() { rm -rf "${1:?}"; }
 
+# Those that are there: a definition names what they are called with each package manager.
 remove_packages() {
+    for package; do
+        shift
+        if is_installed "$package"; then set -- "$@" "$package"; fi
+    done
+    [ "$#" -gt 0 ] || return 0
     case $manager in
     apt) apt-get -q -y -o DPkg::Lock::Timeout=300 remove "$@" ;;
     dnf) dnf -y remove "$@" ;;

@@ -13,7 +13,7 @@ use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::guest_os;
 use trustnet_core::lockfile::{self, Lock};
 use trustnet_core::observed::Owner;
-use trustnet_core::provision::{self, Facts, Input, ServiceInput};
+use trustnet_core::provision::{self, Action, Facts, Input, ServiceInput};
 use trustnet_core::service::{At, Instance, Origin, Scope};
 use trustnet_core::version;
 use trustnet_core::vm::VmName;
@@ -541,11 +541,10 @@ pub fn fits(prepared: &Prepared, facts: &Facts) -> Result<(), String> {
             facts.machine, prepared.arch
         ));
     }
+    let mut steps = prepared.program.steps.iter();
+    let chosen = steps.any(|step| matches!(step.action, Action::Packages { .. }));
     match &prepared.guest_os {
-        Some(os) if *os != facts.os && facts.packages == "apt" => Err(format!(
-            "the guest is {}, and its packages were chosen for {os}; `guestOS: {}` in the spec says so",
-            facts.os, facts.os
-        )),
+        Some(os) if chosen => guest_os::fits(os, facts),
         _ => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use trustnet_api::service_ref::ServiceRef;
 use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::load::load_services;
-use trustnet_core::provision::{Input, Pinned, Program, ServiceInput, build};
+use trustnet_core::provision::{Facts, Input, Pinned, Program, ServiceInput, build, uninstall};
 use trustnet_core::service::{Catalogue, Definition, Instance, Origin, select};
 use trustnet_host::error::HostError;
 use trustnet_host::interrupt::Interrupt;
@@ -70,6 +70,19 @@ pub fn program_of(texts: &[&str], services: serde_json::Value, things: &Things) 
     program(&instances, things)
 }
 
+/// The program that takes the first of services out.
+pub fn uninstall_of(texts: &[&str], services: serde_json::Value) -> Program {
+    let instances = select(&asked(services), &catalogue(texts)).expect("valid");
+    let instance = instances.first().expect("a service");
+    uninstall(&ServiceInput {
+        instance,
+        scope: instance.scope("web", instance.exact_version().expect("exact"), Arch::Amd64),
+        secrets: BTreeMap::new(),
+        artifacts: BTreeMap::new(),
+    })
+    .expect("a program")
+}
+
 /// Artifacts in a folder, by their digests.
 pub struct Folder(pub PathBuf);
 
@@ -110,6 +123,17 @@ pub fn bring(guest: &Sshd, program: &Program, blobs: &dyn Blobs) -> Told {
     bring_over(&|| Ok(guest.connect()), program, blobs, PATIENCE, &|_| {})
 }
 
+/// Brings a program into a guest that is to be of a kind.
+pub fn bring_expecting(
+    guest: &Sshd,
+    program: &Program,
+    blobs: &dyn Blobs,
+    expects: &dyn Fn(&Facts) -> Result<(), String>,
+) -> Told {
+    let connect = || Ok(guest.connect());
+    take(&connect, program, blobs, PATIENCE, &|_| {}, expects)
+}
+
 /// How long a guest of these tests may be away.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -120,6 +144,17 @@ pub fn bring_over(
     blobs: &dyn Blobs,
     patience: Duration,
     hear: &(dyn Fn(&str) + Sync),
+) -> Told {
+    take(connect, program, blobs, patience, hear, &|_| Ok(()))
+}
+
+fn take(
+    connect: &Connect<'_>,
+    program: &Program,
+    blobs: &dyn Blobs,
+    patience: Duration,
+    hear: &(dyn Fn(&str) + Sync),
+    expects: &dyn Fn(&Facts) -> Result<(), String>,
 ) -> Told {
     let lines = Mutex::new(Vec::new());
     let listen = |event: Event<'_>| {
@@ -138,7 +173,7 @@ pub fn bring_over(
         program,
         blobs,
         elsewhere: &Nowhere,
-        expects: &|_| Ok(()),
+        expects,
         patience,
         interrupt: &Interrupt::default(),
         listen: &listen,

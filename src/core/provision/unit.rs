@@ -74,36 +74,32 @@ pub(super) fn systemd(unit: &UnitText<'_>) -> String {
 }
 
 /// An init script of OpenRC, supervised by it.
+///
+/// OpenRC splits the settings that it calls the supervisor with at blanks, looks for files of such names, and
+/// evaluates what comes of that. So they only name variables, and the variables hold the values.
 /// <https://github.com/OpenRC/openrc/blob/master/supervise-daemon-guide.md>
 pub(super) fn openrc(unit: &UnitText<'_>) -> String {
-    let mut out = String::from("#!/sbin/openrc-run\n# Made by trustnet-vm; changes are lost.\n");
-    let mut line = |text: String| {
-        out.push_str(&text);
-        out.push('\n');
-    };
-    line(format!("description={}", shell_word(unit.description)));
-    line("supervisor=supervise-daemon".to_owned());
-    let (program, arguments) = unit
-        .command
-        .split_first()
-        .map_or(("", &[][..]), |(p, a)| (p, a));
-    line(format!("command={}", shell_word(program)));
-    // OpenRC evaluates this text as shell words once more.
-    let words: Vec<String> = arguments.iter().map(|word| shell_word(word)).collect();
-    line(format!("command_args={}", shell_word(&words.join(" "))));
-    if unit.user != "root" {
-        line(format!("command_user={}", shell_word(unit.user)));
+    let mut script = Script(String::from(
+        "#!/sbin/openrc-run\n# Made by trustnet-vm; changes are lost.\n",
+    ));
+    script.line(&format!("description={}", shell_word(unit.description)));
+    script.line("supervisor=supervise-daemon");
+    let mut words = Vec::new();
+    for (index, word) in unit.command.iter().enumerate() {
+        words.push(script.variable(&format!("word_{index}"), word));
     }
-    line(format!(
-        "output_log={}",
-        shell_word(&format!("/var/log/{}.log", unit.name))
-    ));
-    line(format!(
-        "error_log={}",
-        shell_word(&format!("/var/log/{}.log", unit.name))
-    ));
+    let (program, arguments) = words.split_first().map_or(("", &[][..]), |(p, a)| (p, a));
+    script.line(&format!("command='{program}'"));
+    script.line(&format!("command_args='{}'", arguments.join(" ")));
+    if unit.user != "root" {
+        let user = script.variable("user", unit.user);
+        script.line(&format!("command_user='{user}'"));
+    }
+    let log = script.variable("log", &format!("/var/log/{}.log", unit.name));
+    script.line(&format!("output_log='{log}'\nerror_log='{log}'"));
     if let Some(folder) = unit.working_directory {
-        line(format!("directory={}", shell_word(folder)));
+        let folder = script.variable("folder", folder);
+        script.line(&format!("directory='{folder}'"));
     }
     if !unit.capabilities.is_empty() {
         let names: Vec<String> = unit
@@ -111,19 +107,42 @@ pub(super) fn openrc(unit: &UnitText<'_>) -> String {
             .iter()
             .map(|name| format!("^{}", name.to_lowercase()))
             .collect();
-        line(format!("capabilities={}", shell_word(&names.join(","))));
+        let names = script.variable("capabilities", &names.join(","));
+        script.line(&format!("capabilities='{names}'"));
     }
-    line("respawn_delay=2\nrespawn_max=0".to_owned());
+    script.line("respawn_delay=2\nrespawn_max=0");
     for (name, value) in unit.environment {
-        line(format!("export {name}={}", shell_word(value)));
+        script.line(&format!("export {name}={}", shell_word(value)));
     }
-    line("\ndepend() {\n\tneed net".to_owned());
+    // Where nothing provides `net`, a service that needed it would never start.
+    script.line("\ndepend() {\n\tuse net");
     if !unit.after.is_empty() {
         let names: Vec<String> = unit.after.iter().map(|name| shell_word(name)).collect();
-        line(format!("\tafter {}", names.join(" ")));
+        let names = names.join(" ");
+        script.line(&format!("\twant {names}\n\tafter {names}"));
     }
-    line("}".to_owned());
-    out
+    script.line("}");
+    // The supervisor opens the log as the user who may not make files there.
+    script.line(&format!(
+        "\nstart_pre() {{\n\tcheckpath --file --mode 0640 --owner {} {log}\n}}",
+        shell_word(unit.user)
+    ));
+    script.0
+}
+
+struct Script(String);
+
+impl Script {
+    fn line(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    /// Gives a variable its value, and says how the value is had from it.
+    fn variable(&mut self, name: &str, value: &str) -> String {
+        self.line(&format!("trustnet_{name}={}", shell_word(value)));
+        format!("\"$trustnet_{name}\"")
+    }
 }
 
 fn with_suffix(name: &str) -> String {
