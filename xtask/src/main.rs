@@ -3,6 +3,7 @@
 //! - `packages`, `apt`, `setup`: what the host needs, and how it gets there
 //! - `mirror`, `recipe`, `image`: the base image, from Debian packages alone
 //! - `resident`, `demo`: the main job, from a bare checkout to a guest that speaks
+//! - `artifacts`: what tests need of the network, before they run without one
 //! - `tier`, `tally`, `test`: every test, and what came of it
 //! - `fuzz`: the parsers against any bytes
 //! - `bench`: what the program costs beside its peers
@@ -10,6 +11,7 @@
 //! - `process`, `paths`, `speak`: how the tasks run programs, where things lie, the one file that prints
 
 mod apt;
+mod artifacts;
 mod bench;
 mod demo;
 mod fuzz;

@@ -17,7 +17,12 @@ pub fn repository() -> PathBuf {
 
 /// Where built images are kept: they can be built again at any time.
 pub fn image_cache() -> Result<PathBuf> {
-    Ok(user_directory("XDG_CACHE_HOME", ".cache")?.join("trustnet-vm/images"))
+    Ok(user_cache()?.join("images"))
+}
+
+/// What can be made or fetched again at any time.
+pub fn user_cache() -> Result<PathBuf> {
+    Ok(user_directory("XDG_CACHE_HOME", ".cache")?.join("trustnet-vm"))
 }
 
 /// Where the roots of tests are kept: they can be made again at any time.

@@ -8,8 +8,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::tally::{Filter, Runner, Tally};
 use crate::tier::{Suite, Tier};
-use crate::{image, paths, process, roots, setup, speak};
+use crate::{artifacts, image, paths, process, roots, setup, speak};
 
+/// The variable that names the base image.
+const IMAGE: &str = "TRUSTNET_VM_TEST_IMAGE";
 const ALL: [Tier; 3] = [Tier::Unit, Tier::Program, Tier::Guests];
 
 /// Run the tests, real guests included, and count them
@@ -50,7 +52,7 @@ impl Test {
             variables.extend(roots::build()?);
         }
         if tiers.contains(&Tier::Guests) {
-            variables.push(("TRUSTNET_VM_TEST_IMAGE".to_owned(), image::build(false)?));
+            variables.push((IMAGE.to_owned(), image::build(false)?));
         }
         let bench = Bench {
             nextest: process::exists("cargo-nextest"),
@@ -110,6 +112,10 @@ impl Bench {
         }
         for (name, path) in &self.variables {
             command.env(name, path);
+        }
+        let image = self.variables.iter().find(|(name, _)| name == IMAGE);
+        if let (true, Some((_, image))) = (suite.artifacts, image) {
+            command.env("TRUSTNET_VM_TEST_ARTIFACTS", artifacts::fetch(image)?);
         }
         if !stream(command, self.runner(suite), &mut tally)? && !tally.has_failed() {
             tally.runner_failed();

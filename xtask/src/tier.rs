@@ -30,6 +30,8 @@ pub struct Suite {
     pub alone: bool,
     /// Beside a libvirtd of its own.
     pub in_lab: bool,
+    /// With artifacts that are fetched before.
+    pub artifacts: bool,
     /// Documentation tests, which only cargo's own runner knows.
     pub documents: bool,
 }
@@ -69,6 +71,10 @@ impl Tier {
                 Suite::guests("guests_contract", false),
                 Suite::guests("guests_session", false),
                 Suite::guests("guests_system", true),
+                Suite {
+                    artifacts: true,
+                    ..Suite::guests("guests_services", true)
+                },
             ],
         })
     }
@@ -81,6 +87,7 @@ impl Suite {
             selection,
             alone: false,
             in_lab: false,
+            artifacts: false,
             documents: false,
         }
     }
@@ -93,6 +100,7 @@ impl Suite {
             selection,
             alone: true,
             in_lab,
+            artifacts: false,
             documents: false,
         }
     }
