@@ -153,14 +153,16 @@ check() {
         say service "${service##*/}" "$version"
     done
     # Where nobody has ever locked it, nobody holds it.
-    if [ -e "$lock" ] && command -v flock >/dev/null && ! flock -n "$lock" true; then say busy; fi
+    busy=
+    if [ -e "$lock" ] && command -v flock >/dev/null && ! flock -n "$lock" true; then busy=yes && say busy; fi
     say end
     tidy </dev/null >/dev/null 2>&1 &
 }
 
 # This folder, and those of earlier runs. Nobody waits for it.
 tidy() {
-    find /run/trustnet-vm -maxdepth 1 -name 'run.*' -mmin +60 -exec rm -rf {} +
+    # One that still works needs its folder, however long that takes.
+    [ -n "$busy" ] || find /run/trustnet-vm -maxdepth 1 -name 'run.*' -mmin +60 -exec rm -rf {} +
     rm -rf "$here"
 }
 
@@ -231,7 +233,10 @@ look() {
             why='it does not run'
         fi
         ;;
-    ready) [ ! -e "$mine/restart" ] || why='it was not restarted yet' ;;
+    ready)
+        [ ! -e "$mine/restart" ] || why='it was not restarted yet'
+        [ ! -e "$mine/unready" ] || why='it was not seen ready since it was started'
+        ;;
     packages) with "$path" "$manager" installed ;;
     esac
 }
@@ -433,6 +438,8 @@ guard() {
     else
         work
     fi
+    # The host may never come back for the rest, and secrets may stand in these.
+    rm -rf "$here/payload"
     : >"$here/over"
 }
 
@@ -445,6 +452,8 @@ work() {
         say begun "$number"
         # Noted before anything changes: whoever comes after a crash knows what the unit has not seen yet.
         case $follow in restart | reload) : >"$mine/$follow" ;; esac
+        # Nor is what has begun still what it was, however it ends.
+        rm -f "$mine/$key"
         begun=$(uptime)
         bounded "$limit" sh "$here/provision.sh" apply "$number" </dev/null
         result=$?
@@ -528,7 +537,10 @@ take_a_directory() {
         (umask 022 && mkdir -p "$on") || return
         if ! mounted "$target"; then
             if [ -z "$(ls -A "$on")" ] && [ -n "$(ls -A "$target")" ]; then
-                cp -a "$target/." "$on/" || return
+                # Half a copy is never taken for the data.
+                rm -rf "$on.tvm-new"
+                mkdir "$on.tvm-new" && cp -a "$target/." "$on.tvm-new/" && rmdir "$on" &&
+                    mv "$on.tvm-new" "$on" || return
             fi
             line="$(fstab_word "$on") $(fstab_word "$target") none bind,nofail 0 0"
             touch /etc/fstab
@@ -542,10 +554,12 @@ take_a_directory() {
 take_a_owner() {
     # A system disk made anew may number its users in another order. All of it: a package may have looked
     # after the folder itself already, and not after what a disk of an older guest holds.
-    chown -R "$2" "$1"
+    chown -R -- "$2" "$1"
 }
 
 take_a_packages() {
+    # What packages and the scripts of services make is as open as it is elsewhere.
+    umask 022
     if [ "$manager" != none ] && ! grep -q "^$manager$tab" "$file"; then
         fail "$service names no packages for this guest's package manager, $manager"
     fi
@@ -631,10 +645,34 @@ take_a_install() {
 
 # put SOURCE PATH OWNER MODE: a file comes whole, or not at all.
 put() {
-    (umask 022 && mkdir -p "$(dirname "$2")") || return
-    rm -f "$2.tvm-new"
-    cp "$1" "$2.tvm-new" && chown "$3" "$2.tvm-new" && chmod "$4" "$2.tvm-new" && mv -f "$2.tvm-new" "$2" || return
+    (umask 022 && mkdir -p "${2%/*}/" && enter "${2%/*}/" && place "$@") || return
     if command -v restorecon >/dev/null; then restorecon -F "$2"; fi
+}
+
+# enter FOLDER/: goes there, by no link that a user other than root may have laid.
+enter() {
+    local path="" rest="${1#/}"
+    cd -P "$1" || return
+    [ "${PWD%/}/" != "$1" ] || return 0
+    set --
+    while [ -n "$rest" ]; do
+        path=$path/${rest%%/*} rest=${rest#*/}
+        set -- "$@" "$path"
+    done
+    for owner in $(stat -c %u "$@" && stat -L -c %u "$@"); do
+        [ "$owner" = 0 ] || fail "a link leads away from $path, and root has not laid all of the way"
+    done
+}
+
+# Makes the file in a folder that nobody else gets into, also where the folder around it is a user's.
+place() {
+    local around="${PWD%/}" status
+    rm -rf .tvm-new && (umask 077 && mkdir .tvm-new) && cd -P .tvm-new || return
+    [ "$PWD" = "$around/.tvm-new" ] || fail "$around changes while it is written to"
+    (umask 077 && cp "$1" new) && chown -- "$3" new && chmod "$4" new && mv -fT new "../${2##*/}"
+    status=$?
+    rm -f new
+    cd .. && rmdir .tvm-new && return "$status"
 }
 
 take_a_unpack() {
@@ -739,7 +777,8 @@ run_as() { as_user "$@" <"$input"; }
 
 as_user() {
     if [ "$user" = root ]; then
-        "$@"
+        # Never a function of this script.
+        command -- "$@"
     elif command -v runuser >/dev/null; then
         runuser -u "$user" -- "$@"
     else
@@ -759,6 +798,8 @@ take_a_unit() {
 }
 
 take_a_start() {
+    umask 022
+    : >"$mine/unready"
     case $init in
     systemd)
         # A unit that only others want cannot be enabled, and need not be.
@@ -795,7 +836,11 @@ take_a_start() {
 # The unit may fail for a moment, and no longer; its time limit is the step's.
 take_a_ready() {
     by=$1 unit=$2 openrc=$3 grace=$4
-    [ "$by" != host ] || return 0
+    [ "$by" = host ] || await_ready || return
+    rm -f "$mine/unready"
+}
+
+await_ready() {
     failed=0
     good=0
     while :; do
@@ -819,7 +864,7 @@ take_a_ready() {
     done
 }
 
-is_ready() { "$@" </dev/null >/dev/null 2>&1; }
+is_ready() { command -- "$@" </dev/null >/dev/null 2>&1; }
 
 in_log() {
     if [ "$init" = systemd ]; then

@@ -15,6 +15,7 @@ mod hostile;
 mod managers;
 mod openrc;
 mod packages;
+mod privilege;
 mod roots;
 mod shells;
 mod stage;
