@@ -285,7 +285,7 @@ impl Obtainer<'_> {
             release: Some(release.to_owned()),
         };
         let index_id = index_id(id, release)?;
-        if let Some(obtained) = self.locked_debs(&key, &index_id, lock)? {
+        if let Some(obtained) = self.locked_debs(&key, &index_id, names, lock)? {
             return Ok(obtained);
         }
         if self.offline {
@@ -367,6 +367,7 @@ impl Obtainer<'_> {
         &self,
         key: &LockKey,
         index_id: &ArtifactId,
+        names: &[String],
         lock: &Lock,
     ) -> Result<Option<Obtained>, ObtainError> {
         let Some(Locked::Packages { packages, .. }) =
@@ -388,6 +389,10 @@ impl Obtainer<'_> {
         let path = self.store.verify_one(index).map_err(failed)?;
         let text = std::fs::read_to_string(&path)
             .map_err(|error| failed(HostError::file("read", &path)(error).into()))?;
+        // The definition may ask for more than it did when they were locked.
+        if !names.iter().all(|name| provides(&text, name)) {
+            return Ok(None);
+        }
         let files = packages
             .iter()
             .map(|one| (one.name.clone(), one.sha256, one.size));
@@ -462,6 +467,20 @@ impl Obtainer<'_> {
     }
 }
 
+/// Whether a package of an index has that name, or stands for it.
+fn provides(index: &str, name: &str) -> bool {
+    let bare = |text: &str| {
+        let end = text.find([' ', '(', '=', ':', '/']).unwrap_or(text.len());
+        text[..end].to_owned()
+    };
+    let wanted = bare(name);
+    index.lines().any(|line| {
+        let names = line.strip_prefix("Package: ");
+        let names = names.or_else(|| line.strip_prefix("Provides: "));
+        names.is_some_and(|names| names.split(',').any(|one| bare(one.trim()) == wanted))
+    })
+}
+
 /// A closure as a program names it: in the order of names, so that it is the same however it was come by.
 fn closure(
     files: impl Iterator<Item = (String, Digest, u64)>,
@@ -530,4 +549,26 @@ fn published(list: &trustnet_api::service::Checksums, folder: &Path) -> Result<T
         name: None,
         signature,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::provides;
+
+    #[test]
+    fn a_name_is_found_by_a_package_or_what_one_stands_for() {
+        let index = "Package: exim4\nProvides: mail-transport-agent, default-mta (= 1)\nDepends: libc6\n\nPackage: libc6\n";
+        for name in [
+            "exim4",
+            "libc6",
+            "default-mta",
+            "mail-transport-agent",
+            "libc6=2.36",
+        ] {
+            assert!(provides(index, name), "{name}");
+        }
+        for name in ["exim", "libc", "Depends"] {
+            assert!(!provides(index, name), "{name}");
+        }
+    }
 }
