@@ -27,6 +27,11 @@ use crate::ui::Progress;
 /// How long connecting may take: the guest may have much to do.
 const CONNECTING: Duration = Duration::from_secs(60);
 
+/// The most of a console that is kept for the next look.
+const MOST_SEEN: usize = 1 << 20;
+/// The most pieces of a console that are taken before it is looked at.
+const MOST_PIECES: usize = 256;
+
 /// What bringing services into guests needs, for all of an invocation.
 pub struct Bringer<'a> {
     /// The program.
@@ -90,7 +95,8 @@ impl Bringer<'_> {
                     "== failed: {}",
                     prepared.masks.mask(&chain(&error))
                 ));
-                if begun.load(Ordering::Relaxed) > 0 {
+                let interrupted = matches!(error, ProvisionError::Interrupted);
+                if begun.load(Ordering::Relaxed) > 0 && !interrupted {
                     // The failure itself says more than that it could not be noted.
                     let _ = noted.note(ServicePhase::Failed);
                 }
@@ -297,10 +303,16 @@ impl Elsewhere for Others<'_> {
         let Ok(mut seen) = console.seen.lock() else {
             return Ok(false);
         };
-        while let Ok(Signal::Bytes(bytes)) = console.output.recv_timeout(Duration::from_millis(10))
-        {
-            seen.extend_from_slice(&bytes);
+        // A guest that never stops talking holds nobody up, and fills no memory.
+        for _ in 0..MOST_PIECES {
+            match console.output.recv_timeout(Duration::from_millis(10)) {
+                Ok(Signal::Bytes(bytes)) => seen.extend_from_slice(&bytes),
+                _ => break,
+            }
         }
-        Ok(String::from_utf8_lossy(&seen).contains(text))
+        let found = String::from_utf8_lossy(&seen).contains(text);
+        let old = seen.len().saturating_sub(MOST_SEEN);
+        seen.drain(..old);
+        Ok(found)
     }
 }

@@ -45,7 +45,12 @@ pub(super) enum Line<'a> {
 /// A run of the script, and what has come of its last line so far.
 pub(super) struct Exchange {
     token: String,
+    /// A line whose end has not come yet.
     partial: Vec<u8>,
+    /// The last line, as long as it may turn out to be cut.
+    held: Option<Vec<u8>>,
+    /// A line that one exchange has cut and the next one goes on with: a secret is masked in whole lines.
+    cut: Vec<u8>,
 }
 
 impl Exchange {
@@ -55,6 +60,8 @@ impl Exchange {
         Self {
             token: hex(&random),
             partial: Vec::new(),
+            held: None,
+            cut: Vec::new(),
         }
     }
 
@@ -100,6 +107,7 @@ impl Exchange {
         input: &mut dyn Read,
         each: &mut dyn FnMut(Line<'_>),
     ) -> Result<(), ProvisionError> {
+        self.partial = std::mem::take(&mut self.cut);
         shell.run(command, input, LIMIT, &mut |stream, bytes| match stream {
             Stream::Out => self.push(bytes, each),
             Stream::Err => {
@@ -109,7 +117,8 @@ impl Exchange {
             }
         })?;
         let rest = std::mem::take(&mut self.partial);
-        self.line(&rest, each);
+        self.line(rest, each);
+        self.release(each);
         Ok(())
     }
 
@@ -118,21 +127,42 @@ impl Exchange {
             self.partial.extend_from_slice(piece);
             if piece.ends_with(b"\n") || self.partial.len() > LONGEST {
                 let line = std::mem::take(&mut self.partial);
-                self.line(&line, each);
+                self.line(line, each);
             }
         }
     }
 
-    fn line(&self, bytes: &[u8], each: &mut dyn FnMut(Line<'_>)) {
-        let text = String::from_utf8_lossy(bytes);
+    fn line(&mut self, bytes: Vec<u8>, each: &mut dyn FnMut(Line<'_>)) {
+        let text = String::from_utf8_lossy(&bytes);
         let text = text.trim_end_matches(['\n', '\r']);
         let ours = text
             .strip_prefix(&self.token)
             .and_then(|rest| rest.strip_prefix('\t'));
         match ours {
-            Some(fields) => each(Line::Ours(&fields.split('\t').collect::<Vec<_>>())),
-            None if text.is_empty() => {}
-            None => each(Line::Output(&clean(text))),
+            Some(fields) => {
+                let fields: Vec<&str> = fields.split('\t').collect();
+                // The script ends what stood before its own line: one that had its end has an empty one behind it.
+                if fields.first() == Some(&"more") {
+                    self.cut = self.held.take().unwrap_or_default();
+                    let end = self.cut.ends_with(b"\n");
+                    self.cut.truncate(self.cut.len() - usize::from(end));
+                }
+                self.release(each);
+                each(Line::Ours(&fields));
+            }
+            None => {
+                self.release(each);
+                let empty = text.is_empty();
+                self.held = (!empty).then_some(bytes);
+            }
+        }
+    }
+
+    /// Lets the last line go: it is whole.
+    fn release(&mut self, each: &mut dyn FnMut(Line<'_>)) {
+        if let Some(line) = self.held.take() {
+            let line = String::from_utf8_lossy(&line);
+            each(Line::Output(&clean(line.trim_end_matches(['\n', '\r']))));
         }
     }
 
@@ -176,4 +206,52 @@ fn add(
     header.set_uid(0);
     header.set_gid(0);
     archive.append_data(&mut header, name, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exchange, Line};
+
+    /// What is said in exchanges that follow each other, each with its output.
+    fn heard(outputs: &[&str]) -> Vec<String> {
+        let mut exchange = Exchange::new();
+        let token = exchange.token.clone();
+        let mut lines = Vec::new();
+        let mut each = |line: Line<'_>| {
+            lines.push(match line {
+                Line::Ours(fields) => fields.join(" "),
+                Line::Output(line) => format!("| {line}"),
+            });
+        };
+        for output in outputs {
+            exchange.partial = std::mem::take(&mut exchange.cut);
+            exchange.push(output.replace("TOKEN", &token).as_bytes(), &mut each);
+            let rest = std::mem::take(&mut exchange.partial);
+            exchange.line(rest, &mut each);
+            exchange.release(&mut each);
+        }
+        lines
+    }
+
+    #[test]
+    fn a_line_that_comes_in_two_exchanges_is_one() {
+        let lines = heard(&[
+            "one\nhunt\nTOKEN\tmore\trun.a\t8\n",
+            "er22\n\nTOKEN\tmore\trun.a\t13\n",
+            "\nTOKEN\tdo\nTOKEN\tmore\trun.a\t30\n",
+            "two\nno end\nTOKEN\tend\n",
+        ]);
+        let expected = [
+            "| one",
+            "more run.a 8",
+            "| hunter22",
+            "more run.a 13",
+            "do",
+            "more run.a 30",
+            "| two",
+            "| no end",
+            "end",
+        ];
+        assert_eq!(lines, expected);
+    }
 }

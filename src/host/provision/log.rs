@@ -12,6 +12,8 @@ use crate::paths::{Paths, private_dir};
 
 /// A log that has grown beyond this many bytes makes room for a new one.
 const MOST: u64 = 4 << 20;
+/// What one run may write: a guest that talks without end fills no disk of the host.
+const MOST_OF_A_RUN: u64 = 64 << 20;
 /// A secret shorter than this is not masked: it would mask half the text.
 const SHORTEST: usize = 4;
 
@@ -49,7 +51,7 @@ impl Masks {
 /// The log of a VM, opened.
 #[derive(Debug)]
 pub struct Log {
-    file: Mutex<File>,
+    file: Mutex<(File, u64)>,
     path: PathBuf,
 }
 
@@ -81,15 +83,25 @@ impl Log {
             .open(path)
             .map_err(HostError::file("open", path))?;
         Ok(Self {
-            file: Mutex::new(file),
+            file: Mutex::new((file, MOST_OF_A_RUN)),
             path: path.to_owned(),
         })
     }
 
     /// Writes a line. A log that cannot be written stops nobody's work.
     pub fn line(&self, text: &str) {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.write_all(format!("{text}\n").as_bytes()) {
+        let mut inner = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, left) = &mut *inner;
+        if *left == 0 {
+            return;
+        }
+        *left = left.saturating_sub(text.len() as u64 + 1);
+        let end = if *left == 0 {
+            "\n(the rest is left out)"
+        } else {
+            ""
+        };
+        if let Err(error) = file.write_all(format!("{text}{end}\n").as_bytes()) {
             tracing::debug!(path = %self.path.display(), %error, "the log cannot be written");
         }
     }
@@ -126,7 +138,21 @@ pub fn last_lines(path: &Path, count: usize) -> Result<Option<Vec<String>>, Host
 
 #[cfg(test)]
 mod tests {
-    use super::Masks;
+    use super::{Log, MOST_OF_A_RUN, Masks};
+
+    #[test]
+    fn a_guest_that_talks_without_end_fills_no_disk() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = Log::open(&folder.path().join("web.log")).expect("a log");
+        let line = "x".repeat(1 << 20);
+        for _ in 0..70 {
+            log.line(&line);
+        }
+        let size = std::fs::metadata(log.path()).expect("the file").len();
+        assert!(size < MOST_OF_A_RUN + (2 << 20), "{size}");
+        let text = std::fs::read_to_string(log.path()).expect("the file");
+        assert!(text.ends_with("\n(the rest is left out)\n"));
+    }
 
     #[test]
     fn secrets_are_masked_line_by_line_and_the_longer_one_first() {

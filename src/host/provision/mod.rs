@@ -228,9 +228,17 @@ fn round(
     })
 }
 
+/// How long a guest may work at most: as long as all steps may take, and what it may be away.
+fn longest(job: &Job<'_>) -> Duration {
+    let steps = job.program.steps.iter();
+    let steps = steps.map(|step| Duration::from_secs(u64::from(step.limit_s)));
+    job.patience + steps.sum::<Duration>()
+}
+
 /// What the guest reports, once no earlier run works there any more.
 fn settled(shell: &mut dyn Shell, job: &Job<'_>) -> Result<Report, ProvisionError> {
     let mut told = false;
+    let begun = Instant::now();
     loop {
         let report = check(shell, job.program)?;
         if !report.busy {
@@ -244,6 +252,12 @@ fn settled(shell: &mut dyn Shell, job: &Job<'_>) -> Result<Report, ProvisionErro
         if job.interrupt.stop() {
             return Err(ProvisionError::Interrupted);
         }
+        if begun.elapsed() > longest(job) {
+            return Err(ProvisionError::Guest {
+                doing: "end an earlier run",
+                said: Vec::new(),
+            });
+        }
         std::thread::sleep(BUSY_POLL);
     }
 }
@@ -255,19 +269,27 @@ fn settled(shell: &mut dyn Shell, job: &Job<'_>) -> Result<Report, ProvisionErro
 pub fn check(shell: &mut dyn Shell, program: &Program) -> Result<Report, ProvisionError> {
     let mut report = Report::default();
     let steps: Vec<(usize, &Step)> = program.steps.iter().enumerate().collect();
-    let mut said = Vec::new();
+    let mut said = VecDeque::new();
     Exchange::new().send(shell, Mode::Check, &steps, &mut |line| match line {
         Line::Ours(fields) => report.push(fields),
-        Line::Output(line) => said.push(line.to_owned()),
+        Line::Output(line) => keep(&mut said, line),
     })?;
     if report.complete {
         Ok(report)
     } else {
         Err(ProvisionError::Guest {
             doing: "say how its services are",
-            said,
+            said: said.into(),
         })
     }
+}
+
+/// Keeps the last lines, however many come.
+fn keep(last: &mut VecDeque<String>, line: &str) {
+    if last.len() == LAST_LINES {
+        last.pop_front();
+    }
+    last.push_back(line.to_owned());
 }
 
 /// Steps being taken.
@@ -302,7 +324,11 @@ impl Run<'_, '_> {
         exchange.send(shell, Mode::Run { last }, &all, &mut |line| {
             self.line(&line, &recorded, &mut heard);
         })?;
+        let begun = Instant::now();
         while let Some((folder, from)) = heard.more.take() {
+            if begun.elapsed() > longest(self.job) {
+                break;
+            }
             if self.job.interrupt.stop() {
                 return Err(ProvisionError::Interrupted);
             }
@@ -329,10 +355,7 @@ impl Run<'_, '_> {
         match line {
             Line::Output(line) => {
                 tell(self.job, Event::Output(line));
-                self.last.push_back((*line).to_owned());
-                if self.last.len() > LAST_LINES {
-                    self.last.pop_front();
-                }
+                keep(&mut self.last, line);
             }
             Line::Ours(fields) => match Said::parse(fields) {
                 Some(Said::Begun(step)) if step < steps.len() => {
