@@ -17,21 +17,30 @@ use crate::specs::Spec;
 /// How often an interruption is looked for while a VM waits for another.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// A VM of an invocation.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its services.
+    pub services: &'a [Instance],
+}
+
 /// The VMs of an invocation, each behind those that its services depend on.
 ///
 /// # Errors
 /// They depend on each other in a circle.
-pub fn sorted(mut specs: Vec<Spec>) -> Result<Vec<Spec>, Failure> {
-    let mut sorted: Vec<Spec> = Vec::new();
+pub fn sorted<T>(mut specs: Vec<T>, member: impl Fn(&T) -> Member<'_>) -> Result<Vec<T>, Failure> {
+    let mut sorted: Vec<T> = Vec::new();
     while !specs.is_empty() {
-        let free = |spec: &Spec| {
-            let needs = needed(spec);
+        let free = |spec: &T| {
+            let needs = member(spec).needed();
             !specs
                 .iter()
-                .any(|other| needs.contains(&other.vm.name().as_str()))
+                .any(|other| needs.contains(&member(other).name))
         };
         let Some(next) = specs.iter().position(free) else {
-            let names: Vec<&str> = specs.iter().map(|spec| spec.vm.name().as_str()).collect();
+            let names: Vec<&str> = specs.iter().map(|spec| member(spec).name).collect();
             let names = names.join(", ");
             return Err(Failure::new(
                 Exit::Spec,
@@ -43,15 +52,28 @@ pub fn sorted(mut specs: Vec<Spec>) -> Result<Vec<Spec>, Failure> {
     Ok(sorted)
 }
 
-/// The VMs that the services of a VM depend on.
-fn needed(spec: &Spec) -> Vec<&str> {
-    let needs = spec
-        .services
-        .iter()
-        .flat_map(|service| &service.dependencies);
-    needs
-        .filter_map(|need| need.remote.as_ref()?.vm.as_deref())
-        .collect()
+impl<'a> Member<'a> {
+    /// The VMs that its services depend on.
+    fn needed(&self) -> Vec<&'a str> {
+        let needs = self
+            .services
+            .iter()
+            .flat_map(|service| &service.dependencies);
+        needs
+            .filter_map(|need| need.remote.as_ref()?.vm.as_deref())
+            .collect()
+    }
+}
+
+impl Spec {
+    /// As one of an invocation.
+    #[must_use]
+    pub fn member(&self) -> Member<'_> {
+        Member {
+            name: self.vm.name().as_str(),
+            services: &self.services,
+        }
+    }
 }
 
 /// Where a service of another VM answers: as the file says, else by that VM's spec.
@@ -112,12 +134,12 @@ impl Board {
     /// One of them failed, or the user interrupts.
     pub fn await_needed(
         &self,
-        spec: &Spec,
-        all: &[Spec],
+        member: &Member<'_>,
+        all: &[&str],
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
-        for name in needed(spec) {
-            if !all.iter().any(|other| other.vm.name().as_str() == name) {
+        for name in member.needed() {
+            if !all.contains(&name) {
                 continue;
             }
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +153,7 @@ impl Board {
                         )
                         .hint(format!(
                             "once `{name}` is, `trustnet-vm provision {}`",
-                            spec.vm.name()
+                            member.name
                         )));
                     }
                     None if interrupt.stop() => {

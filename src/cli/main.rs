@@ -10,6 +10,7 @@ mod fleet;
 mod guest;
 mod health;
 mod host;
+mod lock_file;
 mod make;
 mod outcome;
 mod prepare;

@@ -1,9 +1,8 @@
 //! What a VM's services need before its guest is spoken to: versions, artifacts, secrets, and of these the
 //! program. Everything that can be refused is refused here, before anything is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use trustnet_api::secret::{Alphabet, Generate, SecretString, ValueFrom};
 use trustnet_api::service::ServiceSecret;
@@ -11,10 +10,10 @@ use trustnet_api::service_ref::RemoteService;
 use trustnet_api::vm::VirtualMachine;
 use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::guest_os;
-use trustnet_core::lockfile::{self, Lock};
+use trustnet_core::lockfile::Lock;
 use trustnet_core::observed::Owner;
 use trustnet_core::provision::{self, Action, Facts, Input, ServiceInput};
-use trustnet_core::service::{At, Instance, Origin, Scope};
+use trustnet_core::service::{At, Instance, Origin, Scope, Wanted};
 use trustnet_core::version;
 use trustnet_core::vm::VmName;
 use trustnet_host::cache::deb::Mirrors;
@@ -30,6 +29,7 @@ use trustnet_host::secrets::{Keep, Sources};
 use crate::Program;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
+use crate::lock_file::{LockFile, Use};
 use crate::ui::Progress;
 
 /// Whose services.
@@ -87,8 +87,6 @@ pub struct Preparer<'a> {
     offline: bool,
     update: bool,
     interrupt: Interrupt,
-    /// One at a time fetches and locks: the second VM finds what the first one has fetched.
-    locks: Mutex<BTreeMap<PathBuf, Lock>>,
 }
 
 impl<'a> Preparer<'a> {
@@ -111,7 +109,6 @@ impl<'a> Preparer<'a> {
             offline,
             update: false,
             interrupt: interrupt.clone(),
-            locks: Mutex::default(),
         })
     }
 
@@ -136,7 +133,7 @@ impl<'a> Preparer<'a> {
         let mut inputs = Vec::new();
         let mut blobs = Vec::new();
         let mut secrets = Vec::new();
-        self.locked(asked.folder, |lock| {
+        self.locked(asked.folder, asked.services, |lock| {
             let watching = Watching {
                 progress,
                 interrupt: &self.interrupt,
@@ -199,7 +196,7 @@ impl<'a> Preparer<'a> {
         progress: &Progress<'_>,
     ) -> Result<Vec<Got>, Failure> {
         let mut all = Vec::new();
-        self.locked(folder, |lock| {
+        self.locked(folder, services, |lock| {
             let watching = Watching {
                 progress,
                 interrupt: &self.interrupt,
@@ -224,32 +221,77 @@ impl<'a> Preparer<'a> {
         Ok(all)
     }
 
-    /// Works with the lock beside the specs of a folder, and writes it where it has changed: also where
-    /// something failed, for what was locked before that is worth keeping.
+    /// Works with the lock beside the specs of a folder. One at a time does: the second VM finds what the
+    /// first one has fetched.
     fn locked(
         &self,
         folder: &Path,
+        services: &[Instance],
         work: impl FnOnce(&mut Lock) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = folder.join(lockfile::FILE_NAME);
-        if !locks.contains_key(&path) {
-            let lock = if self.update {
-                Lock::default()
-            } else {
-                read_lock(&path)?
-            };
-            locks.insert(path.clone(), lock);
-        }
-        let lock = locks.entry(path.clone()).or_default();
-        let before = lock.clone();
-        let worked = work(lock);
-        let written = if *lock == before || self.offline {
-            Ok(())
-        } else {
-            write_lock(&path, lock)
+        let how = match (self.offline, self.update) {
+            (true, _) => Use::Read,
+            (false, true) => Use::Renew,
+            (false, false) => Use::Add,
         };
-        worked.and(written)
+        let services: Vec<&str> = services.iter().map(Instance::name).collect();
+        let file = LockFile {
+            paths: self.program.env.paths()?,
+            folder,
+            interrupt: &self.interrupt,
+        };
+        file.with(how, &services, work)
+    }
+
+    /// Where nothing may be fetched: refuses all that is missing, at once.
+    ///
+    /// # Errors
+    /// Something is not in the cache, or a version is not locked.
+    pub fn refuse_missing<'b>(
+        &self,
+        asks: impl IntoIterator<Item = (&'b [Instance], &'b Path, Option<String>)>,
+        progress: &Progress<'_>,
+    ) -> Result<(), Failure> {
+        let mut missing = BTreeSet::new();
+        if !self.offline {
+            return Ok(());
+        }
+        let watching = Watching {
+            progress,
+            interrupt: &self.interrupt,
+        };
+        for (services, folder, os) in asks {
+            self.locked(folder, services, |lock| {
+                for instance in services {
+                    let Ok(version) = self.version(instance, lock, &watching) else {
+                        let requested = instance.requested.as_deref().unwrap_or_default();
+                        let name = instance.name();
+                        missing.insert(format!("version `{requested}` of `{name}` is not locked"));
+                        continue;
+                    };
+                    let scope = instance.scope("", &version, self.arch);
+                    let (wanted, folder) = self.wanted(instance, &scope, os.as_deref())?;
+                    let obtainer = self.obtainer(&watching)?;
+                    for one in &wanted {
+                        if let Err(ObtainError::Offline { what }) =
+                            obtainer.obtain(one, &folder, lock)
+                        {
+                            missing.insert(format!("{what} is not in the cache"));
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        let all: Vec<String> = missing.into_iter().collect();
+        let message = match all.as_slice() {
+            [] => return Ok(()),
+            [one] => format!("{one}, and nothing may be fetched"),
+            all => format!("nothing may be fetched, and\n  {}", all.join("\n  ")),
+        };
+        Err(Failure::new(Exit::Provision, message).hint(
+            "fetch it with a network: `trustnet-vm cache fetch`, or `cache import` an archive",
+        ))
     }
 
     /// The version: exact, or locked, or looked up.
@@ -358,6 +400,25 @@ impl<'a> Preparer<'a> {
         lock: &mut Lock,
         watching: &Watching<'_>,
     ) -> Result<BTreeMap<String, Obtained>, Failure> {
+        let (wanted, folder) = self.wanted(instance, scope, os)?;
+        let obtainer = self.obtainer(watching)?;
+        let mut all = BTreeMap::new();
+        for one in &wanted {
+            let obtained = obtainer
+                .obtain(one, &folder, lock)
+                .map_err(|error| not_had(&error))?;
+            all.insert(one.name.clone(), obtained);
+        }
+        Ok(all)
+    }
+
+    /// The artifacts of a service, and the folder that local ones begin at.
+    fn wanted(
+        &self,
+        instance: &Instance,
+        scope: &Scope,
+        os: Option<&str>,
+    ) -> Result<(Vec<Wanted>, PathBuf), Failure> {
         let refused =
             |why: String| Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()));
         let apt = instance.definition.spec().artifacts.iter();
@@ -375,23 +436,18 @@ impl<'a> Preparer<'a> {
             Origin::File(path) => Path::new(path).parent().map(Path::to_owned),
             Origin::BuiltIn => None,
         };
-        let folder = folder.unwrap_or_else(|| PathBuf::from("."));
-        let obtainer = Obtainer {
+        Ok((wanted, folder.unwrap_or_else(|| PathBuf::from("."))))
+    }
+
+    fn obtainer<'b>(&'b self, watching: &'b Watching<'b>) -> Result<Obtainer<'b>, Failure> {
+        Ok(Obtainer {
             store: &self.store,
             offline: self.offline,
             mirrors: self.mirrors(),
             indexes: self.program.env.paths()?.cache.join("indexes"),
             now: now(),
             watch: watching,
-        };
-        let mut all = BTreeMap::new();
-        for one in &wanted {
-            let obtained = obtainer
-                .obtain(one, &folder, lock)
-                .map_err(|error| not_had(&error))?;
-            all.insert(one.name.clone(), obtained);
-        }
-        Ok(all)
+        })
     }
 
     fn mirrors(&self) -> Mirrors {
@@ -565,37 +621,6 @@ pub fn spec_of(host: &Host, name: &str) -> Option<VirtualMachine> {
         Owner::Ours(record) => Some(record.spec),
         _ => None,
     }
-}
-
-fn read_lock(path: &Path) -> Result<Lock, Failure> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Lock::parse(&text).map_err(|why| {
-            Failure::new(
-                Exit::Spec,
-                format!("failed to read `{}`: {why}", path.display()),
-            )
-            .hint("remove it to look everything up anew")
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
-        Err(error) => Err(Failure::new(
-            Exit::Usage,
-            format!("failed to read `{}`: {error}", path.display()),
-        )),
-    }
-}
-
-fn write_lock(path: &Path, lock: &Lock) -> Result<(), Failure> {
-    let failed = |why: String| {
-        Failure::new(
-            Exit::Usage,
-            format!("failed to write `{}`: {why}", path.display()),
-        )
-    };
-    let text = lock.to_yaml().map_err(|why| failed(why.to_string()))?;
-    let staging = path.with_extension(format!("lock.{}", std::process::id()));
-    std::fs::write(&staging, text)
-        .and_then(|()| std::fs::rename(&staging, path))
-        .map_err(|error| failed(error.to_string()))
 }
 
 fn now() -> i64 {

@@ -167,6 +167,21 @@ impl Lock {
         self.artifacts.insert(key, locked);
     }
 
+    /// Takes away what is locked of a service.
+    pub fn forget(&mut self, service: &str) {
+        self.versions.retain(|(name, _), _| name != service);
+        self.artifacts
+            .retain(|key, _| key.artifact.service() != service);
+    }
+
+    /// This lock with what another says, where that says something.
+    #[must_use]
+    pub fn overlaid(mut self, newer: Self) -> Self {
+        self.versions.extend(newer.versions);
+        self.artifacts.extend(newer.artifacts);
+        self
+    }
+
     /// All that is locked.
     pub fn artifacts(&self) -> impl Iterator<Item = (&LockKey, &Locked)> {
         self.artifacts.iter()

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use trustnet_api::service_ref::RemoteService;
 use trustnet_core::artifact::ArtifactSet;
+use trustnet_core::guest_os;
 use trustnet_core::service::Instance;
 use trustnet_core::units;
 use trustnet_host::secrets::Keep;
@@ -28,7 +29,8 @@ use crate::ui::Progress;
 /// # Errors
 /// One of them failed, or the specs are wrong.
 pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
-    let specs = fleet::sorted(specs::load(program, &args.files.all())?)?;
+    let specs = specs::load(program, &args.files.all())?;
+    let specs = fleet::sorted(specs, Spec::member)?;
     let host = program.connect()?;
     let mut maker = maker(program, &host, !args.waiting.no_wait)?;
     let services = Services::prepare(&maker, &specs, args.offline)?;
@@ -94,6 +96,13 @@ impl<'a> Services<'a> {
         let at = |remote: &RemoteService| {
             fleet::locate(maker.host, &catalogue, &known, preparer.arch(), remote)
         };
+        let progress = maker.program.ui.progress("services");
+        let asks = asking.clone().map(|spec| {
+            let os = guest_os::of(spec.vm.wire());
+            (spec.services.as_slice(), spec.folder.as_path(), os)
+        });
+        preparer.refuse_missing(asks, &progress)?;
+        drop(progress);
         for spec in asking {
             let progress = maker.program.ui.progress(spec.vm.name().as_str());
             let asked = Asked {
@@ -138,7 +147,9 @@ impl<'a> Services<'a> {
         if !maker.wait || !domain.state.is_active() {
             return Ok(Brought::Later);
         }
-        self.board.await_needed(spec, all, &maker.interrupt)?;
+        let all: Vec<&str> = all.iter().map(|spec| spec.vm.name().as_str()).collect();
+        self.board
+            .await_needed(&spec.member(), &all, &maker.interrupt)?;
         let bringer = Bringer {
             program: maker.program,
             host: maker.host,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use trustnet_api::service_ref::RemoteService;
 use trustnet_api::vm::VirtualMachine;
+use trustnet_core::guest_os;
 use trustnet_core::service::{Instance, select};
 use trustnet_core::vm::VmName;
 use trustnet_host::secrets::Keep;
@@ -13,14 +14,15 @@ use crate::Program;
 use crate::args::Provision;
 use crate::bring::Bringer;
 use crate::failure::{Exit, Failure};
+use crate::fleet::{self, Board, Member};
 use crate::host::Host;
 use crate::make::{lock_vm, refuse_leftover};
 use crate::outcome::entry;
 use crate::prepare::{Asked, Preparer};
 use crate::prune::Pruner;
+use crate::specs;
 use crate::verbs::create::in_parallel;
 use crate::verbs::power::ours;
-use crate::{fleet, specs};
 
 /// A VM whose services are brought.
 struct Target {
@@ -28,6 +30,15 @@ struct Target {
     wire: VirtualMachine,
     folder: PathBuf,
     services: Vec<Instance>,
+}
+
+impl Target {
+    fn member(&self) -> Member<'_> {
+        Member {
+            name: self.name.as_str(),
+            services: &self.services,
+        }
+    }
 }
 
 /// Provisions VMs, several at once.
@@ -60,7 +71,7 @@ type Brought = Vec<Result<usize, Failure>>;
 
 fn bring_all(program: &Program, args: &Provision) -> Result<(Vec<Target>, Brought), Failure> {
     let host = program.connect()?;
-    let targets = targets(program, &host, args)?;
+    let targets = fleet::sorted(targets(program, &host, args)?, Target::member)?;
     let interrupt = crate::interruption()?;
     let info = host.hypervisor.survey().host()?;
     let preparer = Preparer::new(program, &info.arch, args.offline, &interrupt)?;
@@ -82,9 +93,17 @@ fn bring_all(program: &Program, args: &Provision) -> Result<(Vec<Target>, Brough
     let at =
         |remote: &RemoteService| fleet::locate(&host, &catalogue, &known, preparer.arch(), remote);
     let pruner = Pruner::new(&bringer, &catalogue, preparer.arch());
-    let results = in_parallel(&targets, args.parallel, |target| {
+    let asks = targets.iter().map(|target| {
+        let os = guest_os::of(&target.wire);
+        (target.services.as_slice(), target.folder.as_path(), os)
+    });
+    preparer.refuse_missing(asks, &program.ui.progress("services"))?;
+    let board = Board::default();
+    let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    let bring = |target: &Target| -> Result<usize, Failure> {
         let name = target.name.as_str();
         let progress = program.ui.progress(name);
+        board.await_needed(&target.member(), &names, &interrupt)?;
         let _mine = lock_vm(&host, name)?;
         refuse_leftover(&host, name)?;
         let asked = Asked {
@@ -108,6 +127,11 @@ fn bring_all(program: &Program, args: &Provision) -> Result<(Vec<Target>, Brough
             ));
         }
         Ok(outcome.taken)
+    };
+    let results = in_parallel(&targets, args.parallel, |target| {
+        let brought = bring(target);
+        board.end(target.name.as_str(), brought.is_ok());
+        brought
     });
     Ok((targets, results))
 }

@@ -27,7 +27,13 @@ pub fn run(program: &Program, args: &CacheFetch) -> Result<Exit, Failure> {
     let arch = args.arch.as_deref().unwrap_or(std::env::consts::ARCH);
     let preparer = Preparer::new(program, arch, args.offline, &interrupt)?.update(args.update);
     let mut got: Vec<Got> = Vec::new();
-    for ask in asks(program, args)? {
+    let asks = asks(program, args)?;
+    let each = asks.iter().map(|ask| {
+        let services = ask.services.as_slice();
+        (services, ask.folder.as_path(), ask.os.clone())
+    });
+    preparer.refuse_missing(each, &program.ui.progress("cache"))?;
+    for ask in asks {
         let progress = program.ui.progress("cache");
         let folder = &ask.folder;
         got.extend(preparer.fetch(&ask.services, folder, ask.os.as_deref(), &progress)?);
