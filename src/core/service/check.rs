@@ -40,7 +40,15 @@ pub(super) fn check(service: &Service) -> Vec<Problem> {
         check.error("spec.user.name", "it is no user's name");
     }
     if let Some(DataDirectory { path, mode, .. }) = &spec.data {
-        check.path("spec.data.path", path);
+        check.fixed_path("spec.data.path", path);
+        if folder::is_shared(path) {
+            check
+                .error(
+                    "spec.data.path",
+                    format!("`{path}` belongs to others as well"),
+                )
+                .hint = Some("name a folder of the service's own".to_owned());
+        }
         check.mode("spec.data.mode", mode.as_deref());
     }
     check.files(&spec.files);
@@ -84,6 +92,16 @@ impl Check {
         // What a template makes of it is looked at when it is filled.
         if !value.contains("{{") && !parameters::is_path(value) {
             self.error(path, format!("`{value}` is no absolute path without `..`"));
+        }
+    }
+
+    /// A path that no value has a part in.
+    fn fixed_path(&mut self, path: &str, value: &str) {
+        if !parameters::is_path(value) || value.contains("{{") {
+            self.error(
+                path,
+                format!("`{value}` is no absolute path without `..` and templates"),
+            );
         }
     }
 
@@ -236,7 +254,7 @@ impl Check {
                     .hint = Some("use letters, digits and `_`, first a letter".to_owned());
             }
             if let Some(file) = &secret.path {
-                self.path(&path::field(&path, "path"), file);
+                self.fixed_path(&path::field(&path, "path"), file);
             }
             if secret
                 .length

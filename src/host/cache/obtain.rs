@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use trustnet_core::artifact::{
-    ArtifactId, ArtifactKind, Digest, IdError, Signature, Trust, UrlSource, Verified, VerifiedBy,
+    ArtifactId, ArtifactKind, Checksum, Digest, IdError, Signature, Trust, UrlSource, Verified,
+    VerifiedBy,
 };
 use trustnet_core::deb::{Package, Release, flat_index};
 use trustnet_core::lockfile::{Lock, LockKey, Locked, LockedPackage};
@@ -132,8 +133,15 @@ impl Obtainer<'_> {
         folder: &Path,
         lock: &mut Lock,
     ) -> Result<Obtained, ObtainError> {
+        // A definition that says something else since then is believed before the lock.
+        let (kind, from) = described(source);
         let locked = match lock.get(id, None) {
-            Some(Locked::File { sha256, size, .. }) => Some((*sha256, *size)),
+            Some(Locked::File {
+                sha256,
+                size,
+                source: locked,
+                ..
+            }) if *locked == from && agrees(source, sha256) => Some((*sha256, *size)),
             _ => None,
         };
         let local = matches!(source, ArtifactSource::File { .. });
@@ -144,7 +152,6 @@ impl Obtainer<'_> {
             locked => self.get(id, source, folder, locked.map(|(digest, _)| digest))?,
         };
         let (digest, size) = entry;
-        let (kind, from) = described(source);
         let key = LockKey {
             artifact: id.clone(),
             release: None,
@@ -505,6 +512,17 @@ fn closure(
             index,
         },
         fetched,
+    }
+}
+
+/// Whether a digest is the one that the definition gives, as far as it gives one of its kind.
+fn agrees(source: &ArtifactSource, locked: &Digest) -> bool {
+    match source {
+        ArtifactSource::Url {
+            digest: Some(Checksum::Sha256(digest)),
+            ..
+        } => digest == locked,
+        _ => true,
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
 #[path = "../../../tests/support/sshd.rs"]
+#[expect(dead_code, reason = "it has guests that only provisioning needs")]
 mod sshd;
 
 #[path = "shell/commands.rs"]
