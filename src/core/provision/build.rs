@@ -489,6 +489,12 @@ impl Builder<'_> {
                 }
             }
         }
+        // What a template has made of a path may be a folder that others have files in.
+        if let Some(path) = paths.iter().find(|path| is_shared(path)) {
+            return Err(TemplateError::new(format!(
+                "`{path}` is not the service's own: what is there would go"
+            )));
+        }
         let action = Action::Remove {
             packages: self.all(&leave.packages)?,
             paths,
@@ -560,15 +566,24 @@ impl Builder<'_> {
 
     /// A text that may hold secrets, and whether it does.
     fn text(&self, template: &str, format: Format) -> Result<(String, bool), TemplateError> {
-        let open = render(template, &self.service.scope, Escape::Text(format));
-        if let Ok(text) = open {
-            return Ok((text, false));
+        let open = match render(template, &self.service.scope, Escape::Text(format)) {
+            Ok(text) => return Ok((text, false)),
+            Err(error) => error,
+        };
+        if !template.contains("secrets") {
+            return Err(open);
         }
         let scope = Scope {
             secrets: Some(self.service.secrets.clone()),
             ..self.service.scope.clone()
         };
-        Ok((render(template, &scope, Escape::Text(format))?, true))
+        // The engine's words may quote what it was given.
+        let text = render(template, &scope, Escape::Text(format)).map_err(|_| {
+            TemplateError::new(
+                "a text with secrets in it cannot be filled: a name or a filter does not fit",
+            )
+        })?;
+        Ok((text, true))
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a definition may not say, each with the field that says it.
 
+use trustnet_api::service_ref::ServiceRef;
+use trustnet_core::artifact::Arch;
 use trustnet_core::load::load_services;
-use trustnet_core::service::Definition;
+use trustnet_core::provision::{Input, ServiceInput, build};
+use trustnet_core::service::{Catalogue, Definition, Origin, select};
 
 /// The fields that something is wrong with.
 fn wrong(spec: &str) -> Vec<String> {
@@ -60,4 +63,32 @@ fn an_artifact_has_one_source_that_somebody_vouches_for_and_one_place() {
         )),
         ["spec.artifacts[0].digests.x86"]
     );
+}
+
+#[test]
+fn a_text_with_secrets_that_cannot_be_filled_tells_no_secret() {
+    let text = "apiVersion: trustnet.io/v1alpha1\nkind: Service\nmetadata: { name: one }\nspec:\n  version: \"1\"\n  \
+                secrets: { key: {} }\n  files: [{ path: /etc/one, content: \"{{ secrets.key | int }} {{ secrets.key.more }}\" }]\n";
+    let (mut documents, _) = load_services(text.as_bytes());
+    let wire = documents.pop().expect("a definition").object;
+    let (definition, _) = Definition::new(wire, Origin::BuiltIn).expect("it keeps the rules");
+    let mut catalogue = Catalogue::default();
+    catalogue.add(definition);
+    let asked = ServiceRef {
+        name: "one".to_owned(),
+        ..ServiceRef::default()
+    };
+    let instances = select(&[asked], &catalogue).expect("it is there");
+    let service = ServiceInput {
+        instance: &instances[0],
+        scope: instances[0].scope("vm", "1", Arch::Amd64),
+        secrets: [("key".to_owned(), "hunter22".to_owned())].into(),
+        artifacts: [].into(),
+    };
+    let input = Input {
+        services: &[service],
+        mounts: &[],
+    };
+    let why = build(&input).expect_err("it cannot be filled");
+    assert!(!why.contains("hunter22"), "{why}");
 }
