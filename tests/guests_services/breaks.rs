@@ -160,7 +160,8 @@ pub fn a_reset_in_the_middle_is_gone_on_after(stage: &Stage) {
         assert_eq!(stage.home.virsh(&["reset", "app"]).code, 0);
         let run = run.join().expect("it ends");
         assert_eq!(run.code, 0, "{}", run.err);
-        for line in ["app: | working\n", "trying again\n", "app: | again\n"] {
+        // Whether its first words came through before the reset is a matter of moments.
+        for line in ["trying again\n", "app: | again\n"] {
             assert!(run.err.contains(line), "no `{line}` in\n{}", run.err);
         }
     });
