@@ -353,7 +353,9 @@ impl Builder<'_> {
 
     fn unit(&mut self, unit: &Unit) -> Result<(), TemplateError> {
         let spec = self.service.instance.definition.spec();
-        let (name, openrc_name) = self.unit_names(unit)?;
+        let Some((name, openrc_name)) = self.unit_names()? else {
+            return Ok(());
+        };
         if !unit.command.is_empty() {
             let user = unit
                 .user
@@ -394,23 +396,13 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn unit_names(&self, unit: &Unit) -> Result<(String, String), TemplateError> {
-        let own = self.service.instance.name();
-        let name = self.whole(unit.name.as_deref().unwrap_or(own))?;
-        let openrc = match &unit.openrc_name {
-            Some(openrc) => self.whole(openrc)?,
-            None => name.clone(),
-        };
-        Ok((name, openrc))
+    /// The names of the unit under systemd and under OpenRC, if the service has one.
+    fn unit_names(&self) -> Result<Option<(String, String)>, TemplateError> {
+        self.service.instance.unit_names(&self.service.scope)
     }
 
     fn ready(&mut self, ready: Option<&Ready>) -> Result<(), TemplateError> {
-        let spec = self.service.instance.definition.spec();
-        let unit = spec
-            .unit
-            .as_ref()
-            .map(|unit| self.unit_names(unit))
-            .transpose()?;
+        let unit = self.unit_names()?;
         let default = Ready::default();
         let asked = ready.unwrap_or(&default);
         let check = self.check(asked)?;
@@ -453,11 +445,7 @@ impl Builder<'_> {
 
     fn uninstall(&mut self) -> Result<(), TemplateError> {
         let spec = self.service.instance.definition.spec();
-        let unit = spec
-            .unit
-            .as_ref()
-            .map(|unit| self.unit_names(unit))
-            .transpose()?;
+        let unit = self.unit_names()?;
         if let Some((unit, openrc)) = unit {
             let action = Action::Stop { unit, openrc };
             self.step("stop".to_owned(), action, Then::Nothing, 120);

@@ -13,7 +13,7 @@ mod send;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use trustnet_core::provision::{Facts, Program, Report, Said, Stage, Standing, Step, plan};
+use trustnet_core::provision::{Facts, Program, Report, Said, Stage, Step, plan};
 
 pub use self::await_host::{Elsewhere, answers};
 use self::exchange::{Exchange, Line, Mode};
@@ -401,10 +401,4 @@ struct Heard {
     failed: Option<(usize, String)>,
     more: Option<(String, u64)>,
     ended: bool,
-}
-
-/// Whether a program is in the guest as it is to be.
-#[must_use]
-pub fn is_complete(program: &Program, report: &Report) -> bool {
-    (0..program.steps.len()).all(|number| report.steps.get(&number) == Some(&Standing::Good))
 }
