@@ -289,7 +289,7 @@ $2
 installed() {
     if [ "$manager" = apt ]; then
         # shellcheck disable=SC2016
-        answer=$(dpkg-query -f '${db:Status-Status} ' -W "$@" 2>/dev/null)
+        answer=$(dpkg-query -f '${db:Status-Status} ' -W -- "$@" 2>/dev/null)
         count=0
         for state in $answer; do
             if [ "$state" = installed ]; then count=$((count + 1)); fi
@@ -308,8 +308,8 @@ installed() {
 is_installed() {
     # shellcheck disable=SC2016
     case $manager in
-    apt) dpkg-query -f '${db:Status-Status}\n' -W "$1" 2>/dev/null | grep -q '^installed$' ;;
-    dnf) rpm -q --whatprovides "$1" >/dev/null 2>&1 ;;
+    apt) dpkg-query -f '${db:Status-Status}\n' -W -- "$1" 2>/dev/null | grep -q '^installed$' ;;
+    dnf) rpm -q --whatprovides -- "$1" >/dev/null 2>&1 ;;
     apk) apk info -e "$1" >/dev/null 2>&1 ;;
     esac
 }
@@ -355,7 +355,7 @@ fstab_word() { printf '%s' "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/	/\\011/g; s
 unit_runs() {
     find_init
     case $init in
-    systemd) systemctl is-active --quiet "$1" ;;
+    systemd) systemctl is-active --quiet -- "$1" ;;
     openrc) rc-service --quiet "$2" status >/dev/null 2>&1 && supervised_runs "$2" ;;
     *) return 1 ;;
     esac
@@ -383,7 +383,7 @@ unit_state() {
     [ "$1" = ready ] && [ -n "$3" ] || return 0
     if unit_runs "$3" "$4"; then
         say unit "$number" runs
-    elif [ "$init" = systemd ] && [ "$(systemctl is-active "$3")" = activating ]; then
+    elif [ "$init" = systemd ] && [ "$(systemctl is-active -- "$3")" = activating ]; then
         say unit "$number" starts
     else
         unit=$3 openrc=$4
@@ -511,7 +511,7 @@ take_a_user() {
     [ -x "$shell" ] || shell=/sbin/nologin
     if ! grep -q "^$name:" /etc/passwd; then
         if command -v useradd >/dev/null; then
-            useradd --system --user-group --no-create-home --home-dir "$home" --shell "$shell" "$name" || return
+            useradd --system --user-group --no-create-home --home-dir "$home" --shell "$shell" -- "$name" || return
         else
             addgroup -S "$name" 2>/dev/null
             adduser -S -D -H -h "$home" -s "$shell" -G "$name" "$name" || return
@@ -523,7 +523,7 @@ take_a_user() {
 join_groups() {
     for group; do
         if command -v usermod >/dev/null; then
-            usermod -a -G "$group" "$name" || return
+            usermod -a -G "$group" -- "$name" || return
         else
             addgroup "$name" "$group" || return
         fi
@@ -532,9 +532,9 @@ join_groups() {
 
 take_a_directory() {
     target=$1 on=$2
-    (umask 022 && mkdir -p "$target") || return
+    (umask 022 && mkdir -p -- "$target") || return
     if [ -n "$on" ]; then
-        (umask 022 && mkdir -p "$on") || return
+        (umask 022 && mkdir -p -- "$on") || return
         if ! mounted "$target"; then
             if [ -z "$(ls -A "$on")" ] && [ -n "$(ls -A "$target")" ]; then
                 # Half a copy is never taken for the data.
@@ -548,13 +548,14 @@ take_a_directory() {
             mount --bind "$on" "$target" || return
         fi
     fi
-    [ -z "$3" ] || chmod "$3" "$target"
+    [ -z "$3" ] || chmod -- "$3" "$target"
 }
 
 take_a_owner() {
     # A system disk made anew may number its users in another order. All of it: a package may have looked
     # after the folder itself already, and not after what a disk of an older guest holds.
-    chown -R -- "$2" "$1"
+    # No link in it leads further: not every chown(1) leaves links alone by itself.
+    chown -R -h -- "$2" "$1"
 }
 
 take_a_packages() {
@@ -620,7 +621,7 @@ verify_deb() { verified "$2"; }
 apt_install() {
     apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-        -o Dpkg::Options::=--force-unsafe-io install "$@" && sync
+        -o Dpkg::Options::=--force-unsafe-io install -- "$@" && sync
 }
 
 dnf_install() { dnf -y --setopt=install_weak_deps=False install "$@"; }
@@ -645,8 +646,8 @@ take_a_install() {
 
 # put SOURCE PATH OWNER MODE: a file comes whole, or not at all.
 put() {
-    (umask 022 && mkdir -p "${2%/*}/" && enter "${2%/*}/" && place "$@") || return
-    if command -v restorecon >/dev/null; then restorecon -F "$2"; fi
+    (umask 022 && mkdir -p -- "${2%/*}/" && enter "${2%/*}/" && place "$@") || return
+    if command -v restorecon >/dev/null; then restorecon -F -- "$2"; fi
 }
 
 # enter FOLDER/: goes there, by no link that a user other than root may have laid.
@@ -664,30 +665,48 @@ enter() {
     done
 }
 
-# Makes the file in a folder that nobody else gets into, also where the folder around it is a user's.
-place() {
-    local around="${PWD%/}" status
-    rm -rf .tvm-new && (umask 077 && mkdir .tvm-new) && cd -P .tvm-new || return
+# Goes into a folder that nobody else gets into, also where the folder around it is a user's.
+enter_staging() {
+    local around="${PWD%/}"
+    if [ -d .tvm-new ] && ! [ -L .tvm-new ]; then
+        # What an earlier run has left, and nothing that somebody has laid in its place.
+        (cd -P .tvm-new && [ "$PWD $(stat -c '%u %a' .)" = "$around/.tvm-new 0 700" ] && empty_staging) ||
+            fail "$around/.tvm-new is somebody else's"
+        rmdir .tvm-new || return
+    fi
+    rm -f .tvm-new && (umask 077 && mkdir .tvm-new) && cd -P .tvm-new || return
     [ "$PWD" = "$around/.tvm-new" ] || fail "$around changes while it is written to"
-    (umask 077 && cp "$1" new) && chown -- "$3" new && chmod "$4" new && mv -fT new "../${2##*/}"
+}
+
+empty_staging() { rm -rf new new.deep old; }
+
+leave_staging() { empty_staging && cd .. && rmdir .tvm-new; }
+
+place() {
+    local status
+    enter_staging || return
+    (umask 077 && cp -- "$1" new) && chown -- "$3" new && chmod -- "$4" new && mv -fT new "../${2##*/}"
     status=$?
-    rm -f new
-    cd .. && rmdir .tvm-new && return "$status"
+    leave_staging && return "$status"
 }
 
 take_a_unpack() {
     verified "$1" || return
     format=$2 into=$3 strip=$4
-    rm -rf "$into.tvm-new" "$into.tvm-new.deep" "$into.tvm-old"
-    (umask 022 && mkdir -p "$into.tvm-new") || return
-    # Folders that the archive does not list are made on the way, and others have to get through.
-    (umask 022 && unpack) || {
-        rm -rf "$into.tvm-new" "$into.tvm-new.deep"
-        return 1
-    }
-    if [ -e "$into" ]; then mv "$into" "$into.tvm-old" || return; fi
-    mv "$into.tvm-new" "$into" && rm -rf "$into.tvm-old" || return
+    (umask 022 && mkdir -p -- "${into%/*}/" && enter "${into%/*}/" && place_folder "${into##*/}") || return
     with "$file" link make_link
+}
+
+# The old one stays until the new one is whole.
+place_folder() {
+    local status
+    enter_staging || return
+    # Folders that the archive does not list are made on the way, and others have to get through.
+    (umask 022 && mkdir new && unpack) &&
+        if [ -e "../$1" ] || [ -L "../$1" ]; then mv -T "../$1" old; fi &&
+        mv -T new "../$1"
+    status=$?
+    leave_staging && return "$status"
 }
 
 unpack() {
@@ -697,15 +716,15 @@ unpack() {
     tar.xz) set -- -xJ ;;
     tar.bz2) set -- -xj ;;
     tar.zst)
-        zstd -dc "$artifact" | tar -x --no-same-owner -C "$into.tvm-new" --strip-components "$strip" -f -
+        zstd -dc -- "$artifact" | tar -x --no-same-owner -C new --strip-components "$strip" -f -
         return
         ;;
     zip)
-        unzip_into "$into.tvm-new"
+        unzip_into new
         return
         ;;
     esac
-    tar "$@" --no-same-owner -C "$into.tvm-new" --strip-components "$strip" -f "$artifact"
+    tar "$@" --no-same-owner -C new --strip-components "$strip" -f "$artifact"
 }
 
 unzip_into() {
@@ -741,7 +760,7 @@ strip_level() {
 }
 
 make_link() {
-    (umask 022 && mkdir -p "$(dirname "$1")") && ln -sfn "$into/$2" "$1"
+    (umask 022 && mkdir -p -- "${1%/*}/" && enter "${1%/*}/" && ln -sfn -- "$into/$2" "./${1##*/}")
 }
 
 take_a_image() {
@@ -803,13 +822,13 @@ take_a_start() {
     case $init in
     systemd)
         # A unit that only others want cannot be enabled, and need not be.
-        systemctl enable --quiet "$1" 2>/dev/null
+        systemctl enable --quiet -- "$1" 2>/dev/null
         if [ -e "$mine/restart" ]; then
-            systemctl restart "$1"
+            systemctl restart -- "$1"
         elif [ -e "$mine/reload" ]; then
-            systemctl reload-or-restart "$1"
+            systemctl reload-or-restart -- "$1"
         else
-            systemctl start "$1"
+            systemctl start -- "$1"
         fi || {
             journalctl -q --no-pager -n 20 -u "$1" 2>/dev/null
             return 1
@@ -868,7 +887,7 @@ is_ready() { command -- "$@" </dev/null >/dev/null 2>&1; }
 
 in_log() {
     if [ "$init" = systemd ]; then
-        since=$(systemctl show -p InvocationID --value "$unit")
+        since=$(systemctl show -p InvocationID --value -- "$unit")
         journalctl -q --no-pager -o cat "_SYSTEMD_INVOCATION_ID=$since" 2>/dev/null | grep -qF -e "$1"
     else
         from=0
@@ -888,10 +907,10 @@ show_log() {
 take_a_stop() {
     case $init in
     systemd)
-        systemctl disable --quiet --now "$1" 2>/dev/null
-        if systemctl is-active --quiet "$1"; then fail "the unit $1 still runs"; fi
+        systemctl disable --quiet --now -- "$1" 2>/dev/null
+        if systemctl is-active --quiet -- "$1"; then fail "the unit $1 still runs"; fi
         if [ -e "/etc/systemd/system/$1.service" ]; then
-            rm -f "/etc/systemd/system/$1.service" && systemctl daemon-reload
+            rm -f -- "/etc/systemd/system/$1.service" && systemctl daemon-reload
         fi
         ;;
     openrc)
@@ -910,7 +929,7 @@ take_a_remove() {
     with "$file" packages remove_packages
 }
 
-remove_path() { rm -rf "${1:?}"; }
+remove_path() { rm -rf -- "${1:?}"; }
 
 # Those that are there: a definition names what they are called with each package manager.
 remove_packages() {
@@ -920,7 +939,7 @@ remove_packages() {
     done
     [ "$#" -gt 0 ] || return 0
     case $manager in
-    apt) apt-get -q -y -o DPkg::Lock::Timeout=300 remove "$@" ;;
+    apt) apt-get -q -y -o DPkg::Lock::Timeout=300 remove -- "$@" ;;
     dnf) dnf -y remove "$@" ;;
     apk) apk del "$@" ;;
     esac

@@ -11,6 +11,7 @@ mod archives;
 mod broken;
 mod exchanges;
 mod failing;
+mod folders;
 mod hostile;
 mod managers;
 mod openrc;
