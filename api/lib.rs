@@ -5,6 +5,7 @@
 //! into its working types.
 
 pub mod meta;
+pub mod network;
 pub mod schema;
 pub mod service;
 pub mod vm;

@@ -26,6 +26,8 @@ pub mod iso;
 pub mod load;
 /// The lock file: chosen versions, and what every artifact must be.
 pub mod lockfile;
+/// A TrustNet's directory: who is in it, who is heard of, what changed.
+pub mod network;
 /// What was seen of a host.
 pub mod observed;
 /// Paths of fields.

@@ -1,0 +1,38 @@
+//! What registries and nodes say to one another: JSON over HTTP, `snake_case`.
+//!
+//! Answers may gain fields; requests with unknown fields are refused.
+
+mod answer;
+mod change;
+mod health;
+mod heartbeat;
+mod node_record;
+mod register;
+
+pub use answer::{ErrorBody, ErrorCode, Queued};
+pub use change::{Change, ChangeType, Changes, Snapshot};
+pub use health::{
+    HealthStatus, NodeCounts, NodeHealth, NodeRegistryHealth, NotIncluded, PeerCounts,
+    RegistryHealth, RegistryRole, ReplicationHealth,
+};
+pub use heartbeat::{Heartbeat, HeartbeatAnswer, HeartbeatStatus};
+pub use node_record::{NodeList, NodeRecord, NodeState, PeerInformationSource};
+pub use register::{Peer, Peers, RegisterAnswer, RegisterRequest, RegisterStatus};
+
+/// The port of a registry, where nothing else is said.
+pub const REGISTRY_PORT: u16 = 8000;
+/// The port of a node, where nothing else is said.
+pub const NODE_PORT: u16 = 9000;
+/// The first label of the DNS name under which a domain's registries are found.
+pub const REGISTRY_LABEL: &str = "tnr";
+/// The most bytes that a request's body may have.
+pub const MAX_BODY: usize = 64 * 1024;
+/// The most node records of a page.
+pub const MAX_PAGE: usize = 1000;
+/// How long a signature is good, in seconds, after and before its `created`.
+pub const SIGNATURE_LIFE: u64 = 300;
+
+/// Header of a secondary's answers: how many seconds it lags behind the root.
+pub const REPLICA_LAG: &str = "trustnet-replica-lag";
+/// Header of a forwarded write: when the secondary took it, RFC 3339.
+pub const QUEUED_AT: &str = "trustnet-queued-at";

@@ -1,0 +1,97 @@
+//! Many writes, one commit.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use trustnet_api::network::ChangeType;
+
+use super::{Directory, LogEntry, NodeId, Now, Refusal, Write};
+
+/// Writes that are made durable together and then taken into the directory together. Every write is decided on
+/// the directory as it stands, so a batch holds one write of a node, and one of a name, at most.
+#[derive(Debug)]
+pub struct Batch {
+    from: u64,
+    ids: BTreeSet<NodeId>,
+    names: BTreeSet<Box<str>>,
+    entries: Vec<LogEntry>,
+}
+
+/// What becomes of a write that is offered to a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Offer {
+    /// It is in the batch, as this change: it is done when the batch is durable.
+    Taken(LogEntry),
+    /// Nothing changes.
+    Unchanged,
+    /// It touches what is in the batch already: commit, and offer it again.
+    Later,
+    /// It is refused.
+    Refused(Refusal),
+}
+
+impl Batch {
+    /// An empty batch on top of a directory.
+    #[must_use]
+    pub fn new(directory: &Directory) -> Self {
+        Self {
+            from: directory.version(),
+            ids: BTreeSet::new(),
+            names: BTreeSet::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Offers a write. `directory` is the one that the batch was made on, with nothing but heartbeats taken in since.
+    pub fn offer(&mut self, directory: &Directory, write: &Write, now: &Now) -> Offer {
+        if self.touches(write) {
+            return Offer::Later;
+        }
+        let (change, node) = match directory.decide(write, now) {
+            Ok(Some(decided)) => decided,
+            Ok(None) => return Offer::Unchanged,
+            Err(refusal) => return Offer::Refused(refusal),
+        };
+        let entry = self.enter(change, Arc::new(node));
+        Offer::Taken(entry)
+    }
+
+    fn touches(&self, write: &Write) -> bool {
+        let name = match write {
+            Write::Register { registration, .. } => Some(registration.name()),
+            _ => None,
+        };
+        self.ids.contains(&write.id()) || name.is_some_and(|name| self.names.contains(name))
+    }
+
+    fn enter(&mut self, change: ChangeType, node: Arc<super::Node>) -> LogEntry {
+        self.ids.insert(node.id);
+        self.names.insert(node.name.clone());
+        let last = self.entries.last().map_or(self.from, |entry| entry.version);
+        let entry = LogEntry {
+            version: last + 1,
+            change,
+            node,
+        };
+        self.entries.push(entry.clone());
+        entry
+    }
+
+    /// The version that the batch begins at.
+    #[must_use]
+    pub fn from(&self) -> u64 {
+        self.from
+    }
+
+    /// The changes, in order.
+    #[must_use]
+    pub fn entries(&self) -> &[LogEntry] {
+        &self.entries
+    }
+
+    /// The changes, for [`Directory::apply`] once they are durable.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<LogEntry> {
+        self.entries
+    }
+}

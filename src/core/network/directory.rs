@@ -1,0 +1,430 @@
+//! The directory: the nodes, and what changed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use trustnet_api::network::{Change, ChangeType, NodeCounts, NodeState};
+
+use super::node::Signed;
+use super::{Node, NodeId, Now, Proof, Refusal, Registration, Write};
+
+/// When a node counts as what. Milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Liveness {
+    /// How often a heartbeat is awaited.
+    pub interval: u64,
+    /// After how long without one a node is offline: the interval times the threshold.
+    pub offline_after: u64,
+    /// After how long without one a node is inactive.
+    pub inactive_after: u64,
+    /// After how long without one a node is removed.
+    pub removed_after: u64,
+}
+
+impl Default for Liveness {
+    /// Offline after 3 missed beats of 30 s, inactive after an hour, removed after a day.
+    fn default() -> Self {
+        Self {
+            interval: 30_000,
+            offline_after: 90_000,
+            inactive_after: 3_600_000,
+            removed_after: 86_400_000,
+        }
+    }
+}
+
+/// A change of the directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogEntry {
+    /// The directory's version with this change in it.
+    pub version: u64,
+    /// What happened.
+    pub change: ChangeType,
+    /// The node after the change; before it, if it was removed.
+    pub node: Arc<Node>,
+}
+
+impl LogEntry {
+    /// The change as registries tell of it.
+    #[must_use]
+    pub fn wire(&self, now: &Now) -> Change {
+        Change {
+            version: self.version,
+            change: self.change,
+            node: self.node.record(now),
+        }
+    }
+}
+
+/// A heartbeat that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beaten {
+    /// Whether the node was not active: [`Write::Revive`] is due before it is told so.
+    pub revive: bool,
+}
+
+/// Changes that do not begin where the directory ends, or do not ascend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the changes begin at version {from}, the directory is at {version}")]
+pub struct Gap {
+    /// The version that they begin at.
+    pub from: u64,
+    /// The directory's version.
+    pub version: u64,
+}
+
+/// The nodes of a network, and the last changes.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    nodes: BTreeMap<NodeId, Arc<Node>>,
+    names: BTreeMap<Box<str>, NodeId>,
+    domains: BTreeMap<Arc<str>, ()>,
+    departed: BTreeMap<NodeId, Signed>,
+    counts: NodeCounts,
+    version: u64,
+    /// The version before the first change of the log.
+    log_from: u64,
+    log: VecDeque<LogEntry>,
+    log_capacity: usize,
+}
+
+impl Directory {
+    /// An empty directory that remembers so many changes.
+    #[must_use]
+    pub fn new(log_capacity: usize) -> Self {
+        Self {
+            nodes: BTreeMap::new(),
+            names: BTreeMap::new(),
+            domains: BTreeMap::new(),
+            departed: BTreeMap::new(),
+            counts: NodeCounts::default(),
+            version: 0,
+            log_from: 0,
+            log: VecDeque::new(),
+            log_capacity,
+        }
+    }
+
+    /// Puts other nodes in place of all: what was stored, or a snapshot of the root. No change is known after that,
+    /// so followers of this directory take a snapshot too.
+    pub fn replace(&mut self, version: u64, nodes: impl IntoIterator<Item = Node>) {
+        *self = Self {
+            version,
+            log_from: version,
+            ..Self::new(self.log_capacity)
+        };
+        for node in nodes {
+            self.put(Arc::new(node));
+        }
+    }
+
+    /// Puts changes back that were stored, after [`Self::replace`]: those that lead from a version to that of the
+    /// directory.
+    pub fn remember(&mut self, from: u64, log: impl IntoIterator<Item = LogEntry>) {
+        self.log_from = from;
+        self.log.extend(log);
+        self.forget();
+    }
+
+    /// Puts back what a removed node had signed last.
+    pub fn remember_departed(&mut self, id: NodeId, signed: Signed) {
+        self.departed.insert(id, signed);
+    }
+
+    /// The directory's version: that of the last change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// How many nodes are in which state.
+    #[must_use]
+    pub fn counts(&self) -> NodeCounts {
+        self.counts
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is no node.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn get(&self, id: NodeId) -> Option<&Arc<Node>> {
+        self.nodes.get(&id)
+    }
+
+    /// The node of a name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Node>> {
+        self.names.get(name).and_then(|id| self.nodes.get(id))
+    }
+
+    /// The nodes after an id, or all, in order.
+    pub fn after(&self, id: Option<NodeId>) -> impl Iterator<Item = &Arc<Node>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = id.map_or(Unbounded, Excluded);
+        self.nodes.range((from, Unbounded)).map(|(_, node)| node)
+    }
+
+    /// Some active nodes, never the asker: those after a drawn place in the ring of ids, which are digests and so lie evenly.
+    #[must_use]
+    pub fn peers(&self, asker: NodeId, count: usize, drawn: u64) -> Vec<&Arc<Node>> {
+        let start = NodeId::new(drawn.to_be_bytes());
+        self.nodes
+            .range(start..)
+            .chain(self.nodes.range(..start))
+            .map(|(_, node)| node)
+            .filter(|node| node.id != asker && node.state == NodeState::Active)
+            .take(count)
+            .collect()
+    }
+
+    /// What changed since a version, at most so much; `None`, if that is no longer known.
+    #[must_use]
+    pub fn changes(&self, since: u64, limit: usize) -> Option<Vec<&LogEntry>> {
+        if since > self.version || since < self.log_from {
+            return None;
+        }
+        let start = self.log.partition_point(|entry| entry.version <= since);
+        Some(self.log.range(start..).take(limit).collect())
+    }
+
+    /// A heartbeat, which is no change; unless the node was not active, when [`Write::Revive`] is due.
+    ///
+    /// # Errors
+    /// The node is unknown or banned; the sequence is not above the last; the signature is from before the node's
+    /// registration.
+    pub fn beat(
+        &mut self,
+        id: NodeId,
+        sequence: u64,
+        proof: &Proof,
+        now: &Now,
+    ) -> Result<Beaten, Refusal> {
+        let node = self.nodes.get_mut(&id).ok_or(Refusal::Unknown(id))?;
+        if node.state == NodeState::Banned {
+            return Err(Refusal::Banned(id));
+        }
+        if proof.created < node.signed.at {
+            return Err(Refusal::Replayed);
+        }
+        if sequence <= node.sequence {
+            return Err(Refusal::StaleSequence {
+                last: node.sequence,
+            });
+        }
+        let node = Arc::make_mut(node);
+        node.sequence = sequence;
+        node.heard(now);
+        Ok(Beaten {
+            revive: node.state != NodeState::Active,
+        })
+    }
+
+    /// Who was not heard of for too long.
+    #[must_use]
+    pub fn sweep(&self, liveness: &Liveness, now: &Now) -> Vec<Write> {
+        let due = |node: &Node| {
+            let silent = now.steady.saturating_sub(node.beat_at);
+            match node.state {
+                NodeState::Banned => None,
+                _ if silent > liveness.removed_after => Some(None),
+                NodeState::Active | NodeState::Offline if silent > liveness.inactive_after => {
+                    Some(Some(NodeState::Inactive))
+                }
+                NodeState::Active if silent > liveness.offline_after => {
+                    Some(Some(NodeState::Offline))
+                }
+                _ => None,
+            }
+        };
+        let writes = self.nodes.values().filter_map(|node| {
+            due(node).map(|to| Write::Decline {
+                id: node.id,
+                beat_at: node.beat_at,
+                to,
+            })
+        });
+        writes.collect()
+    }
+
+    /// What a write makes of the directory: a change, or nothing.
+    ///
+    /// # Errors
+    /// The write is refused.
+    pub(super) fn decide(
+        &self,
+        write: &Write,
+        now: &Now,
+    ) -> Result<Option<(ChangeType, Node)>, Refusal> {
+        let known = |id: NodeId| self.nodes.get(&id).ok_or(Refusal::Unknown(id));
+        match write {
+            Write::Register {
+                registration,
+                proof,
+                admitted,
+            } => self.register(registration, proof, *admitted, now).map(Some),
+            Write::Remove { id, proof } => {
+                let node = known(*id)?;
+                node.signed.admits(proof)?;
+                let mut node = Node::clone(node);
+                node.signed = node.signed.with(proof);
+                Ok(Some((ChangeType::NodeRemoved, node)))
+            }
+            Write::Ban { id, banned } => {
+                let node = known(*id)?;
+                Ok(match (node.state, banned) {
+                    (NodeState::Banned, false) => Some(NodeState::Offline),
+                    (NodeState::Banned, true) | (_, false) => None,
+                    (_, true) => Some(NodeState::Banned),
+                }
+                .map(|to| (ChangeType::NodeState, node.in_state(to, now))))
+            }
+            Write::Revive { id } => {
+                let node = known(*id)?;
+                Ok(match node.state {
+                    NodeState::Banned => return Err(Refusal::Banned(*id)),
+                    NodeState::Active => None,
+                    NodeState::Offline | NodeState::Inactive => {
+                        Some((ChangeType::NodeState, node.in_state(NodeState::Active, now)))
+                    }
+                })
+            }
+            Write::Decline { id, beat_at, to } => {
+                let still = |node: &&Arc<Node>| {
+                    node.beat_at == *beat_at
+                        && node.state != NodeState::Banned
+                        && *to != Some(node.state)
+                };
+                Ok(self.nodes.get(id).filter(still).map(|node| match to {
+                    Some(state) => (ChangeType::NodeState, node.in_state(*state, now)),
+                    None => (ChangeType::NodeRemoved, Node::clone(node)),
+                }))
+            }
+        }
+    }
+
+    fn register(
+        &self,
+        registration: &Registration,
+        proof: &Proof,
+        admitted: bool,
+        now: &Now,
+    ) -> Result<(ChangeType, Node), Refusal> {
+        let id = registration.id();
+        let taken = || Refusal::NameTaken(registration.name().to_owned());
+        if self
+            .names
+            .get(registration.name())
+            .is_some_and(|holder| *holder != id)
+        {
+            return Err(taken());
+        }
+        let domain = self
+            .domains
+            .get_key_value(registration.domain())
+            .map_or_else(
+                || registration.domain().into(),
+                |(known, ())| Arc::clone(known),
+            );
+        let Some(node) = self.nodes.get(&id) else {
+            let signed = self.departed.get(&id).cloned().unwrap_or_default();
+            signed.admits(proof)?;
+            if !admitted {
+                return Err(Refusal::JoinToken);
+            }
+            let node = Node::new(registration, domain, signed.with(proof), now);
+            return Ok((ChangeType::NodeRegistered, node));
+        };
+        if node.key != *registration.key() {
+            return Err(taken());
+        }
+        if node.state == NodeState::Banned {
+            return Err(Refusal::Banned(id));
+        }
+        node.signed.admits(proof)?;
+        let node = node.registered(registration, domain, proof, now);
+        Ok((ChangeType::NodeUpdated, node))
+    }
+
+    /// Takes changes in that were written durably, or told by the root.
+    ///
+    /// # Errors
+    /// They do not follow the directory's version; nothing of them is taken in then.
+    pub fn apply(&mut self, from: u64, entries: Vec<LogEntry>) -> Result<(), Gap> {
+        let mut last = from;
+        let ascend = entries
+            .iter()
+            .all(|entry| entry.version > std::mem::replace(&mut last, entry.version));
+        if from != self.version || !ascend {
+            return Err(Gap {
+                from,
+                version: self.version,
+            });
+        }
+        for entry in entries {
+            if entry.change == ChangeType::NodeRemoved {
+                self.take(entry.node.id);
+                self.departed
+                    .insert(entry.node.id, entry.node.signed.clone());
+            } else {
+                self.put(Arc::clone(&entry.node));
+                self.departed.remove(&entry.node.id);
+            }
+            self.version = entry.version;
+            self.log.push_back(entry);
+        }
+        self.forget();
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        let more = self.log.len().saturating_sub(self.log_capacity);
+        if let Some(last) = self.log.drain(..more).last() {
+            self.log_from = last.version;
+        }
+    }
+
+    fn put(&mut self, mut node: Arc<Node>) {
+        let before = self.take(node.id);
+        // Beats that came while the change was written are newer than it.
+        if let Some(before) = before
+            && before.beat_at > node.beat_at
+        {
+            let node = Arc::make_mut(&mut node);
+            node.beat_at = before.beat_at;
+            node.last_heartbeat = before.last_heartbeat;
+            node.sequence = node.sequence.max(before.sequence);
+        }
+        if !self.domains.contains_key(&node.domain) {
+            self.domains.insert(Arc::clone(&node.domain), ());
+        }
+        self.names.insert(node.name.clone(), node.id);
+        *counted(&mut self.counts, node.state) += 1;
+        self.nodes.insert(node.id, node);
+    }
+
+    fn take(&mut self, id: NodeId) -> Option<Arc<Node>> {
+        let node = self.nodes.remove(&id)?;
+        self.names.remove(&node.name);
+        *counted(&mut self.counts, node.state) -= 1;
+        Some(node)
+    }
+}
+
+fn counted(counts: &mut NodeCounts, state: NodeState) -> &mut u64 {
+    match state {
+        NodeState::Active => &mut counts.active,
+        NodeState::Offline => &mut counts.offline,
+        NodeState::Inactive => &mut counts.inactive,
+        NodeState::Banned => &mut counts.banned,
+    }
+}

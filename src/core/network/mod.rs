@@ -1,0 +1,78 @@
+//! A TrustNet's directory, decided from values: who is in it, who is heard of, what changed.
+//!
+//! Nothing here opens a socket, reads a clock or draws a random number: registries and nodes bring what
+//! they heard, when that was, and what they drew. So a whole network runs in one test, on a clock of its own.
+
+mod batch;
+mod directory;
+mod endpoint;
+mod identity;
+mod node;
+mod now;
+mod refusal;
+mod registration;
+
+pub use batch::{Batch, Offer};
+pub use directory::{Beaten, Directory, Gap, Liveness, LogEntry};
+pub use endpoint::{Endpoint, EndpointError};
+pub use identity::{NodeId, PublicKey};
+pub use node::{Node, Proof, Signed};
+pub use now::Now;
+pub use refusal::Refusal;
+pub use registration::Registration;
+
+/// What is to be written into the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// A node registers.
+    Register {
+        /// What it says of itself.
+        registration: Registration,
+        /// Its signature.
+        proof: Proof,
+        /// Whether a new key may come in: the join token was right, or none is asked for.
+        admitted: bool,
+    },
+    /// A node is taken out, by itself or by the administrator.
+    Remove {
+        /// Which.
+        id: NodeId,
+        /// The signature, of whoever may do that.
+        proof: Proof,
+    },
+    /// A node is kept out, or let in again, by the administrator.
+    Ban {
+        /// Which.
+        id: NodeId,
+        /// Whether it is to be kept out.
+        banned: bool,
+    },
+    /// A node that was not heard of beats again.
+    Revive {
+        /// Which.
+        id: NodeId,
+    },
+    /// A node was not heard of, as [`Directory::sweep`] found.
+    Decline {
+        /// Which.
+        id: NodeId,
+        /// The steady time of the last beat when that was found: a beat since then makes this void.
+        beat_at: u64,
+        /// What it declines to; `None` removes it.
+        to: Option<trustnet_api::network::NodeState>,
+    },
+}
+
+impl Write {
+    /// The node that is written.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        match self {
+            Self::Register { registration, .. } => registration.id(),
+            Self::Remove { id, .. }
+            | Self::Ban { id, .. }
+            | Self::Revive { id }
+            | Self::Decline { id, .. } => *id,
+        }
+    }
+}
