@@ -388,7 +388,7 @@ impl Directory {
 
     fn forget(&mut self) {
         let more = self.log.len().saturating_sub(self.log_capacity);
-        if let Some(last) = self.log.drain(..more).last() {
+        if let Some(last) = self.log.drain(..more).next_back() {
             self.log_from = last.version;
         }
     }
