@@ -7,7 +7,7 @@ use trustnet_api::service::{
     SetupCommand, TcpCheck,
 };
 
-use super::{folder, mode, parameters, seconds, wanted};
+use super::{folder, mode, names, parameters, seconds, wanted};
 use crate::artifact::Arch;
 use crate::path;
 use crate::problem::Problem;
@@ -34,11 +34,6 @@ pub(super) fn check(service: &Service) -> Vec<Problem> {
     check.artifacts(spec);
     check.parameters(spec);
     check.secrets(spec);
-    if let Some(user) = &spec.user
-        && !is_name(&user.name)
-    {
-        check.error("spec.user.name", "it is no user's name");
-    }
     if let Some(DataDirectory { path, mode, .. }) = &spec.data {
         check.fixed_path("spec.data.path", path);
         if folder::is_shared(path) {
@@ -57,6 +52,7 @@ pub(super) fn check(service: &Service) -> Vec<Problem> {
     check.ready(spec.ready.as_ref());
     check.tests(&spec.tests);
     check.diagnose(spec);
+    check.names(spec);
     check.problems
 }
 
@@ -385,6 +381,18 @@ impl Check {
             }
             self.network(&path, test.http.as_ref(), test.tcp.as_ref());
             self.time(path::field(&path, "timeout"), test.timeout.as_deref());
+        }
+    }
+
+    /// What the guest's tools are called with.
+    fn names(&mut self, spec: &ServiceSpec) {
+        for (path, kind, name) in names::all(spec) {
+            // What a template makes of it is looked at when it is filled.
+            if !name.contains("{{")
+                && let Some(why) = kind.refuse(name)
+            {
+                self.error(path, why);
+            }
         }
     }
 

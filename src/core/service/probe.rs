@@ -3,6 +3,7 @@
 
 use trustnet_api::service::{Diagnosis, ServiceTest};
 
+use super::names::Kind;
 use super::{Escape, Instance, Scope, TemplateError, render, seconds};
 use crate::provision::{ReadyCheck, http_check, port};
 
@@ -107,6 +108,11 @@ impl Instance {
             Some(openrc) => whole(openrc, scope)?,
             None => name.clone(),
         };
+        for (field, name) in [("name", &name), ("openrcName", &openrc)] {
+            if let Some(why) = Kind::Unit.refuse(name) {
+                return Err(TemplateError::new(format!("`spec.unit.{field}`: {why}")));
+            }
+        }
         Ok(Some((name, openrc)))
     }
 }

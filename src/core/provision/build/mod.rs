@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use trustnet_api::service::{
-    Artifact, ConfigFile, Format, HttpCheck, OnChange, Ready, SetupCommand, Unit,
-};
+mod fill;
+mod ready;
+mod uninstall;
+
+use trustnet_api::service::{Artifact, ConfigFile, Format, OnChange, SetupCommand, Unit};
 use trustnet_api::service_ref::DependencyCondition;
 
+use self::fill::{archive_format, format_of};
+pub use self::ready::ready_check;
+pub(crate) use self::ready::{http_check, port};
+pub use self::uninstall::uninstall;
 use super::unit::{UnitText, openrc, systemd};
-use super::{Action, Payload, Program, ReadyCheck, Step, Then};
+use super::{Action, Payload, Program, Step, Then};
 use crate::artifact::Digest;
-use crate::service::{Escape, Instance, Scope, TemplateError, is_shared, mode, render, seconds};
+use crate::service::{Instance, Scope, TemplateError, mode, refuse_filled, seconds};
 
 /// What a program is built from.
 #[derive(Debug, Clone, Copy)]
@@ -85,44 +91,6 @@ pub fn build(input: &Input<'_>) -> Result<Program, String> {
     Ok(program)
 }
 
-/// The program that takes a service out of a guest; its data stays.
-///
-/// # Errors
-/// A template cannot be filled.
-pub fn uninstall(service: &ServiceInput<'_>) -> Result<Program, String> {
-    let mut builder = Builder {
-        service,
-        mounts: &[],
-        steps: Vec::new(),
-    };
-    builder
-        .uninstall()
-        .map_err(|why| format!("service `{}`: {why}", service.instance.name()))?;
-    Ok(Program {
-        steps: builder.steps,
-    })
-}
-
-/// How the readiness of a service is seen, with its values filled in.
-///
-/// # Errors
-/// A template cannot be filled.
-pub fn ready_check(instance: &Instance, scope: &Scope) -> Result<ReadyCheck, TemplateError> {
-    let service = ServiceInput {
-        instance,
-        scope: scope.clone(),
-        secrets: BTreeMap::new(),
-        artifacts: BTreeMap::new(),
-    };
-    let builder = Builder {
-        service: &service,
-        mounts: &[],
-        steps: Vec::new(),
-    };
-    let ready = instance.definition.spec().ready.as_ref();
-    builder.check(ready.unwrap_or(&Ready::default()))
-}
-
 struct Builder<'a> {
     service: &'a ServiceInput<'a>,
     mounts: &'a [String],
@@ -132,6 +100,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn service(&mut self) -> Result<(), TemplateError> {
         let spec = self.service.instance.definition.spec();
+        refuse_filled(spec, &self.service.scope)?;
         self.dependencies()?;
         if let Some(user) = &spec.user {
             let action = Action::User {
@@ -401,96 +370,6 @@ impl Builder<'_> {
         self.service.instance.unit_names(&self.service.scope)
     }
 
-    fn ready(&mut self, ready: Option<&Ready>) -> Result<(), TemplateError> {
-        let unit = self.unit_names()?;
-        let default = Ready::default();
-        let asked = ready.unwrap_or(&default);
-        let check = self.check(asked)?;
-        if unit.is_none() && check == ReadyCheck::Unit {
-            return Ok(());
-        }
-        let grace_s = asked.grace.as_deref().and_then(seconds).unwrap_or(5);
-        let limit = asked.timeout.as_deref().and_then(seconds).unwrap_or(90);
-        let action = Action::Ready {
-            check,
-            unit,
-            grace_s,
-        };
-        self.step("ready".to_owned(), action, Then::Nothing, limit);
-        Ok(())
-    }
-
-    fn check(&self, ready: &Ready) -> Result<ReadyCheck, TemplateError> {
-        if let Some(http) = &ready.http {
-            return http_check(http, &self.service.scope);
-        }
-        if let Some(tcp) = &ready.tcp {
-            let port = port(&tcp.port.to_string(), &self.service.scope)?;
-            return Ok(ReadyCheck::Tcp { port });
-        }
-        if !ready.command.is_empty() {
-            let command = self.all(&ready.command)?;
-            return Ok(ReadyCheck::Command { command });
-        }
-        if let Some(text) = &ready.journal {
-            let contains = self.whole(text)?;
-            return Ok(ReadyCheck::Journal { contains });
-        }
-        if let Some(text) = &ready.console {
-            let contains = self.whole(text)?;
-            return Ok(ReadyCheck::Console { contains });
-        }
-        Ok(ReadyCheck::Unit)
-    }
-
-    fn uninstall(&mut self) -> Result<(), TemplateError> {
-        let spec = self.service.instance.definition.spec();
-        let unit = self.unit_names()?;
-        if let Some((unit, openrc)) = unit {
-            let action = Action::Stop { unit, openrc };
-            self.step("stop".to_owned(), action, Then::Nothing, 120);
-        }
-        let leave = spec.uninstall.clone().unwrap_or_default();
-        for (index, command) in leave.commands.iter().enumerate() {
-            let action = Action::Run {
-                command: self.all(command)?,
-                unless: Vec::new(),
-                user: "root".to_owned(),
-                environment: Vec::new(),
-                input: None,
-            };
-            self.step(format!("command {}", index + 1), action, Then::Nothing, 300);
-        }
-        let mut paths = Vec::new();
-        for file in &spec.files {
-            paths.push(self.path(&file.path)?);
-        }
-        paths.extend(self.service.scope.secret_files.values().cloned());
-        for artifact in &spec.artifacts {
-            if let Some(install) = &artifact.install {
-                paths.push(self.path(&install.path)?);
-            }
-            if let Some(unpack) = &artifact.unpack {
-                paths.push(self.own_folder(&unpack.into)?);
-                for link in unpack.links.keys() {
-                    paths.push(self.path(link)?);
-                }
-            }
-        }
-        // What a template has made of a path may be a folder that others have files in.
-        if let Some(path) = paths.iter().find(|path| is_shared(path)) {
-            return Err(TemplateError::new(format!(
-                "`{path}` is not the service's own: what is there would go"
-            )));
-        }
-        let action = Action::Remove {
-            packages: self.all(&leave.packages)?,
-            paths,
-        };
-        self.step("remove".to_owned(), action, Then::Nothing, 900);
-        Ok(())
-    }
-
     fn step(&mut self, id: String, action: Action, then: Then, limit_s: u32) {
         let instance = self.service.instance;
         let then = if instance.definition.spec().unit.is_some() {
@@ -507,129 +386,4 @@ impl Builder<'_> {
             limit_s,
         });
     }
-
-    fn whole(&self, template: &str) -> Result<String, TemplateError> {
-        render(template, &self.service.scope, Escape::Whole)
-    }
-
-    /// A path, which a value in it cannot lead elsewhere.
-    fn path(&self, template: &str) -> Result<String, TemplateError> {
-        let path = self.whole(template)?;
-        if crate::service::is_path(&path) {
-            Ok(path)
-        } else {
-            Err(TemplateError::new(format!(
-                "`{path}` is no absolute path without `..`"
-            )))
-        }
-    }
-
-    /// The path of a folder that goes whole, and so must be the artifact's own.
-    fn own_folder(&self, template: &str) -> Result<String, TemplateError> {
-        let path = self.path(template)?;
-        if is_shared(&path) {
-            return Err(TemplateError::new(format!(
-                "`{path}` is not the artifact's own: what is there would go"
-            )));
-        }
-        Ok(path)
-    }
-
-    fn all(&self, templates: &[String]) -> Result<Vec<String>, TemplateError> {
-        templates
-            .iter()
-            .map(|template| self.whole(template))
-            .collect()
-    }
-
-    fn pairs(
-        &self,
-        templates: &BTreeMap<String, String>,
-    ) -> Result<Vec<(String, String)>, TemplateError> {
-        templates
-            .iter()
-            .map(|(name, template)| Ok((name.clone(), self.whole(template)?)))
-            .collect()
-    }
-
-    /// A text that may hold secrets, and whether it does.
-    fn text(&self, template: &str, format: Format) -> Result<(String, bool), TemplateError> {
-        let open = match render(template, &self.service.scope, Escape::Text(format)) {
-            Ok(text) => return Ok((text, false)),
-            Err(error) => error,
-        };
-        if !template.contains("secrets") {
-            return Err(open);
-        }
-        let scope = Scope {
-            secrets: Some(self.service.secrets.clone()),
-            ..self.service.scope.clone()
-        };
-        // The engine's words may quote what it was given.
-        let text = render(template, &scope, Escape::Text(format)).map_err(|_| {
-            TemplateError::new(
-                "a text with secrets in it cannot be filled: a name or a filter does not fit",
-            )
-        })?;
-        Ok((text, true))
-    }
-}
-
-/// An answer over HTTP, with its values filled in.
-///
-/// # Errors
-/// A template cannot be filled.
-pub(crate) fn http_check(http: &HttpCheck, scope: &Scope) -> Result<ReadyCheck, TemplateError> {
-    let path = render(http.path.as_deref().unwrap_or("/"), scope, Escape::Whole)?;
-    if !path.starts_with('/') || path.contains(|c: char| c.is_control() || c == ' ') {
-        return Err(TemplateError::new(format!("`{path}` is no path of a URL")));
-    }
-    let contains = http.contains.as_deref();
-    let contains = contains.map(|text| render(text, scope, Escape::Whole));
-    Ok(ReadyCheck::Http {
-        port: port(&http.port.to_string(), scope)?,
-        path,
-        status: http.status,
-        contains: contains.transpose()?,
-    })
-}
-
-/// A port, filled in.
-pub(crate) fn port(template: &str, scope: &Scope) -> Result<u16, TemplateError> {
-    let text = render(template, scope, Escape::Whole)?;
-    let port = text.trim().parse::<u16>().ok().filter(|port| *port > 0);
-    port.ok_or_else(|| TemplateError::new(format!("`{text}` is no port")))
-}
-
-/// How values are written into a file of that name.
-fn format_of(path: &str) -> Format {
-    match path.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("json") => Format::Json,
-        Some("yaml" | "yml") => Format::Yaml,
-        Some("toml") => Format::Toml,
-        Some("ini") => Format::Ini,
-        Some("sh") => Format::Shell,
-        Some("sql") => Format::Sql,
-        Some("service" | "socket" | "timer") => Format::Systemd,
-        _ => Format::Plain,
-    }
-}
-
-fn archive_format(name: &str) -> Result<String, TemplateError> {
-    let known = [
-        (".tar.gz", "tar.gz"),
-        (".tgz", "tar.gz"),
-        (".tar.xz", "tar.xz"),
-        (".txz", "tar.xz"),
-        (".tar.zst", "tar.zst"),
-        (".tar.bz2", "tar.bz2"),
-        (".tar", "tar"),
-        (".zip", "zip"),
-    ];
-    let name = name.split(['?', '#']).next().unwrap_or_default();
-    known
-        .iter()
-        .find(|(ending, _)| name.ends_with(ending))
-        .map(|(_, format)| (*format).to_owned())
-        .ok_or_else(|| TemplateError::new(format!("`{name}` is no archive that can be unpacked")))
 }
