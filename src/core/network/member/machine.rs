@@ -1,0 +1,471 @@
+//! What a node does when.
+
+use std::collections::VecDeque;
+
+use trustnet_api::network::ErrorCode;
+
+use super::candidates::{Candidates, Step};
+use super::{Action, Answer, Event, MemberSettings, Standing};
+use crate::network::{Endpoint, Now};
+
+/// So many heartbeats in a row go unanswered before another registry is looked for.
+const MISSES: u32 = 2;
+/// After so many heartbeats elsewhere the first choice is tried again.
+const BEATS_AWAY: u64 = 10;
+/// So long a queued registration is looked for before it is made anew. Milliseconds.
+const QUEUE_PATIENCE: u64 = 600_000;
+/// The shortest interval that a registry is believed. Milliseconds.
+const MIN_INTERVAL: u64 = 1000;
+
+/// A node as the directory sees it come, stay and come again.
+#[derive(Debug)]
+pub struct Member {
+    settings: MemberSettings,
+    candidates: Candidates,
+    phase: Phase,
+    call: Option<Call>,
+    ticket: u64,
+    sequence: u64,
+    interval: u64,
+    /// Rounds without success.
+    failures: u32,
+    peers_at: u64,
+    registry: Option<Endpoint>,
+    registered: bool,
+    heard_at: Option<i64>,
+    trouble: Option<String>,
+}
+
+/// What is waited for. Times are steady milliseconds.
+#[derive(Debug)]
+enum Phase {
+    /// For the next round.
+    Resting { until: u64 },
+    /// For the answers of a round.
+    Searching(Round),
+    /// For the root to get a registration from this registry.
+    Queued {
+        at: Endpoint,
+        since: u64,
+        looks: u32,
+        next: u64,
+    },
+    /// For the next heartbeat.
+    Home {
+        at: Endpoint,
+        next: u64,
+        misses: u32,
+        away: u64,
+    },
+}
+
+#[derive(Debug)]
+struct Round {
+    steps: VecDeque<Step>,
+    asked: Vec<Endpoint>,
+    /// The first registry that took the registration for the root.
+    queued: Option<Endpoint>,
+    /// The longest that a registry asked to wait.
+    wait: u64,
+}
+
+#[derive(Debug)]
+struct Call {
+    ticket: u64,
+    what: What,
+    deadline: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Resolve,
+    Register(Endpoint),
+    /// To the first choice, while another registry has the node.
+    Return(Endpoint),
+    Find(Endpoint),
+    Beat(Endpoint),
+}
+
+impl Member {
+    /// A member that has done nothing yet: it begins with the first event.
+    #[must_use]
+    pub fn new(settings: MemberSettings) -> Self {
+        Self {
+            candidates: Candidates::new(&settings),
+            phase: Phase::Resting { until: 0 },
+            call: None,
+            ticket: 0,
+            sequence: 0,
+            interval: settings.interval.max(MIN_INTERVAL),
+            failures: 0,
+            peers_at: 0,
+            registry: None,
+            registered: false,
+            heard_at: None,
+            trouble: None,
+            settings,
+        }
+    }
+
+    /// Takes in what happened, and says what is to be done.
+    pub fn on(&mut self, event: Event, now: &Now) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Tick => {}
+            Event::Resolved { ticket, registries } => {
+                if self.take(ticket, true).is_some() {
+                    self.resolved(registries, now, &mut actions);
+                }
+            }
+            Event::Answered { ticket, answer } => {
+                if let Some(what) = self.take(ticket, false) {
+                    self.answered(what, answer, now, &mut actions);
+                }
+            }
+            Event::Heard { registries } => self.candidates.told(&registries),
+        }
+        self.due(now, &mut actions);
+        actions
+    }
+
+    /// When [`Event::Tick`] is due at the latest, by the steady clock.
+    #[must_use]
+    pub fn wake_at(&self) -> u64 {
+        let next = match (&self.call, &self.phase) {
+            (Some(call), _) => call.deadline,
+            (None, Phase::Resting { until }) => *until,
+            (None, Phase::Searching(_)) => 0,
+            (None, Phase::Queued { next, .. } | Phase::Home { next, .. }) => *next,
+        };
+        match self.phase {
+            Phase::Home { .. } => next.min(self.peers_at),
+            _ => next,
+        }
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            registry: self.registry,
+            registered: self.registered,
+            queued: matches!(self.phase, Phase::Queued { .. }),
+            heard_at: self.heard_at,
+            well: self.registered && matches!(self.phase, Phase::Home { misses: 0, .. }),
+            trouble: self.trouble.clone(),
+        }
+    }
+
+    /// What was asked under a ticket, if its answer is still waited for.
+    fn take(&mut self, ticket: u64, resolved: bool) -> Option<What> {
+        self.call
+            .take_if(|call| call.ticket == ticket && (call.what == What::Resolve) == resolved)
+            .map(|call| call.what)
+    }
+
+    fn call(&mut self, what: What, now: &Now) -> Action {
+        self.ticket += 1;
+        let ticket = self.ticket;
+        let deadline = now.steady.saturating_add(self.settings.timeout);
+        self.call = Some(Call {
+            ticket,
+            what,
+            deadline,
+        });
+        match what {
+            What::Resolve => Action::Resolve { ticket },
+            What::Register(at) | What::Return(at) => Action::Register { ticket, at },
+            What::Find(at) => Action::Find { ticket, at },
+            What::Beat(at) => {
+                self.sequence += 1;
+                let sequence = self.sequence;
+                Action::Beat {
+                    ticket,
+                    at,
+                    sequence,
+                }
+            }
+        }
+    }
+
+    /// Does what the time asks for.
+    fn due(&mut self, now: &Now, actions: &mut Vec<Action>) {
+        if let Some(late) = self.call.take_if(|call| call.deadline <= now.steady) {
+            let seconds = self.settings.timeout / 1000;
+            let answer = Answer::Failed(format!("no answer within {seconds} s"));
+            self.answered(late.what, answer, now, actions);
+        }
+        if let Phase::Home { at, .. } = self.phase
+            && self.peers_at <= now.steady
+        {
+            self.peers_at = now.steady.saturating_add(self.settings.peers_interval);
+            actions.push(Action::FetchPeers { at });
+        }
+        if self.call.is_some() {
+            return;
+        }
+        match self.phase {
+            Phase::Resting { until } if until <= now.steady => self.search(now, actions),
+            Phase::Queued {
+                at, since, next, ..
+            } if next <= now.steady => {
+                if now.steady.saturating_sub(since) > QUEUE_PATIENCE {
+                    self.search(now, actions);
+                } else {
+                    actions.push(self.call(What::Find(at), now));
+                }
+            }
+            Phase::Home { at, next, away, .. } if next <= now.steady => {
+                let what = match self.candidates.home() {
+                    Some(home) if home != at && away >= BEATS_AWAY => What::Return(home),
+                    _ => What::Beat(at),
+                };
+                actions.push(self.call(what, now));
+            }
+            _ => {}
+        }
+    }
+
+    fn search(&mut self, now: &Now, actions: &mut Vec<Action>) {
+        self.phase = Phase::Searching(Round {
+            steps: self.candidates.first(),
+            asked: Vec::new(),
+            queued: None,
+            wait: 0,
+        });
+        self.step(now, actions);
+    }
+
+    /// The next step of a round, or its end.
+    fn step(&mut self, now: &Now, actions: &mut Vec<Action>) {
+        let Phase::Searching(round) = &mut self.phase else {
+            return;
+        };
+        let what = loop {
+            match round.steps.pop_front() {
+                Some(Step::Ask(at)) if round.asked.contains(&at) => {}
+                Some(Step::Ask(at)) => {
+                    round.asked.push(at);
+                    break Some(What::Register(at));
+                }
+                Some(Step::LookUp) => break Some(What::Resolve),
+                None => break None,
+            }
+        };
+        if let Some(what) = what {
+            actions.push(self.call(what, now));
+            return;
+        }
+        let (queued, asked, wait) = (round.queued, round.asked.len(), round.wait);
+        match queued {
+            Some(at) => self.wait_for_root(at, now),
+            None => self.rest(asked, wait, now),
+        }
+    }
+
+    fn wait_for_root(&mut self, at: Endpoint, now: &Now) {
+        self.registry = Some(at);
+        self.failures = 0;
+        self.trouble = Some(format!(
+            "the registration waits at {at} until the root registry answers"
+        ));
+        self.phase = Phase::Queued {
+            at,
+            since: now.steady,
+            looks: 1,
+            next: now.steady + self.settings.backoff.after(1),
+        };
+    }
+
+    fn rest(&mut self, asked: usize, wait: u64, now: &Now) {
+        self.failures = self.failures.saturating_add(1);
+        if asked == 0 {
+            self.trouble = Some("no registry is known: none is configured, the look-up of `tnr.<domain>` found none, and no peer told of one".to_owned());
+        }
+        let delay = self.settings.backoff.after(self.failures).max(wait);
+        // A quarter of it differs from node to node: those who lost a registry together come back one by one.
+        let delay = delay - delay / 4 + self.draw(delay / 4);
+        self.phase = Phase::Resting {
+            until: now.steady.saturating_add(delay),
+        };
+    }
+
+    /// A number below a bound: another one each time, and on each node.
+    fn draw(&self, bound: u64) -> u64 {
+        let mixed = (self.settings.spread ^ self.ticket.rotate_left(32))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_right(29)
+            .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed >> 16).checked_rem(bound).unwrap_or(0)
+    }
+
+    fn resolved(&mut self, registries: Vec<Endpoint>, now: &Now, actions: &mut Vec<Action>) {
+        if !registries.is_empty() {
+            self.candidates.resolved(registries);
+        }
+        if let Phase::Searching(round) = &mut self.phase {
+            round.steps.extend(self.candidates.rest());
+        }
+        self.step(now, actions);
+    }
+
+    fn answered(&mut self, what: What, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
+        match what {
+            What::Resolve => self.resolved(Vec::new(), now, actions),
+            What::Register(at) => self.offered(at, answer, now, actions),
+            What::Return(home) => self.returned(home, answer, now, actions),
+            What::Find(at) => self.found(at, answer, now, actions),
+            What::Beat(at) => self.beaten(at, answer, now, actions),
+        }
+    }
+
+    /// The answer of a registry of a round.
+    fn offered(&mut self, at: Endpoint, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
+        if let Answer::Registered { interval } = answer {
+            self.settle(at, interval, now, actions);
+            return;
+        }
+        let asks = match &answer {
+            Answer::Refused { retry_after, .. } => retry_after.unwrap_or(0),
+            _ => 0,
+        };
+        if let Phase::Searching(round) = &mut self.phase {
+            round.wait = round.wait.max(asks.min(self.settings.backoff.max));
+            if answer == Answer::Queued {
+                round.queued.get_or_insert(at);
+            }
+        }
+        self.blame(at, &answer);
+        self.step(now, actions);
+    }
+
+    /// A registry has the node in the directory.
+    fn settle(&mut self, at: Endpoint, interval: u64, now: &Now, actions: &mut Vec<Action>) {
+        self.registry = Some(at);
+        self.registered = true;
+        self.heard_at = Some(now.wall);
+        self.failures = 0;
+        self.trouble = None;
+        self.interval = self.settings.interval.min(interval).max(MIN_INTERVAL);
+        self.peers_at = now.steady;
+        // A registration counts as heard of, so the first heartbeat may come anywhere in the interval.
+        let half = self.interval / 2;
+        self.phase = Phase::Home {
+            at,
+            next: now.steady + half + self.draw(half),
+            misses: 0,
+            away: 0,
+        };
+        let kept = self.candidates.worked(at);
+        actions.extend(kept.map(|registries| Action::Remember { registries }));
+    }
+
+    fn returned(&mut self, home: Endpoint, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
+        match answer {
+            Answer::Registered { interval } => self.settle(home, interval, now, actions),
+            // It is no better than where the node is.
+            _ => {
+                if let Phase::Home { away, .. } = &mut self.phase {
+                    *away = 0;
+                }
+            }
+        }
+    }
+
+    /// Whether the directory shows a registration that was queued.
+    fn found(&mut self, at: Endpoint, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
+        match answer {
+            Answer::Present => self.settle(at, self.settings.interval, now, actions),
+            Answer::Absent => {
+                if let Phase::Queued { looks, next, .. } = &mut self.phase {
+                    *looks = looks.saturating_add(1);
+                    *next = now.steady + self.settings.backoff.after(*looks);
+                }
+            }
+            other => {
+                self.blame(at, &other);
+                self.search(now, actions);
+            }
+        }
+    }
+
+    fn beaten(&mut self, at: Endpoint, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
+        let Phase::Home {
+            next, misses, away, ..
+        } = &mut self.phase
+        else {
+            return;
+        };
+        match answer {
+            Answer::Beaten | Answer::Queued => {
+                self.heard_at = Some(now.wall);
+                *misses = 0;
+                *away += 1;
+                // In step with the last one, unless the machine slept.
+                *next = next
+                    .saturating_add(self.interval)
+                    .max(now.steady + self.interval / 2);
+                self.trouble = None;
+            }
+            // The registry has forgotten the node, or has heard more of it than this process sent.
+            Answer::Refused {
+                code: ErrorCode::NotFound | ErrorCode::StaleSequence,
+                ..
+            } => {
+                self.registered = false;
+                self.blame(at, &answer);
+                self.again(at, now, actions);
+            }
+            // The heartbeat was overtaken by a registration of this node: the next one will not be.
+            Answer::Refused {
+                code: ErrorCode::Replayed,
+                ..
+            } => *next = now.steady + self.settings.backoff.after(1),
+            Answer::Refused {
+                code: ErrorCode::Banned,
+                ..
+            } => {
+                self.registered = false;
+                self.blame(at, &answer);
+                self.rest(1, self.settings.backoff.max, now);
+            }
+            other => {
+                *misses += 1;
+                let (missed, delay) = (*misses, self.settings.backoff.after(*misses));
+                *next = now.steady + delay;
+                self.blame(at, &other);
+                if missed >= MISSES {
+                    self.search(now, actions);
+                }
+            }
+        }
+    }
+
+    /// A round that begins with the registry that the node had.
+    fn again(&mut self, at: Endpoint, now: &Now, actions: &mut Vec<Action>) {
+        let mut steps = self.candidates.first();
+        steps.push_front(Step::Ask(at));
+        self.phase = Phase::Searching(Round {
+            steps,
+            asked: Vec::new(),
+            queued: None,
+            wait: 0,
+        });
+        self.step(now, actions);
+    }
+
+    fn blame(&mut self, at: Endpoint, answer: &Answer) {
+        match answer {
+            Answer::Refused { code, message, .. } => {
+                if *code == ErrorCode::Banned {
+                    self.registered = false;
+                }
+                self.trouble = Some(format!("registry {at} refuses: {message}"));
+            }
+            Answer::Failed(why) => {
+                self.trouble = Some(format!("registry {at} does not answer: {why}"));
+            }
+            _ => {}
+        }
+    }
+}
