@@ -2,43 +2,39 @@
 
 use std::collections::VecDeque;
 
-use trustnet_api::network::ErrorCode;
-
 use super::candidates::{Candidates, Step};
 use super::{Action, Answer, Event, MemberSettings, Standing};
 use crate::network::{Endpoint, Now};
 
-/// So many heartbeats in a row go unanswered before another registry is looked for.
-const MISSES: u32 = 2;
 /// After so many heartbeats elsewhere the first choice is tried again.
 const BEATS_AWAY: u64 = 10;
 /// So long a queued registration is looked for before it is made anew. Milliseconds.
 const QUEUE_PATIENCE: u64 = 600_000;
 /// The shortest interval that a registry is believed. Milliseconds.
-const MIN_INTERVAL: u64 = 1000;
+pub(super) const MIN_INTERVAL: u64 = 1000;
 
 /// A node as the directory sees it come, stay and come again.
 #[derive(Debug)]
 pub struct Member {
-    settings: MemberSettings,
-    candidates: Candidates,
-    phase: Phase,
+    pub(super) settings: MemberSettings,
+    pub(super) candidates: Candidates,
+    pub(super) phase: Phase,
     call: Option<Call>,
     ticket: u64,
-    sequence: u64,
-    interval: u64,
+    pub(super) sequence: u64,
+    pub(super) interval: u64,
     /// Rounds without success.
-    failures: u32,
-    peers_at: u64,
-    registry: Option<Endpoint>,
-    registered: bool,
-    heard_at: Option<i64>,
-    trouble: Option<String>,
+    pub(super) failures: u32,
+    pub(super) peers_at: u64,
+    pub(super) registry: Option<Endpoint>,
+    pub(super) registered: bool,
+    pub(super) heard_at: Option<i64>,
+    pub(super) trouble: Option<String>,
 }
 
 /// What is waited for. Times are steady milliseconds.
 #[derive(Debug)]
-enum Phase {
+pub(super) enum Phase {
     /// For the next round.
     Resting { until: u64 },
     /// For the answers of a round.
@@ -60,13 +56,13 @@ enum Phase {
 }
 
 #[derive(Debug)]
-struct Round {
-    steps: VecDeque<Step>,
-    asked: Vec<Endpoint>,
+pub(super) struct Round {
+    pub steps: VecDeque<Step>,
+    pub asked: Vec<Endpoint>,
     /// The first registry that took the registration for the root.
-    queued: Option<Endpoint>,
+    pub queued: Option<Endpoint>,
     /// The longest that a registry asked to wait.
-    wait: u64,
+    pub wait: u64,
 }
 
 #[derive(Debug)]
@@ -77,7 +73,7 @@ struct Call {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     Resolve,
     Register(Endpoint),
     /// To the first choice, while another registry has the node.
@@ -119,7 +115,7 @@ impl Member {
             }
             Event::Answered { ticket, answer } => {
                 if let Some(what) = self.take(ticket, false) {
-                    self.answered(what, answer, now, &mut actions);
+                    self.answered(what, &answer, now, &mut actions);
                 }
             }
             Event::Heard { registries } => self.candidates.told(&registries),
@@ -193,7 +189,7 @@ impl Member {
         if let Some(late) = self.call.take_if(|call| call.deadline <= now.steady) {
             let seconds = self.settings.timeout / 1000;
             let answer = Answer::Failed(format!("no answer within {seconds} s"));
-            self.answered(late.what, answer, now, actions);
+            self.answered(late.what, &answer, now, actions);
         }
         if let Phase::Home { at, .. } = self.phase
             && self.peers_at <= now.steady
@@ -226,7 +222,7 @@ impl Member {
         }
     }
 
-    fn search(&mut self, now: &Now, actions: &mut Vec<Action>) {
+    pub(super) fn search(&mut self, now: &Now, actions: &mut Vec<Action>) {
         self.phase = Phase::Searching(Round {
             steps: self.candidates.first(),
             asked: Vec::new(),
@@ -237,7 +233,7 @@ impl Member {
     }
 
     /// The next step of a round, or its end.
-    fn step(&mut self, now: &Now, actions: &mut Vec<Action>) {
+    pub(super) fn step(&mut self, now: &Now, actions: &mut Vec<Action>) {
         let Phase::Searching(round) = &mut self.phase else {
             return;
         };
@@ -277,7 +273,7 @@ impl Member {
         };
     }
 
-    fn rest(&mut self, asked: usize, wait: u64, now: &Now) {
+    pub(super) fn rest(&mut self, asked: usize, wait: u64, now: &Now) {
         self.failures = self.failures.saturating_add(1);
         if asked == 0 {
             self.trouble = Some("no registry is known: none is configured, the look-up of `tnr.<domain>` found none, and no peer told of one".to_owned());
@@ -291,7 +287,7 @@ impl Member {
     }
 
     /// A number below a bound: another one each time, and on each node.
-    fn draw(&self, bound: u64) -> u64 {
+    pub(super) fn draw(&self, bound: u64) -> u64 {
         let mixed = (self.settings.spread ^ self.ticket.rotate_left(32))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
             .rotate_right(29)
@@ -299,7 +295,12 @@ impl Member {
         (mixed >> 16).checked_rem(bound).unwrap_or(0)
     }
 
-    fn resolved(&mut self, registries: Vec<Endpoint>, now: &Now, actions: &mut Vec<Action>) {
+    pub(super) fn resolved(
+        &mut self,
+        registries: Vec<Endpoint>,
+        now: &Now,
+        actions: &mut Vec<Action>,
+    ) {
         if !registries.is_empty() {
             self.candidates.resolved(registries);
         }
@@ -307,165 +308,5 @@ impl Member {
             round.steps.extend(self.candidates.rest());
         }
         self.step(now, actions);
-    }
-
-    fn answered(&mut self, what: What, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
-        match what {
-            What::Resolve => self.resolved(Vec::new(), now, actions),
-            What::Register(at) => self.offered(at, answer, now, actions),
-            What::Return(home) => self.returned(home, answer, now, actions),
-            What::Find(at) => self.found(at, answer, now, actions),
-            What::Beat(at) => self.beaten(at, answer, now, actions),
-        }
-    }
-
-    /// The answer of a registry of a round.
-    fn offered(&mut self, at: Endpoint, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
-        if let Answer::Registered { interval } = answer {
-            self.settle(at, interval, now, actions);
-            return;
-        }
-        let asks = match &answer {
-            Answer::Refused { retry_after, .. } => retry_after.unwrap_or(0),
-            _ => 0,
-        };
-        if let Phase::Searching(round) = &mut self.phase {
-            round.wait = round.wait.max(asks.min(self.settings.backoff.max));
-            if answer == Answer::Queued {
-                round.queued.get_or_insert(at);
-            }
-        }
-        self.blame(at, &answer);
-        self.step(now, actions);
-    }
-
-    /// A registry has the node in the directory.
-    fn settle(&mut self, at: Endpoint, interval: u64, now: &Now, actions: &mut Vec<Action>) {
-        self.registry = Some(at);
-        self.registered = true;
-        self.heard_at = Some(now.wall);
-        self.failures = 0;
-        self.trouble = None;
-        self.interval = self.settings.interval.min(interval).max(MIN_INTERVAL);
-        self.peers_at = now.steady;
-        // A registration counts as heard of, so the first heartbeat may come anywhere in the interval.
-        let half = self.interval / 2;
-        self.phase = Phase::Home {
-            at,
-            next: now.steady + half + self.draw(half),
-            misses: 0,
-            away: 0,
-        };
-        let kept = self.candidates.worked(at);
-        actions.extend(kept.map(|registries| Action::Remember { registries }));
-    }
-
-    fn returned(&mut self, home: Endpoint, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
-        match answer {
-            Answer::Registered { interval } => self.settle(home, interval, now, actions),
-            // It is no better than where the node is.
-            _ => {
-                if let Phase::Home { away, .. } = &mut self.phase {
-                    *away = 0;
-                }
-            }
-        }
-    }
-
-    /// Whether the directory shows a registration that was queued.
-    fn found(&mut self, at: Endpoint, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
-        match answer {
-            Answer::Present => self.settle(at, self.settings.interval, now, actions),
-            Answer::Absent => {
-                if let Phase::Queued { looks, next, .. } = &mut self.phase {
-                    *looks = looks.saturating_add(1);
-                    *next = now.steady + self.settings.backoff.after(*looks);
-                }
-            }
-            other => {
-                self.blame(at, &other);
-                self.search(now, actions);
-            }
-        }
-    }
-
-    fn beaten(&mut self, at: Endpoint, answer: Answer, now: &Now, actions: &mut Vec<Action>) {
-        let Phase::Home {
-            next, misses, away, ..
-        } = &mut self.phase
-        else {
-            return;
-        };
-        match answer {
-            Answer::Beaten | Answer::Queued => {
-                self.heard_at = Some(now.wall);
-                *misses = 0;
-                *away += 1;
-                // In step with the last one, unless the machine slept.
-                *next = next
-                    .saturating_add(self.interval)
-                    .max(now.steady + self.interval / 2);
-                self.trouble = None;
-            }
-            // The registry has forgotten the node, or has heard more of it than this process sent.
-            Answer::Refused {
-                code: ErrorCode::NotFound | ErrorCode::StaleSequence,
-                ..
-            } => {
-                self.registered = false;
-                self.blame(at, &answer);
-                self.again(at, now, actions);
-            }
-            // The heartbeat was overtaken by a registration of this node: the next one will not be.
-            Answer::Refused {
-                code: ErrorCode::Replayed,
-                ..
-            } => *next = now.steady + self.settings.backoff.after(1),
-            Answer::Refused {
-                code: ErrorCode::Banned,
-                ..
-            } => {
-                self.registered = false;
-                self.blame(at, &answer);
-                self.rest(1, self.settings.backoff.max, now);
-            }
-            other => {
-                *misses += 1;
-                let (missed, delay) = (*misses, self.settings.backoff.after(*misses));
-                *next = now.steady + delay;
-                self.blame(at, &other);
-                if missed >= MISSES {
-                    self.search(now, actions);
-                }
-            }
-        }
-    }
-
-    /// A round that begins with the registry that the node had.
-    fn again(&mut self, at: Endpoint, now: &Now, actions: &mut Vec<Action>) {
-        let mut steps = self.candidates.first();
-        steps.push_front(Step::Ask(at));
-        self.phase = Phase::Searching(Round {
-            steps,
-            asked: Vec::new(),
-            queued: None,
-            wait: 0,
-        });
-        self.step(now, actions);
-    }
-
-    fn blame(&mut self, at: Endpoint, answer: &Answer) {
-        match answer {
-            Answer::Refused { code, message, .. } => {
-                if *code == ErrorCode::Banned {
-                    self.registered = false;
-                }
-                self.trouble = Some(format!("registry {at} refuses: {message}"));
-            }
-            Answer::Failed(why) => {
-                self.trouble = Some(format!("registry {at} does not answer: {why}"));
-            }
-            _ => {}
-        }
     }
 }

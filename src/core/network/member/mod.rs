@@ -4,6 +4,7 @@
 //! configured one, those of `tnr.<domain>`, those of earlier runs, those of its peers; each is asked to register the
 //! node until one does. Then it beats, and registers again when a registry does not know it any more. It ends never.
 
+mod answers;
 mod candidates;
 mod machine;
 #[cfg(test)]

@@ -31,6 +31,16 @@ fn settings() -> MemberSettings {
     }
 }
 
+/// Settings that name one registry only, the node's own.
+fn alone() -> MemberSettings {
+    MemberSettings {
+        configured: None,
+        lookup: false,
+        remembered: Vec::new(),
+        ..settings()
+    }
+}
+
 fn refused(code: ErrorCode) -> Answer {
     Answer::Refused {
         code,
@@ -282,12 +292,7 @@ fn the_first_choice_is_tried_again_while_another_registry_has_the_node() {
 
 #[test]
 fn a_queued_registration_is_looked_for_until_the_directory_shows_it() {
-    let mut world = World::new(MemberSettings {
-        configured: None,
-        lookup: false,
-        remembered: Vec::new(),
-        ..settings()
-    });
+    let mut world = World::new(alone());
     let actions = world.on(Event::Tick);
     assert_eq!(world.answer(ticket(&actions), Answer::Queued), []);
     let standing = world.member.standing();
@@ -307,12 +312,7 @@ fn a_queued_registration_is_looked_for_until_the_directory_shows_it() {
 
 #[test]
 fn a_queued_registration_that_never_comes_is_made_anew() {
-    let mut world = World::new(MemberSettings {
-        configured: None,
-        lookup: false,
-        remembered: Vec::new(),
-        ..settings()
-    });
+    let mut world = World::new(alone());
     let actions = world.on(Event::Tick);
     world.answer(ticket(&actions), Answer::Queued);
     let mut actions = world.sleep();
@@ -354,12 +354,7 @@ fn a_banned_node_stays_out_and_says_so() {
 
 #[test]
 fn a_registry_that_asks_for_time_gets_it() {
-    let mut world = World::new(MemberSettings {
-        configured: None,
-        lookup: false,
-        remembered: Vec::new(),
-        ..settings()
-    });
+    let mut world = World::new(alone());
     let actions = world.on(Event::Tick);
     let busy = Answer::Refused {
         code: ErrorCode::RateLimited,
