@@ -34,6 +34,12 @@ pub fn service_inline() -> Value {
     generate::<Service>(true)
 }
 
+/// The schema of a service's configuration with every type in its place, without references.
+#[must_use]
+pub fn configuration<T: JsonSchema>() -> Value {
+    generate::<T>(true)
+}
+
 fn text(kind: &str, mut schema: Value) -> String {
     if let Some(root) = schema.as_object_mut() {
         root.insert("$id".to_owned(), json!(format!("{HOME}{kind}.json")));

@@ -4,6 +4,7 @@
 
 mod answer;
 mod change;
+mod config;
 mod health;
 mod heartbeat;
 mod node_record;
@@ -11,6 +12,11 @@ mod register;
 
 pub use answer::{ErrorBody, ErrorCode, Queued};
 pub use change::{Change, ChangeType, Changes, Snapshot};
+pub use config::{
+    BackoffSection, DatabaseEngine, DatabaseSection, HeartbeatSection, LimitsSection, LogFormat,
+    LogLevel, LoggingSection, LookupMethod, NodeSyncSection, PersistenceSection, RegistryConfig,
+    RegistrySection, ReplicationSection, RootRegistrySection, TlsSection,
+};
 pub use health::{
     HealthStatus, NodeCounts, NodeHealth, NodeRegistryHealth, NotIncluded, PeerCounts,
     RegistryHealth, RegistryRole, ReplicationHealth,

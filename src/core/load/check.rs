@@ -64,6 +64,9 @@ impl Check {
             ("integer", Value::Scalar { text, plain: true }) if !node.is_null() => {
                 self.integer(path, text, schema)
             }
+            ("number", Value::Scalar { text, plain: true }) if !node.is_null() => {
+                scalar::number(text).map_or_else(|| self.wrong(path, node, schema), Json::from)
+            }
             ("boolean", Value::Scalar { text, plain: true }) if !node.is_null() => {
                 scalar::boolean(text, self.foundry)
                     .map_or_else(|| self.wrong(path, node, schema), Json::Bool)
@@ -266,6 +269,7 @@ impl Check {
                 "write each item on a line of its own, after `- `; `[]` for none",
             ),
             "integer" => ("a whole number", "write the number without quotes"),
+            "number" => ("a number", "write it without quotes, such as `1.5`"),
             "boolean" => (
                 "`true` or `false`",
                 "write `true` or `false`, without quotes",
@@ -358,6 +362,7 @@ fn stand_in(schema: &Json) -> Json {
     }
     match schema["type"].as_str().unwrap_or_default() {
         "integer" => json!(1),
+        "number" => json!(1.0),
         "boolean" => json!(false),
         "array" => json!([]),
         "object" => {

@@ -1,6 +1,7 @@
 //! Text to wire types: every problem of a file at once, each with its place.
 
 mod check;
+mod configuration;
 mod foundry;
 mod places;
 mod scalar;
@@ -17,6 +18,7 @@ use trustnet_api::vm::VirtualMachine;
 use trustnet_api::{FOUNDRY_V1ALPHA1, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
 
 use self::check::Checked;
+pub use self::configuration::configuration;
 use self::places::Places;
 use self::tree::{Node, Value};
 use crate::path;
@@ -105,6 +107,11 @@ fn read<T: DeserializeOwned>(bytes: &[u8], kind: &Kind<T>) -> (Vec<Document<T>>,
         documents.extend(document);
         problems.extend(found);
     }
+    (documents, told(problems))
+}
+
+/// The problems in the order of the file, and not too many.
+fn told(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_by_key(|problem| problem.place.map_or(0, |place| place.offset));
     let more = problems.len().saturating_sub(MAX_PROBLEMS);
     if more > 0 {
@@ -114,7 +121,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8], kind: &Kind<T>) -> (Vec<Document<T>>,
             format!("there are {more} more problems"),
         ));
     }
-    (documents, problems)
+    problems
 }
 
 /// `broken`: whether something is wrong with the file as YAML already.
@@ -150,14 +157,14 @@ fn document<T: DeserializeOwned>(
             checked.json["status"] = status.json;
         }
     }
-    finish(checked, places, broken, kind)
+    finish(checked, places, broken, kind.resolve)
 }
 
 fn finish<T: DeserializeOwned>(
     checked: Checked,
     mut places: Places,
     broken: bool,
-    kind: &Kind<T>,
+    resolve: impl Fn(&T) -> Vec<Problem>,
 ) -> (Option<Document<T>>, Vec<Problem>) {
     let Checked {
         json,
@@ -181,7 +188,7 @@ fn finish<T: DeserializeOwned>(
     };
     let refused = broken || problems.iter().any(|p| p.severity == Severity::Error);
     if refused && let Some(object) = &object {
-        let more = (kind.resolve)(object);
+        let more = resolve(object);
         let noise = |problem: &Problem| {
             suspect
                 .iter()

@@ -24,6 +24,13 @@ pub(super) fn integer(text: &str) -> Option<Result<u64, Range>> {
     Some(number)
 }
 
+/// A number that is finite, with or without a point and an exponent.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let form = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E');
+    let number = text.bytes().all(form).then(|| text.parse::<f64>().ok())?;
+    number.filter(|number| number.is_finite())
+}
+
 /// `true` or `false`; also YAML 1.1's words, where they are taken.
 pub(super) fn boolean(text: &str, yaml_1_1: bool) -> Option<bool> {
     match text {
@@ -37,7 +44,16 @@ pub(super) fn boolean(text: &str, yaml_1_1: bool) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Range, boolean, integer};
+    use super::{Range, boolean, integer, number};
+
+    #[test]
+    fn a_number_is_finite_and_has_no_unit() {
+        assert_eq!(number("2"), Some(2.0));
+        assert_eq!(number("-2.5e1"), Some(-25.0));
+        for text in ["", ".", "1s", "inf", "nan", "1e999", "0x10", "1_000", "."] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn an_integer_is_whole_and_not_negative() {

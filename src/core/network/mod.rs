@@ -12,6 +12,8 @@ mod node;
 mod now;
 mod refusal;
 mod registration;
+mod settings;
+pub mod signature;
 
 pub use batch::{Batch, Offer};
 pub use directory::{Beaten, Directory, Gap, Liveness, LogEntry};
@@ -22,6 +24,9 @@ pub use node::{Node, Proof, Signed};
 pub use now::Now;
 pub use refusal::Refusal;
 pub use registration::Registration;
+pub use settings::{
+    Limits, RegistrySettings, ReplicationSettings, RootPlace, SnapshotSettings, TlsFiles,
+};
 
 /// What is to be written into the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

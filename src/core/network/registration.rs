@@ -114,7 +114,7 @@ fn is_name(text: &str) -> bool {
             .all(|&byte| inner(byte) || matches!(byte, b'-' | b'_'))
 }
 
-fn is_domain(text: &str) -> bool {
+pub(super) fn is_domain(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric();
     let label = |label: &str| {
         let bytes = label.as_bytes();
