@@ -3,74 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use trustnet_api::network::{Change, ChangeType, NodeCounts, NodeState};
+use trustnet_api::network::{ChangeType, NodeCounts, NodeState};
 
 use super::node::Signed;
-use super::{Node, NodeId, Now, Proof, Refusal, Registration, Write};
-
-/// When a node counts as what. Milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Liveness {
-    /// How often a heartbeat is awaited.
-    pub interval: u64,
-    /// After how long without one a node is offline: the interval times the threshold.
-    pub offline_after: u64,
-    /// After how long without one a node is inactive.
-    pub inactive_after: u64,
-    /// After how long without one a node is removed.
-    pub removed_after: u64,
-}
-
-impl Default for Liveness {
-    /// Offline after 3 missed beats of 30 s, inactive after an hour, removed after a day.
-    fn default() -> Self {
-        Self {
-            interval: 30_000,
-            offline_after: 90_000,
-            inactive_after: 3_600_000,
-            removed_after: 86_400_000,
-        }
-    }
-}
-
-/// A change of the directory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogEntry {
-    /// The directory's version with this change in it.
-    pub version: u64,
-    /// What happened.
-    pub change: ChangeType,
-    /// The node after the change; before it, if it was removed.
-    pub node: Arc<Node>,
-}
-
-impl LogEntry {
-    /// The change as registries tell of it.
-    #[must_use]
-    pub fn wire(&self, now: &Now) -> Change {
-        Change {
-            version: self.version,
-            change: self.change,
-            node: self.node.record(now),
-        }
-    }
-}
+use super::{Gap, Liveness, LogEntry, Node, NodeId, Now, Proof, Refusal, Registration, Write};
 
 /// A heartbeat that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beaten {
     /// Whether the node was not active: [`Write::Revive`] is due before it is told so.
     pub revive: bool,
-}
-
-/// Changes that do not begin where the directory ends, or do not ascend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the changes begin at version {from}, the directory is at {version}")]
-pub struct Gap {
-    /// The version that they begin at.
-    pub from: u64,
-    /// The directory's version.
-    pub version: u64,
 }
 
 /// The nodes of a network, and the last changes.
@@ -129,6 +71,40 @@ impl Directory {
     /// Puts back what a removed node had signed last.
     pub fn remember_departed(&mut self, id: NodeId, signed: Signed) {
         self.departed.insert(id, signed);
+    }
+
+    /// Forgets what removed nodes had signed before a moment, in seconds since 1970: no write that old is taken.
+    pub fn forget_departed(&mut self, before: u64) {
+        self.departed.retain(|_, signed| signed.at >= before);
+    }
+
+    /// What removed nodes had signed last.
+    pub fn departed(&self) -> impl Iterator<Item = (NodeId, &Signed)> {
+        self.departed.iter().map(|(id, signed)| (*id, signed))
+    }
+
+    /// The domain as the directory's nodes share it.
+    #[must_use]
+    pub fn domain(&self, name: &str) -> Arc<str> {
+        self.domains
+            .get_key_value(name)
+            .map_or_else(|| name.into(), |(known, ())| Arc::clone(known))
+    }
+
+    /// The version before the first change that will be known when these have been taken in.
+    #[must_use]
+    pub fn log_from(&self, more: &[LogEntry]) -> u64 {
+        let gone = (self.log.len() + more.len()).saturating_sub(self.log_capacity);
+        let last = gone.checked_sub(1).and_then(|last| {
+            let entry = self.log.get(last);
+            entry.or_else(|| more.get(last - self.log.len()))
+        });
+        last.map_or(self.log_from, |entry| entry.version)
+    }
+
+    /// The changes that are known.
+    pub fn log(&self) -> impl Iterator<Item = &LogEntry> {
+        self.log.iter()
     }
 
     /// The directory's version: that of the last change.
@@ -328,13 +304,7 @@ impl Directory {
         {
             return Err(taken());
         }
-        let domain = self
-            .domains
-            .get_key_value(registration.domain())
-            .map_or_else(
-                || registration.domain().into(),
-                |(known, ())| Arc::clone(known),
-            );
+        let domain = self.domain(registration.domain());
         let Some(node) = self.nodes.get(&id) else {
             let signed = self.departed.get(&id).cloned().unwrap_or_default();
             signed.admits(proof)?;
@@ -355,21 +325,27 @@ impl Directory {
         Ok((ChangeType::NodeUpdated, node))
     }
 
+    /// Whether changes follow the directory's version, one by one.
+    ///
+    /// # Errors
+    /// They do not.
+    pub fn follows(&self, from: u64, entries: &[LogEntry]) -> Result<(), Gap> {
+        let mut versions = (from + 1..).zip(entries);
+        if from == self.version && versions.all(|(version, entry)| entry.version == version) {
+            return Ok(());
+        }
+        Err(Gap {
+            from,
+            version: self.version,
+        })
+    }
+
     /// Takes changes in that were written durably, or told by the root.
     ///
     /// # Errors
-    /// They do not follow the directory's version; nothing of them is taken in then.
+    /// They do not follow the directory's version one by one; nothing of them is taken in then.
     pub fn apply(&mut self, from: u64, entries: Vec<LogEntry>) -> Result<(), Gap> {
-        let mut last = from;
-        let ascend = entries
-            .iter()
-            .all(|entry| entry.version > std::mem::replace(&mut last, entry.version));
-        if from != self.version || !ascend {
-            return Err(Gap {
-                from,
-                version: self.version,
-            });
-        }
+        self.follows(from, &entries)?;
         for entry in entries {
             if entry.change == ChangeType::NodeRemoved {
                 self.take(entry.node.id);

@@ -4,9 +4,11 @@
 //! they heard, when that was, and what they drew. So a whole network runs in one test, on a clock of its own.
 
 mod batch;
+mod change;
 mod directory;
 mod endpoint;
 mod identity;
+mod liveness;
 mod member;
 mod node;
 mod now;
@@ -16,9 +18,11 @@ mod settings;
 pub mod signature;
 
 pub use batch::{Batch, Offer};
-pub use directory::{Beaten, Directory, Gap, Liveness, LogEntry};
+pub use change::{Gap, LogEntry};
+pub use directory::{Beaten, Directory};
 pub use endpoint::{Endpoint, EndpointError};
 pub use identity::{NodeId, PublicKey};
+pub use liveness::Liveness;
 pub use member::{Action, Answer, Event, Member, MemberSettings, RetryDelay, Standing};
 pub use node::{Node, Proof, Signed};
 pub use now::Now;
