@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use trustnet_core::load;
-use trustnet_core::plan::{self, CreateInput, Goal};
+use trustnet_core::plan::{self, CreateInput, Goal, PublicKeys};
 use trustnet_core::service::{Catalogue, select};
 use trustnet_core::vm::Vm;
 use trustnet_core::xml::DomainType;
@@ -66,7 +66,10 @@ fn every_example_is_valid_and_can_be_planned() {
             let input = CreateInput {
                 vm: &vm,
                 observed: &observed,
-                host_key: "ssh-ed25519 AAAA",
+                keys: PublicKeys {
+                    host: "ssh-ed25519 AAAA",
+                    login: "ssh-ed25519 BBBB",
+                },
                 seed_size: 65536,
                 folder: None,
                 wait: true,

@@ -5,10 +5,10 @@
 mod support;
 
 use std::os::unix::process::ExitStatusExt;
-
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use support::{Home, files_below};
+use support::{Home, Run, files_below};
 use trustnet_core::xml::DomainType;
 use trustnet_host::doors::{Hypervisor, Proof};
 use trustnet_host::libvirt::Libvirt;
@@ -178,14 +178,20 @@ spec:
     let left = home.inventory();
     assert_eq!(left.len(), 3, "{left:?}");
     assert!(left[2].contains("web_data-vdb.qcow2"), "{left:?}");
-    let pair = home.file("pair.yaml", &pair(&home));
-    let made = home.done(["create", pair.to_str().expect("UTF-8"), "--timeout", "7m"]);
+    let agent = Agent::start(&home);
+    let pair = home.file("pair.yaml", &pair(&agent.public));
+    let made = agent.done(&["create", pair.to_str().expect("UTF-8"), "--timeout", "7m"]);
     assert_eq!(home.guest("web", "cat /srv/data/kept"), "kept");
 
     // The second guest never reports: its SSH answers instead, and that is said.
     let said =
         "silent: the guest's cloud-init has not reported; its SSH answers, with the right host key";
     assert!(made.err.contains(said), "{}", made.err);
+    // Its own user-data kept its login key out, and the user's agent opens it.
+    assert_ne!(home.run(["exec", "silent", "--", "true"]).code, 0);
+    for verb in ["exec", "ssh"] {
+        agent.done(&[verb, "silent", "--", "true"]);
+    }
 
     // The two find each other on a segment that never leaves the loopback.
     let ping = "ping -6 -c 1 -W 20 fd10:1234::2 >/dev/null && echo reached";
@@ -284,13 +290,7 @@ spec:
 
 /// `web` again, smaller and with its data, and a guest whose user-data keeps ours from running; both
 /// on one segment.
-fn pair(home: &Home) -> String {
-    let key = home
-        .at_home("ssh-keygen")
-        .arg("-yf")
-        .arg(home.path("data/trustnet-vm/id_ed25519"))
-        .output();
-    let key = String::from_utf8(key.expect("ssh-keygen starts").stdout).expect("a key");
+fn pair(key: &str) -> String {
     format!(
         r##"
 apiVersion: trustnet.io/v1alpha1
@@ -338,6 +338,59 @@ spec:
 "##,
         key.trim()
     )
+}
+
+/// The agent of who lives in a home, with a key in it.
+struct Agent<'a> {
+    home: &'a Home,
+    process: Child,
+    public: String,
+}
+
+impl<'a> Agent<'a> {
+    fn start(home: &'a Home) -> Self {
+        let socket = home.path("run/agent");
+        let mut agent = home.at_home("ssh-agent");
+        agent.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null());
+        let process = agent.spawn().expect("ssh-agent starts");
+        while !socket.exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let key = home.path("run/ada");
+        for (program, args) in [
+            (
+                "ssh-keygen",
+                ["-q", "-t", "ed25519", "-N", "", "-f"].as_slice(),
+            ),
+            ("ssh-add", &["-q"]),
+        ] {
+            let mut command = home.at_home(program);
+            command.env("SSH_AUTH_SOCK", &socket).args(args).arg(&key);
+            assert!(command.status().expect("it starts").success(), "{program}");
+        }
+        let public = std::fs::read_to_string(key.with_extension("pub")).expect("a key");
+        Self {
+            home,
+            process,
+            public,
+        }
+    }
+
+    /// Runs the program as its user, and expects it to succeed.
+    fn done(&self, args: &[&str]) -> Run {
+        let mut program = self.home.program();
+        program.env("SSH_AUTH_SOCK", self.home.path("run/agent"));
+        let run = Run::of(&program.args(args).output().expect("the program starts"));
+        assert_eq!(run.code, 0, "stdout:\n{}\nstderr:\n{}", run.out, run.err);
+        run
+    }
+}
+
+impl Drop for Agent<'_> {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 fn json(home: &Home, args: &[&str]) -> serde_json::Value {

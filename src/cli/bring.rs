@@ -70,8 +70,7 @@ impl Bringer<'_> {
         };
         let begun = AtomicU64::new(0);
         let listen = |event: Event<'_>| self.hear(&event, &log, prepared, progress, &noted, &begun);
-        let login = self.host.login_key()?;
-        let session = guest.session(self.host, &login);
+        let session = guest.session(self.host);
         let connect = || shell::connect(&session, &guest.endpoint, CONNECTING);
         let job = Job {
             program: &prepared.program,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use trustnet_core::observed::Owner;
 use trustnet_core::record::Record;
 use trustnet_host::error::chain;
-use trustnet_host::keys::LoginKey;
 use trustnet_host::ready;
 use trustnet_host::shell::{self, Shell, ShellError};
 use trustnet_host::ssh::{self, Endpoint, Session};
@@ -58,10 +57,9 @@ impl Guest {
 
     /// Whose guest it is.
     #[must_use]
-    pub fn session<'a>(&'a self, host: &'a Host, login: &'a LoginKey) -> Session<'a> {
+    pub fn session<'a>(&'a self, host: &'a Host) -> Session<'a> {
         Session {
             paths: &host.paths,
-            login,
             uri: &host.uri,
             uuid: &self.uuid,
             record: &self.record,
@@ -81,8 +79,7 @@ impl Guest {
     /// # Errors
     /// As for [`Guest::connect`].
     pub fn connect_within(&self, host: &Host, limit: Duration) -> Result<Box<dyn Shell>, Failure> {
-        let login = host.login_key()?;
-        shell::connect(&self.session(host, &login), &self.endpoint, limit)
+        shell::connect(&self.session(host), &self.endpoint, limit)
             .map_err(|error| self.failure(error))
     }
 

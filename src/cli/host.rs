@@ -8,7 +8,6 @@ use trustnet_host::connect;
 use trustnet_host::doors::{HostInfo, Hypervisor};
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::journal;
-use trustnet_host::keys::LoginKey;
 use trustnet_host::lock::Lock;
 use trustnet_host::paths::Paths;
 
@@ -79,14 +78,6 @@ impl Host {
         } else {
             SYSTEM_DATA.to_owned()
         }
-    }
-
-    /// The user's login key.
-    ///
-    /// # Errors
-    /// It cannot be read or made.
-    pub fn login_key(&self) -> Result<LoginKey, Failure> {
-        Ok(trustnet_host::keys::login_key(&self.paths)?)
     }
 
     /// The domain of a VM of ours.

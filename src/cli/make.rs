@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use trustnet_core::artifact::ArtifactSet;
-use trustnet_core::plan::{self, Artifacts, CreateInput, Goal, Plan, Step};
+use trustnet_core::plan::{self, Artifacts, CreateInput, Goal, Plan, PublicKeys, Step};
 use trustnet_core::seed::{HostKey, Seed, SeedInput};
 use trustnet_core::vm::VmName;
 use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::doors::HostInfo;
 use trustnet_host::interrupt::Interrupt;
-use trustnet_host::journal::{self, Journal};
-use trustnet_host::keys::{KeyPair, LoginKey};
+use trustnet_host::journal::{self, Journal, Payload};
+use trustnet_host::keys::KeyPair;
 use trustnet_host::lock::Lock;
 use trustnet_host::ready::ReadyOptions;
 use trustnet_host::secrets::{Keep, Sources};
@@ -35,8 +35,6 @@ pub struct Maker<'a> {
     pub info: HostInfo,
     /// The domain type, and why.
     pub domain_type: (DomainType, String),
-    /// The user's login key.
-    pub login: LoginKey,
     /// Interruption by the user.
     pub interrupt: Interrupt,
     /// Whether to wait for guests.
@@ -58,8 +56,15 @@ pub enum Made {
 pub struct Planned {
     /// The goal.
     pub goal: Goal,
-    /// The seed's image.
-    pub seed: Vec<u8>,
+    /// What is made of secrets, and new each time; none of a VM that is there.
+    pub made: Option<MadeNew>,
+}
+
+/// A VM's keys, and the seed that has them.
+pub struct MadeNew {
+    seed: Vec<u8>,
+    host_key: KeyPair,
+    login_key: KeyPair,
 }
 
 /// The planning lock, held until the domain is defined: what we found free stays free until it is ours.
@@ -94,16 +99,20 @@ impl Maker<'_> {
         refuse_leftover(self.host, name)?;
         progress.begin("looking at the host");
         let planning = UntilDefined::held(self.planning()?);
-        let Planned { goal, seed } = self.plan(spec, Keep::Yes)?;
-        let Goal::Steps(plan) = goal else {
+        let Planned { goal, made } = self.plan(spec, Keep::Yes)?;
+        let (Goal::Steps(plan), Some(made)) = (goal, made) else {
             return Ok(Made::Unchanged);
         };
-        let journal = Journal::begin(&self.host.journal_dir(name), *plan, Some(&seed))?;
+        let payload = Payload {
+            seed: &made.seed,
+            login_key: &made.login_key.private_pem()?,
+        };
+        let journal = Journal::begin(&self.host.journal_dir(name), *plan, Some(payload))?;
         let listen = |event: Event<'_>| {
             planning.see(&event);
             show(progress, event);
         };
-        let ready = ready_options(self.program, self.host, &self.login);
+        let ready = ready_options(self.program, self.host);
         let context = Context {
             hypervisor: &*self.host.hypervisor,
             ready,
@@ -134,7 +143,7 @@ impl Maker<'_> {
         self.host.lock_planning(&self.interrupt)
     }
 
-    /// Plans one VM: reads its secrets, makes its host key, looks at the host. Secrets that are generated
+    /// Plans one VM: reads its secrets, makes its keys, looks at the host. Secrets that are generated
     /// are kept where something is made of the plan.
     ///
     /// # Errors
@@ -157,47 +166,10 @@ impl Maker<'_> {
             .iter()
             .any(|domain| domain.xml.name == vm.name().as_str());
         // Of a VM that is there only the digest counts: no secret is read, no key made for it.
-        let (seed, host_key) = if exists {
-            (Vec::new(), String::new())
+        let made = if exists {
+            None
         } else {
-            if let Some(path) = vm.redacted_secrets().first() {
-                return Err(Failure::new(
-                    Exit::Spec,
-                    format!("`{path}` was redacted when the spec was printed"),
-                )
-                .hint("put the value itself there, or a `valueFrom`"));
-            }
-            let secrets = secrets::read(
-                vm,
-                &Sources {
-                    folder: &spec.folder,
-                    paths: &self.host.paths,
-                    var: &|name| self.program.env.var(name),
-                    keep,
-                },
-            )?;
-            vm.check_secrets(&secrets).map_err(|problems| {
-                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                Failure::new(Exit::Spec, problems.join("; "))
-            })?;
-            let key = KeyPair::generate(&format!("trustnet-vm {}", vm.name()))?;
-            let private = key.private_pem()?;
-            let seed = Seed::render(&SeedInput {
-                vm,
-                secrets: &secrets,
-                host_key: Some(HostKey {
-                    private_openssh: &private,
-                    public_openssh: key.public(),
-                }),
-                login_key: Some(&self.login.public),
-            })
-            .map_err(|error| {
-                Failure::new(
-                    Exit::Spec,
-                    format!("failed to make the seed of `{}`: {error}", vm.name()),
-                )
-            })?;
-            (seed.to_iso(), key.public().to_owned())
+            Some(self.make_new(spec, keep)?)
         };
         // Only what is looked up later, when services are brought, needs to know where the spec was.
         let folder = std::path::absolute(&spec.folder).ok();
@@ -206,14 +178,66 @@ impl Maker<'_> {
         let goal = plan::create(&CreateInput {
             vm,
             observed: &observed,
-            host_key: &host_key,
-            seed_size: seed.len() as u64,
+            keys: PublicKeys {
+                host: made.as_ref().map_or("", |made| made.host_key.public()),
+                login: made.as_ref().map_or("", |made| made.login_key.public()),
+            },
+            seed_size: made.as_ref().map_or(0, |made| made.seed.len() as u64),
             folder: folder.as_deref(),
             wait: self.wait,
             version: env!("CARGO_PKG_VERSION"),
             artifacts: self.artifacts_of(vm.name().as_str()),
         })?;
-        Ok(Planned { goal, seed })
+        Ok(Planned { goal, made })
+    }
+
+    /// Reads the secrets of a VM, and makes its keys and its seed.
+    fn make_new(&self, spec: &Spec, keep: Keep) -> Result<MadeNew, Failure> {
+        let vm = &spec.vm;
+        if let Some(path) = vm.redacted_secrets().first() {
+            return Err(Failure::new(
+                Exit::Spec,
+                format!("`{path}` was redacted when the spec was printed"),
+            )
+            .hint("put the value itself there, or a `valueFrom`"));
+        }
+        let secrets = secrets::read(
+            vm,
+            &Sources {
+                folder: &spec.folder,
+                paths: &self.host.paths,
+                var: &|name| self.program.env.var(name),
+                keep,
+            },
+        )?;
+        vm.check_secrets(&secrets).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Failure::new(Exit::Spec, problems.join("; "))
+        })?;
+        let comment = format!("trustnet-vm {}", vm.name());
+        let host_key = KeyPair::generate(&comment)?;
+        let login_key = KeyPair::generate(&comment)?;
+        let private = host_key.private_pem()?;
+        let seed = Seed::render(&SeedInput {
+            vm,
+            secrets: &secrets,
+            host_key: Some(HostKey {
+                private_openssh: &private,
+                public_openssh: host_key.public(),
+            }),
+            login_key: Some(login_key.public()),
+        })
+        .map_err(|error| {
+            Failure::new(
+                Exit::Spec,
+                format!("failed to make the seed of `{}`: {error}", vm.name()),
+            )
+        })?;
+        Ok(MadeNew {
+            seed: seed.to_iso(),
+            host_key,
+            login_key,
+        })
     }
 }
 
@@ -280,15 +304,10 @@ pub fn verb_word(verb: plan::Verb) -> &'static str {
 }
 
 /// How to wait for guests.
-pub fn ready_options<'a>(
-    program: &Program,
-    host: &'a Host,
-    login: &'a LoginKey,
-) -> ReadyOptions<'a> {
+pub fn ready_options<'a>(program: &Program, host: &'a Host) -> ReadyOptions<'a> {
     ReadyOptions {
         until: trustnet_core::readiness::Phase::Ready,
         timeout: program.settings.timeout.value,
-        login,
         paths: &host.paths,
         uri: &host.uri,
     }

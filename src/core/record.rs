@@ -35,6 +35,10 @@ pub struct Record {
     pub cache_volume: Option<SharedVolume>,
     /// The public half of the guest's SSH host key.
     pub host_key: String,
+    /// The public half of the key that logs into the guest, made for this VM. None for a VM of before there
+    /// were such: its guest knows the user's one key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_key: Option<String>,
     /// Ports of the host that lead into the guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forwards: Vec<Forward>,

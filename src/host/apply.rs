@@ -16,6 +16,7 @@ use crate::doors::{Hypervisor, Power, VolumeRef};
 use crate::error::{BackendError, BackendErrorKind, HostError, chain};
 use crate::interrupt::Interrupt;
 use crate::journal::{Journal, Mark};
+use crate::login;
 use crate::ready::{self, NotReady, ReadyOptions};
 pub use shut_down::{ShutDown, shut_down};
 
@@ -156,7 +157,12 @@ pub fn rollback(mut journal: Journal, context: &Context<'_>) -> Result<(), HostE
 /// Whether a journal's plan can be undone: a destroy only until its first loss.
 #[must_use]
 pub fn can_roll_back(journal: &Journal) -> bool {
-    let lossy = |step: &Step| matches!(step, Step::UndefineDomain | Step::DeleteVolume { .. });
+    let lossy = |step: &Step| {
+        matches!(
+            step,
+            Step::UndefineDomain | Step::DeleteVolume { .. } | Step::RemoveLoginKey { .. }
+        )
+    };
     let touched = |(step, mark): (&Step, &Mark)| lossy(step) && *mark != Mark::Pending;
     journal.plan().verb == Verb::Create
         || !journal
@@ -228,14 +234,15 @@ fn undo_all(journal: &mut Journal, plan: &Plan, context: &Context<'_>) -> Result
         }
         (context.listen)(Event::Undoing(index, step));
         tracing::debug!(vm = plan.vm, index, %step, "undoing a step");
-        undo(step, plan, context.hypervisor)?;
+        undo(step, plan, context)?;
         journal.mark(index, Mark::Pending)?;
     }
     Ok(())
 }
 
 /// Undoes one step. What only this run can have made goes; what was there before stays.
-fn undo(step: &Step, plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<(), HostError> {
+fn undo(step: &Step, plan: &Plan, context: &Context<'_>) -> Result<(), HostError> {
+    let hypervisor = context.hypervisor;
     let domains = hypervisor.domains();
     match step {
         Step::CreateVolume { pool, volume, .. } => {
@@ -245,6 +252,7 @@ fn undo(step: &Step, plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<(), Hos
             Some(state) if state.is_active() => domains.power(&plan.uuid, Power::Cut),
             _ => Ok(()),
         },
+        Step::KeepLoginKey { public } => login::remove(context.ready.paths, &plan.uuid, public),
         Step::DefineDomain { .. } => domains.undefine(&plan.uuid),
         Step::EnsurePool { .. }
         | Step::EnsureCacheVolume { .. }
@@ -255,7 +263,8 @@ fn undo(step: &Step, plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<(), Hos
         | Step::ScrubSeed { .. }
         | Step::ShutDown { .. }
         | Step::UndefineDomain
-        | Step::DeleteVolume { .. } => Ok(()),
+        | Step::DeleteVolume { .. }
+        | Step::RemoveLoginKey { .. } => Ok(()),
     }
 }
 
@@ -299,6 +308,9 @@ fn take(
         Step::WriteSeed { pool, volume } => {
             volumes.write(VolumeRef::Named(pool, volume), &journal.seed()?)?
         }
+        Step::KeepLoginKey { public } => {
+            login::keep(context.ready.paths, uuid, public, &journal.login_key()?)?
+        }
         Step::DefineDomain { xml } => domains.define(xml)?,
         Step::SetAutostart => domains.power(uuid, Power::OnWithHost)?,
         Step::StartDomain => {
@@ -321,6 +333,7 @@ fn take(
         }
         Step::UndefineDomain => domains.undefine(uuid)?,
         Step::DeleteVolume { pool, volume } => volumes.delete(VolumeRef::Named(pool, volume))?,
+        Step::RemoveLoginKey { public } => login::remove(context.ready.paths, uuid, public)?,
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! A plan on disk, with how far it has come. It is written and synced before the first step, and
 //! each step is marked before and after; what `kill -9` leaves is enough to finish or to undo.
 //!
-//! One folder a VM and connection: `plan.json`, `seed.iso` (0600: it holds the guest's private host
-//! key), `log` (a line a mark). The folder appears whole and goes whole: while it is made it has
+//! One folder a VM and connection: `plan.json`, `log` (a line a mark), and, 0600, `seed.iso` with the guest's
+//! private host key and `login_key` with the private half of the VM's login key. The folder appears whole and goes whole: while it is made it has
 //! another name, and so while it is removed.
 
 use std::fs::{self, File, OpenOptions};
@@ -40,6 +40,19 @@ pub enum Mark {
     /// Done.
     Done,
 }
+
+/// What a create puts where its plan says. The plan itself holds no private key.
+#[derive(Clone, Copy)]
+pub struct Payload<'a> {
+    /// The seed's bytes.
+    pub seed: &'a [u8],
+    /// The private half of the VM's login key, in PEM.
+    pub login_key: &'a str,
+}
+
+/// The files with private keys in a journal's folder.
+const SEED: &str = "seed.iso";
+const LOGIN_KEY: &str = "login_key";
 
 /// What stands in `plan.json`.
 #[derive(Serialize, Deserialize)]
@@ -135,7 +148,11 @@ impl Journal {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn begin(folder: &Path, plan: Plan, seed: Option<&[u8]>) -> Result<Self, HostError> {
+    pub fn begin(
+        folder: &Path,
+        plan: Plan,
+        payload: Option<Payload<'_>>,
+    ) -> Result<Self, HostError> {
         sweep(folder)?;
         let staging = staging(folder);
         private_dir(&staging)?;
@@ -148,8 +165,9 @@ impl Journal {
             why: error.to_string(),
         })?;
         write_synced(&staging.join("plan.json"), &json)?;
-        if let Some(seed) = seed {
-            write_synced(&staging.join("seed.iso"), seed)?;
+        if let Some(payload) = payload {
+            write_synced(&staging.join(SEED), payload.seed)?;
+            write_synced(&staging.join(LOGIN_KEY), payload.login_key.as_bytes())?;
         }
         write_synced(&staging.join("log"), b"")?;
         sync_dir(&staging)?;
@@ -222,8 +240,17 @@ impl Journal {
     /// # Errors
     /// They cannot be read.
     pub fn seed(&self) -> Result<Vec<u8>, HostError> {
-        let path = self.folder.join("seed.iso");
+        let path = self.folder.join(SEED);
         fs::read(&path).map_err(HostError::file("read", path))
+    }
+
+    /// The private half of the VM's login key, in PEM.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn login_key(&self) -> Result<String, HostError> {
+        let path = self.folder.join(LOGIN_KEY);
+        fs::read_to_string(&path).map_err(HostError::file("read", path))
     }
 
     /// Marks a step, durably.
@@ -266,13 +293,9 @@ impl Journal {
     /// # Errors
     /// The folder cannot be removed.
     pub fn finish(self) -> Result<(), HostError> {
-        // The seed first: it holds the private host key, and nothing needs it any more.
-        let seed = self.folder.join("seed.iso");
-        match fs::remove_file(&seed) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(HostError::file("remove", seed)(error));
-            }
-            _ => {}
+        // The private keys first: nothing needs them here any more.
+        for name in [SEED, LOGIN_KEY] {
+            remove_file(&self.folder.join(name))?;
         }
         moment("finished");
         let closing = closing(&self.folder);
@@ -309,7 +332,8 @@ fn read_marks(text: &str, steps: usize) -> Vec<Mark> {
     marks
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
+/// Writes a file that only the user may read, durably.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
     let write = || -> std::io::Result<()> {
         let mut file = OpenOptions::new()
             .write(true)
@@ -323,7 +347,19 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
     write().map_err(HostError::file("write", path))
 }
 
-fn sync_dir(path: &Path) -> Result<(), HostError> {
+/// Removes a file, if it is there.
+pub(crate) fn remove_file(path: &Path) -> Result<(), HostError> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match fs::remove_file(path) {
+        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
+            Err(HostError::file("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes what was put into a folder, and taken from it, durable.
+pub(crate) fn sync_dir(path: &Path) -> Result<(), HostError> {
     File::open(path)
         .and_then(|dir| dir.sync_all())
         .map_err(HostError::file("sync", path))

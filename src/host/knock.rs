@@ -15,10 +15,12 @@ const EVERY: Duration = Duration::from_secs(10);
 /// How long a try may take: a guest can hold a connection for ever.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Tries to log in, one after the other. Times are counted from when the waiting began.
+/// Tries to log in, one after the other, in turns with the VM's own key alone and with the agent's too. Times are counted from when the waiting began.
 #[derive(Debug)]
 pub struct Knock {
     next: Duration,
+    /// Whether the next try offers the agent's keys too.
+    agent: bool,
     trying: Option<(Child, Duration)>,
 }
 
@@ -28,6 +30,7 @@ impl Knock {
     pub fn after(silence: Duration) -> Self {
         Self {
             next: silence,
+            agent: false,
             trying: None,
         }
     }
@@ -54,7 +57,9 @@ impl Knock {
             }
         } else if now >= self.next {
             self.next = now + EVERY;
-            self.trying = start(hypervisor, uuid, options)?.map(|child| (child, now));
+            let child = start(hypervisor, uuid, options, self.agent)?;
+            self.trying = child.map(|child| (child, now));
+            self.agent = !self.agent;
         }
         Ok(false)
     }
@@ -78,6 +83,7 @@ fn start(
     hypervisor: &dyn Hypervisor,
     uuid: &str,
     options: &ReadyOptions<'_>,
+    agent: bool,
 ) -> Result<Option<Child>, HostError> {
     let texts = hypervisor.records().read(&[uuid.to_owned()])?;
     let text = texts.into_iter().find_map(|metadata| metadata.record);
@@ -89,13 +95,17 @@ fn start(
     };
     let session = Session {
         paths: options.paths,
-        login: options.login,
         uri: options.uri,
         uuid,
         record: &record,
     };
-    let quiet = ["BatchMode=yes", "ConnectTimeout=5", "IdentitiesOnly=yes"];
-    let mut command = ssh::command(&session, &endpoint, &quiet)?;
+    let only = if agent {
+        "IdentitiesOnly=no"
+    } else {
+        "IdentitiesOnly=yes"
+    };
+    let options = ["BatchMode=yes", "ConnectTimeout=5", only];
+    let mut command = ssh::command(&session, &endpoint, &options)?;
     command
         .arg("true")
         .stdin(Stdio::null())

@@ -35,6 +35,7 @@ pub mod kvm;
 pub mod libvirt;
 /// Locks between processes.
 pub mod lock;
+pub mod login;
 /// From the doors to the facts that a plan is made from.
 pub mod observe;
 /// Folders of the user: configuration, data, state, cache.

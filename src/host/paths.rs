@@ -14,7 +14,7 @@ use crate::error::HostError;
 pub struct Paths {
     /// Configuration: `~/.config/trustnet-vm`.
     pub config: PathBuf,
-    /// Data that lasts: the login key, and in session mode pools; `~/.local/share/trustnet-vm`.
+    /// Data that lasts: the login keys of VMs, generated secrets, and in session mode pools; `~/.local/share/trustnet-vm`.
     pub data: PathBuf,
     /// Journals and locks: `~/.local/state/trustnet-vm`.
     pub state: PathBuf,

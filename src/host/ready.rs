@@ -16,7 +16,6 @@ pub use self::console::last_lines;
 use crate::doors::{Hypervisor, Signal};
 use crate::error::{HostError, chain};
 use crate::interrupt::Interrupt;
-use crate::keys::LoginKey;
 use crate::knock::Knock;
 use crate::paths::Paths;
 
@@ -27,9 +26,7 @@ pub struct ReadyOptions<'a> {
     pub until: Phase,
     /// How long.
     pub timeout: Duration,
-    /// The key to log in with, where a guest never reports.
-    pub login: &'a LoginKey,
-    /// The user's folders.
+    /// The user's folders: with the key to log in with, where a guest never reports.
     pub paths: &'a Paths,
     /// The connection URI.
     pub uri: &'a str,

@@ -10,7 +10,7 @@ use std::process::Command;
 use trustnet_core::record::Record;
 
 use crate::error::HostError;
-use crate::keys::LoginKey;
+use crate::login::{self, Identity};
 use crate::paths::{Paths, private_dir, write_private};
 
 /// The guest's user that the login key is authorised for.
@@ -28,16 +28,22 @@ pub struct Endpoint {
 /// Whose guest is spoken to, and from where.
 #[derive(Debug, Clone, Copy)]
 pub struct Session<'a> {
-    /// The user's folders.
+    /// The user's folders, with the VM's login key.
     pub paths: &'a Paths,
-    /// The program's login key.
-    pub login: &'a LoginKey,
     /// The connection URI: forwarded ports are the hypervisor's.
     pub uri: &'a str,
     /// The domain's UUID.
     pub uuid: &'a str,
     /// The VM's record, with the guest's host key.
     pub record: &'a Record,
+}
+
+impl Session<'_> {
+    /// The key that logs in, where there is one on this machine.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        login::identity(self.paths, self.uuid, self.record)
+    }
 }
 
 /// Where the guest of a record answers: a forwarded port if there is one, else its first static address
@@ -67,7 +73,8 @@ pub fn endpoint(record: &Record) -> Option<Endpoint> {
     })
 }
 
-/// The ssh command for a guest, up to the remote command; `more` are further options of ssh_config(5).
+/// The ssh command for a guest, up to the remote command; `more` are further options of ssh_config(5), which
+/// count before those that say which keys are offered.
 ///
 /// # Errors
 /// The file of known hosts cannot be written.
@@ -101,15 +108,17 @@ pub fn command(
     command
         .arg("-o")
         .arg(file("UserKnownHostsFile", &known_hosts));
-    command
-        .arg("-o")
-        .arg(file("IdentityFile", &session.login.file));
-    if !names_keys(record) {
-        // The guest knows no other key: an agent with many would use up the tries.
-        command.arg("-o").arg("IdentitiesOnly=yes");
-    }
     for option in more {
         command.arg("-o").arg(option);
+    }
+    // Without one, the user's agent and the user's own configuration have a say.
+    if let Some(identity) = session.identity() {
+        let option = file("IdentityFile", &identity.file);
+        command.arg("-o").arg(option);
+        if identity.known && !names_keys(record) {
+            // The guest knows no other key, and ssh offers the agent's first: many would use up the tries.
+            command.arg("-o").arg("IdentitiesOnly=yes");
+        }
     }
     if endpoint.address == Ipv4Addr::LOCALHOST.to_string()
         && let Some(jump) = jump(session.uri)

@@ -66,7 +66,7 @@ fn put(guest: &Sshd, source: &Path, target: &Path) {
 fn scp(guest: &Sshd, source: &Path, target: &Path) {
     let status = Command::new("scp")
         .args(["-q", "-F", "none", "-P", &guest.port.to_string(), "-i"])
-        .arg(&guest.login.file)
+        .arg(guest.login_key())
         .args([
             "-o",
             "StrictHostKeyChecking=no",

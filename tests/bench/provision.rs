@@ -68,7 +68,7 @@ fn files(number: usize, word: &str) -> Program {
 fn ssh(guest: &Sshd) {
     let status = Command::new("ssh")
         .args(["-q", "-F", "none", "-p", &guest.port.to_string(), "-i"])
-        .arg(&guest.login.file)
+        .arg(guest.login_key())
         .args(["-o", "StrictHostKeyChecking=no"])
         .args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"])
         .args(["root@127.0.0.1", "true"])

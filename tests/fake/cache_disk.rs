@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use trustnet_core::artifact::{Arch, ArtifactId, ArtifactKind, ArtifactSet, Verified, VerifiedBy};
 use trustnet_core::cache_disk::{self, Standing};
 use trustnet_core::load;
-use trustnet_core::plan::{self, Artifacts, CreateInput, Goal, Step};
+use trustnet_core::plan::{self, Artifacts, CreateInput, Goal, PublicKeys, Step};
 use trustnet_core::readiness::Phase;
 use trustnet_core::vm::{VM_POOL, Vm};
 use trustnet_core::xml::DomainType;
@@ -18,8 +18,7 @@ use trustnet_host::cache::store::{Incoming, Store};
 use trustnet_host::doors::{Hypervisor, VolumeRef, Volumes};
 use trustnet_host::fake::{Effect, Fake, KILL_VARIABLE};
 use trustnet_host::interrupt::Interrupt;
-use trustnet_host::journal::{self, Journal};
-use trustnet_host::keys::login_key;
+use trustnet_host::journal::{self, Journal, Payload};
 use trustnet_host::lock::Lock;
 use trustnet_host::observe::observe;
 use trustnet_host::paths::Paths;
@@ -79,7 +78,10 @@ fn make(home: &str, name: &str) {
     let goal = plan::create(&CreateInput {
         vm: &vm,
         observed: &observed,
-        host_key: "ssh-ed25519 AAAA",
+        keys: PublicKeys {
+            host: "ssh-ed25519 AAAA",
+            login: "ssh-ed25519 BBBB",
+        },
         seed_size: 2048,
         folder: None,
         wait: false,
@@ -93,8 +95,11 @@ fn make(home: &str, name: &str) {
         return;
     };
     let folder = journal::journal_dir(&paths, &uri, name);
-    let journal = Journal::begin(&folder, *plan, Some(&[b'#'; 2048])).expect("a journal");
-    let login = login_key(&paths).expect("a key");
+    let payload = Payload {
+        seed: &[b'#'; 2048],
+        login_key: "",
+    };
+    let journal = Journal::begin(&folder, *plan, Some(payload)).expect("a journal");
     let listen = |event: Event<'_>| {
         if matches!(event, Event::Finished(_, Step::DefineDomain { .. }, _)) {
             planning.lock().expect("no panic").take();
@@ -105,7 +110,6 @@ fn make(home: &str, name: &str) {
         ready: ReadyOptions {
             until: Phase::Ready,
             timeout: std::time::Duration::from_secs(60),
-            login: &login,
             paths: &paths,
             uri: &uri,
         },

@@ -6,6 +6,7 @@ use trustnet_core::observed::DomainState;
 use trustnet_host::fake::{Effect, KILL_VARIABLE};
 
 use crate::home::{Home, Run, files_below};
+use crate::login;
 use crate::steps::{DISKS, bare};
 
 /// How a create is killed.
@@ -79,11 +80,13 @@ fn both_ways_out(kill: &Kill, undisturbed: &[String]) -> bool {
     };
     if !journal(&home) {
         // Nothing was begun, or all was done.
-        let made: Vec<String> = home.state().inventory();
+        let mut made = home.inventory();
+        made.retain(|line| !line.contains("/journal/web."));
         assert!(made == before || made == undisturbed, "{kill:?}: {made:?}");
         home.done(["create", &home.spec("web", DISKS)]);
         assert_eq!(home.inventory(), undisturbed, "{kill:?}");
         assert_eq!(private_keys(&home), BTreeSet::new(), "{kill:?}");
+        login::assert_sound(&home);
         return true;
     }
     let refused = home.run(["create", &home.spec("web", DISKS)]);
@@ -91,10 +94,12 @@ fn both_ways_out(kill: &Kill, undisturbed: &[String]) -> bool {
     home.done(["resume", "web"]);
     assert_eq!(home.inventory(), undisturbed, "{kill:?}: resumed");
     assert_eq!(private_keys(&home), BTreeSet::new(), "{kill:?}: resumed");
+    login::assert_sound(&home);
 
     let (home, _) = killed_create(kill).expect("killed as before");
     home.done(["rollback", "web"]);
     assert_eq!(home.inventory(), before, "{kill:?}: rolled back");
+    login::assert_sound(&home);
     true
 }
 
@@ -119,7 +124,7 @@ fn a_create_that_is_killed_at_any_mark_is_finished_by_resume_and_undone_by_rollb
     for word in ["begun", "done"] {
         let mark = |step: &u32| both_ways_out(&Kill::Mark(format!("{word}:{step}")), &undisturbed);
         let steps = (0..).take_while(mark).count();
-        assert_eq!(steps, 10, "{word}");
+        assert_eq!(steps, 11, "{word}");
     }
 }
 
@@ -130,7 +135,7 @@ fn the_private_host_key_is_gone_before_the_journal_is() {
         assert_eq!(private_keys(&home), BTreeSet::new(), "{moment}");
     }
     for moment in ["finished", "closing"] {
-        let (home, before) = killed_create(&Kill::Mark("done:7".to_owned())).expect("killed");
+        let (home, before) = killed_create(&Kill::Mark("done:8".to_owned())).expect("killed");
         let output = home
             .program()
             .env(KILL_VARIABLE, moment)
@@ -146,8 +151,8 @@ fn the_private_host_key_is_gone_before_the_journal_is() {
 
 #[test]
 fn a_rollback_that_is_killed_at_any_mark_is_finished_by_the_next() {
-    for step in 0..8 {
-        let (home, before) = killed_create(&Kill::Mark("done:7".to_owned())).expect("killed");
+    for step in 0..9 {
+        let (home, before) = killed_create(&Kill::Mark("done:8".to_owned())).expect("killed");
         let moment = format!("undone:{step}");
         let output = home
             .program()
@@ -189,10 +194,35 @@ fn a_destroy_that_is_killed_at_any_call_is_finished_by_resume() {
     }
 }
 
+#[test]
+fn a_destroy_that_is_killed_at_any_mark_is_finished_by_resume_and_takes_the_login_key_along() {
+    for word in ["begun", "done"] {
+        for step in 0.. {
+            let home = Home::new();
+            let before = home.inventory();
+            home.done(["create", &home.spec("web", DISKS)]);
+            let output = home
+                .program()
+                .env(KILL_VARIABLE, format!("{word}:{step}"))
+                .args(["destroy", "web", "--yes"])
+                .output();
+            let run = Run::of(&output.expect("the program starts"));
+            if run.code == Some(0) {
+                assert_eq!(step, 6, "{word}");
+                break;
+            }
+            assert_eq!(run.signal, Some(9), "{word}:{step}: {run:?}");
+            home.done(["resume"]);
+            assert_eq!(home.inventory(), before, "{word}:{step}");
+            login::assert_sound(&home);
+        }
+    }
+}
+
 /// pitfall 10
 #[test]
 fn a_leftover_is_told_by_the_next_command_whatever_it_is() {
-    let (home, _) = killed_create(&Kill::Mark("done:6".to_owned())).expect("killed");
+    let (home, _) = killed_create(&Kill::Mark("done:7".to_owned())).expect("killed");
     let spec = home.spec("web", DISKS);
     let mut all = String::new();
     for args in [
@@ -235,7 +265,7 @@ fn a_line_of_the_log_that_was_cut_off_does_not_count_and_does_not_spoil_the_next
 #[test]
 fn a_vm_whose_create_was_killed_before_the_wait_is_not_lost_with_the_journal() {
     // pitfall 12
-    let (home, before) = killed_create(&Kill::Mark("done:7".to_owned())).expect("killed");
+    let (home, before) = killed_create(&Kill::Mark("done:8".to_owned())).expect("killed");
     std::fs::remove_dir_all(home.path(".local/state")).expect("a folder");
     assert!(
         home.state()

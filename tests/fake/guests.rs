@@ -4,8 +4,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use trustnet_core::record::Record;
-use trustnet_host::keys::login_key;
-use trustnet_host::paths::Paths;
 
 use crate::home::Home;
 use crate::sshd::Sshd;
@@ -42,14 +40,9 @@ pub fn answer(home: &Home, name: &str, guest: &Sshd) {
                 .xml
                 .replace(&port, &guest.port.to_string())
                 .replace(&record.host_key, &guest.host_key_public);
+            guest.authorize(&record.login_key.expect("it was made with one"));
         }
     });
-    let var = |name: &str| match name {
-        "HOME" => Some(home.path("").into_os_string()),
-        _ => None,
-    };
-    let login = login_key(&Paths::from_env(var).expect("a home")).expect("a key");
-    guest.authorize(&login.public);
 }
 
 #[test]

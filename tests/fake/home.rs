@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+use trustnet_core::record::Record;
 use trustnet_host::fake::{Effect, Fail, Fake, State};
+use trustnet_host::login;
+use trustnet_host::paths::Paths;
 
 /// A home, and a host in a file.
 pub struct Home {
@@ -210,9 +213,11 @@ impl Home {
         out
     }
 
-    /// Everything that somebody made: domains, volumes, NVRAM, and journals, whole or in part.
+    /// Everything that somebody made: domains, volumes, NVRAM, login keys, and journals, whole or in part.
     pub fn inventory(&self) -> Vec<String> {
         let mut all = self.state().inventory();
+        let keys = files_below(&self.path(".local/share/trustnet-vm/keys")).into_iter();
+        all.extend(keys.map(|path| self.key_line(&path)));
         let journals = files_below(&self.path(".local/state")).into_iter();
         all.extend(
             journals
@@ -220,6 +225,21 @@ impl Home {
                 .map(|path| format!("file {}", path.display())),
         );
         all
+    }
+
+    /// A key's file, the same for every key that a VM may have; one that no VM has keeps its name.
+    fn key_line(&self, path: &Path) -> String {
+        for (uuid, domain) in &self.state().domains {
+            let record = domain.facts().xml.record;
+            let record = record.and_then(|text| Record::parse(&text).ok());
+            let var = |name: &str| (name == "HOME").then(|| self.path("").into_os_string());
+            let paths = Paths::from_env(var).expect("a home");
+            let identity = record.and_then(|record| login::identity(&paths, uuid, &record));
+            if identity.is_some_and(|identity| identity.file == path) {
+                return format!("login key of {uuid}");
+            }
+        }
+        format!("file {}", path.display())
     }
 }
 

@@ -14,6 +14,7 @@ mod guests;
 mod home;
 mod input;
 mod interrupt;
+mod login;
 mod pitfalls;
 mod refuses;
 mod says;

@@ -85,13 +85,9 @@ fn a_guest_that_is_rebooted_in_a_step_is_waited_for_and_gone_on_with() {
         (guest.record("web"), guest.endpoint(), guest.path(""))
     };
     let (record, endpoint, root) = connection;
-    let (login, paths) = {
-        let guest = guest.lock().expect("no panic");
-        (guest.login.clone(), guest.paths.clone())
-    };
+    let paths = guest.lock().expect("no panic").paths.clone();
     let session = trustnet_host::ssh::Session {
         paths: &paths,
-        login: &login,
         uri: "qemu:///session",
         uuid: crate::sshd::UUID,
         record: &record,
@@ -124,10 +120,9 @@ fn a_guest_that_does_not_come_back_is_given_up_after_its_patience() {
     let mut guest = Sshd::in_root();
     let nothing = Folder(guest.shared("none"));
     let (record, endpoint, root) = (guest.record("web"), guest.endpoint(), guest.path(""));
-    let (login, paths) = (guest.login.clone(), guest.paths.clone());
+    let paths = guest.paths.clone();
     let session = trustnet_host::ssh::Session {
         paths: &paths,
-        login: &login,
         uri: "qemu:///session",
         uuid: crate::sshd::UUID,
         record: &record,

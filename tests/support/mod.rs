@@ -157,7 +157,7 @@ impl Home {
         )
     }
 
-    /// Everything that libvirt holds for this home: domains, volumes of our pools, NVRAM files.
+    /// Everything that is there of this home's VMs: domains, volumes of our pools, NVRAM files, login keys.
     pub fn inventory(&self) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
         for (what, args) in [
@@ -184,6 +184,12 @@ impl Home {
                 );
             }
         }
+        // The folder of a VM's login key is named by the VM's UUID and the key, which is another each time.
+        let keys = files_below(&self.path("data/trustnet-vm/keys")).into_iter();
+        all.extend(keys.map(|path| {
+            let folder = path.parent().and_then(Path::file_stem);
+            format!("key {}", folder.unwrap_or_default().to_string_lossy())
+        }));
         all.extend(
             files_below(&self.path("state"))
                 .into_iter()

@@ -28,7 +28,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use trustnet_core::record::Record;
-use trustnet_host::keys::{KeyPair, LoginKey};
+use trustnet_host::keys::KeyPair;
+use trustnet_host::login;
 use trustnet_host::paths::Paths;
 use trustnet_host::shell::{self, Shell};
 use trustnet_host::ssh::{self, Endpoint, Session};
@@ -46,9 +47,9 @@ pub struct Sshd {
     pub port: u16,
     /// Its host key's public half, as a VM's record has it.
     pub host_key_public: String,
-    /// A key that it lets in.
-    pub login: LoginKey,
-    /// Folders of a user who has that key.
+    /// The public half of the VM's login key, which it lets in.
+    pub login_key_public: String,
+    /// Folders of a user who has the private half.
     pub paths: Paths,
     folder: TempDir,
     /// Keeps the mount namespace.
@@ -89,22 +90,22 @@ impl Sshd {
             .prefix("tnsshd")
             .tempdir_in("/tmp")
             .expect("a temporary folder");
-        let (host_key_public, _) = key(&folder.path().join("host_key"));
+        let host_key_public = key(&folder.path().join("host_key"));
         let var = |name: &str| (name == "HOME").then(|| folder.path().join("user").into());
         let paths = Paths::from_env(var).expect("a home");
-        fs::create_dir_all(&paths.data).expect("a folder");
-        let file = paths.data.join("id_ed25519");
-        let (public, _) = key(&file);
+        let pair = KeyPair::generate("test").expect("a key");
+        let pem = pair.private_pem().expect("a key");
+        login::keep(&paths, UUID, pair.public(), &pem).expect("it is kept");
         let mut guest = Self {
             port: 0,
             host_key_public,
-            login: LoginKey { file, public },
+            login_key_public: pair.public().to_owned(),
             holder: hold(folder.path()),
             init: None,
             paths,
             folder,
         };
-        guest.authorize(&guest.login.public.clone());
+        guest.authorize(pair.public());
         guest.listen(lines);
         guest
     }
@@ -255,7 +256,8 @@ impl Sshd {
     /// What would be recorded of a VM with this host key and port; `services` and the like are to be set.
     pub fn record(&self, name: &str) -> Record {
         let text = serde_json::json!({
-            "madeBy": "0", "digest": "d", "hostKey": self.host_key_public, "volumes": [],
+            "madeBy": "0", "digest": "d", "hostKey": self.host_key_public,
+            "loginKey": self.login_key_public, "volumes": [],
             "forwards": [{ "interface": 0, "hostPort": self.port, "guestPort": 22 }],
             "spec": {
                 "apiVersion": "trustnet.io/v1alpha1", "kind": "VirtualMachine", "metadata": { "name": name },
@@ -266,11 +268,16 @@ impl Sshd {
         Record::parse(&text.to_string()).expect("a record")
     }
 
+    /// The file of the login key.
+    pub fn login_key(&self) -> PathBuf {
+        let identity = login::identity(&self.paths, UUID, &self.record("web"));
+        identity.expect("it was kept").file
+    }
+
     /// Whose guest it is.
     pub fn session<'a>(&'a self, record: &'a Record) -> Session<'a> {
         Session {
             paths: &self.paths,
-            login: &self.login,
             uri: "qemu:///session",
             uuid: UUID,
             record,
@@ -322,8 +329,8 @@ fn hold(folder: &Path, mode: &str, arguments: &[&OsStr]) -> Child {
     holder
 }
 
-/// Makes a key pair: its public half, and the file.
-fn key(file: &Path) -> (String, PathBuf) {
+/// Makes a key pair: the private half in a file, the public one given.
+fn key(file: &Path) -> String {
     let pair = KeyPair::generate("test").expect("a key");
     let pem = pair.private_pem().expect("a key");
     fs::OpenOptions::new()
@@ -333,7 +340,7 @@ fn key(file: &Path) -> (String, PathBuf) {
         .open(file)
         .and_then(|mut out| out.write_all(pem.as_bytes()))
         .expect("a file");
-    (pair.public().to_owned(), file.to_owned())
+    pair.public().to_owned()
 }
 
 fn is_root() -> bool {

@@ -165,7 +165,7 @@ impl<'a> Services<'a> {
 /// Prepares what all VMs of an invocation share.
 ///
 /// # Errors
-/// The hypervisor does not answer, KVM does not work, or there is no login key.
+/// The hypervisor does not answer, or KVM does not work.
 pub fn maker<'a>(program: &'a Program, host: &'a Host, wait: bool) -> Result<Maker<'a>, Failure> {
     let info = host.hypervisor.survey().host()?;
     Ok(Maker {
@@ -173,7 +173,6 @@ pub fn maker<'a>(program: &'a Program, host: &'a Host, wait: bool) -> Result<Mak
         host,
         domain_type: program.domain_type(host, &info)?,
         info,
-        login: host.login_key()?,
         interrupt: crate::interruption()?,
         wait,
         artifacts: BTreeMap::new(),

@@ -74,7 +74,12 @@ fn confirm(
 
 /// What a plan takes away for good.
 fn lost(plan: &Plan) -> impl Iterator<Item = &Step> {
-    let gone = |step: &&Step| matches!(step, Step::DeleteVolume { .. });
+    let gone = |step: &&Step| {
+        matches!(
+            step,
+            Step::DeleteVolume { .. } | Step::RemoveLoginKey { .. }
+        )
+    };
     plan.steps.iter().filter(gone)
 }
 
@@ -121,12 +126,11 @@ fn destroy_one(
     let kept = kept(&domain, &plan);
     let was_active = domain.state.is_active();
     let journal = Journal::begin(&host.journal_dir(name), plan, None)?;
-    let login = host.login_key()?;
     let progress = program.ui.progress(name);
     let listen = |event: Event<'_>| make::show(&progress, event);
     let context = Context {
         hypervisor: &*host.hypervisor,
-        ready: make::ready_options(program, host, &login),
+        ready: make::ready_options(program, host),
         interrupt,
         listen: &listen,
     };

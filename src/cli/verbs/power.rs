@@ -140,8 +140,7 @@ pub fn start_one(
             .power(&domain.xml.uuid, Power::On)?;
     }
     if wait {
-        let login = host.login_key()?;
-        let options = make::ready_options(program, host, &login);
+        let options = make::ready_options(program, host);
         await_phase(program, host, &domain, &record, &options, interrupt)?;
     }
     Ok(if domain.state.is_active() {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use trustnet_core::plan;
+use trustnet_core::plan::{self, PublicKeys};
 use trustnet_core::seed::{Seed, SeedInput};
 use trustnet_core::vm::{SecretMap, Vm};
 use trustnet_core::xml::DomainType;
@@ -13,8 +13,11 @@ use crate::args::{Render, VirtType};
 use crate::failure::{Exit, Failure};
 use crate::specs;
 
-/// What stands where create puts the guest's host key.
-const HOST_KEY: &str = "ssh-ed25519 (made by create)";
+/// What stands where create puts the keys that it makes.
+const KEYS: PublicKeys<'_> = PublicKeys {
+    host: "ssh-ed25519 (made by create)",
+    login: "ssh-ed25519 (made by create)",
+};
 
 /// Prints what libvirt and cloud-init would be told.
 ///
@@ -30,8 +33,7 @@ pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
     for spec in &specs {
         let session = program.settings.connect.value.ends_with("/session");
         let observed = plan::ideal_host(&spec.vm, session, kind);
-        let (domain, volumes) =
-            plan::render(&spec.vm, &observed, HOST_KEY, env!("CARGO_PKG_VERSION"));
+        let (domain, volumes) = plan::render(&spec.vm, &observed, KEYS, env!("CARGO_PKG_VERSION"));
         match &args.out {
             None => program.ui.result(domain),
             Some(out) => {

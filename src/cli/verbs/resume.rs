@@ -111,7 +111,6 @@ fn with_context(
     planning: Option<&UntilDefined>,
     work: impl FnOnce(&Context<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let login = host.login_key()?;
     let progress = program.ui.progress(vm);
     let listen = |event: Event<'_>| {
         if let Some(planning) = planning {
@@ -121,7 +120,7 @@ fn with_context(
     };
     work(&Context {
         hypervisor: &*host.hypervisor,
-        ready: make::ready_options(program, host, &login),
+        ready: make::ready_options(program, host),
         interrupt,
         listen: &listen,
     })

@@ -17,8 +17,7 @@ use crate::guest::Guest;
 pub fn run(program: &Program, args: &Ssh) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let guest = Guest::find(&host, &args.name)?;
-    let login = host.login_key()?;
-    let mut command = ssh::command(&guest.session(&host, &login), &guest.endpoint, &[])?;
+    let mut command = ssh::command(&guest.session(&host), &guest.endpoint, &[])?;
     // ssh joins its arguments with blanks and the guest's shell reads them again: quote each.
     command.args(args.command.iter().map(|word| quote(word)));
     let error = command.exec();

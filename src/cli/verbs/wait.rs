@@ -30,10 +30,9 @@ pub fn run(program: &Program, args: &Wait) -> Result<Exit, Failure> {
                     .hint(format!("`trustnet-vm start {name}`")),
             );
         }
-        let login = host.login_key()?;
         let options = ReadyOptions {
             until,
-            ..make::ready_options(program, &host, &login)
+            ..make::ready_options(program, &host)
         };
         await_phase(program, &host, &domain, &record, &options, &interrupt)?;
         Ok(Outcome::new("reached", format!("VM '{name}': {until}")))

@@ -18,8 +18,8 @@ pub struct CreateInput<'a> {
     pub vm: &'a Vm,
     /// The host.
     pub observed: &'a Observed,
-    /// The public half of the guest's SSH host key, made for this VM.
-    pub host_key: &'a str,
+    /// The keys that were made for this VM.
+    pub keys: PublicKeys<'a>,
     /// The size of the seed in bytes.
     pub seed_size: u64,
     /// The folder of the spec, where relative paths in it matter later.
@@ -30,6 +30,15 @@ pub struct CreateInput<'a> {
     pub version: &'a str,
     /// What the VM's services need, if they are to be brought.
     pub artifacts: Option<Artifacts<'a>>,
+}
+
+/// The public halves of a VM's own SSH keys.
+#[derive(Debug, Clone, Copy)]
+pub struct PublicKeys<'a> {
+    /// The guest's host key.
+    pub host: &'a str,
+    /// The key that logs into the guest.
+    pub login: &'a str,
 }
 
 /// What planning a create comes to.
@@ -122,6 +131,9 @@ pub fn create(input: &CreateInput<'_>) -> Result<Goal, Vec<Refusal>> {
         pool: pool.clone(),
         volume: seed.clone(),
     });
+    steps.push(Step::KeepLoginKey {
+        public: input.keys.login.to_owned(),
+    });
     steps.push(Step::DefineDomain {
         xml: domain_xml(vm, observed, &record),
     });
@@ -147,13 +159,13 @@ pub fn create(input: &CreateInput<'_>) -> Result<Goal, Vec<Refusal>> {
 pub fn render(
     vm: &Vm,
     observed: &Observed,
-    host_key: &str,
+    keys: PublicKeys<'_>,
     version: &str,
 ) -> (String, Vec<(String, String)>) {
     let input = CreateInput {
         vm,
         observed,
-        host_key,
+        keys,
         seed_size: 0,
         folder: None,
         wait: false,
@@ -205,7 +217,8 @@ fn record(input: &CreateInput<'_>, cache_disk: Option<&cache::Disk>) -> Record {
         spec: vm.wire().clone(),
         volumes,
         cache_volume: cache_disk.map(|disk| disk.volume.clone()),
-        host_key: input.host_key.to_owned(),
+        host_key: input.keys.host.to_owned(),
+        login_key: Some(input.keys.login.to_owned()),
         forwards: forwards(vm, &input.observed.free_ports),
         services: Vec::new(),
         folder: input.folder.map(str::to_owned),

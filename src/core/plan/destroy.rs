@@ -15,7 +15,7 @@ pub struct DestroyOptions {
     pub keep_data: bool,
 }
 
-/// Plans a destroy. Only volumes that the record names go.
+/// Plans a destroy. Only volumes and the key that the record names go.
 ///
 /// # Errors
 /// The VM is protected, or not ours.
@@ -64,6 +64,14 @@ pub fn destroy(domain: &DomainFacts, options: DestroyOptions) -> Result<Plan, Re
             });
         }
     }
+    steps.extend(
+        record
+            .login_key
+            .as_ref()
+            .map(|public| Step::RemoveLoginKey {
+                public: public.clone(),
+            }),
+    );
     Ok(Plan {
         verb: Verb::Destroy,
         vm: name.clone(),

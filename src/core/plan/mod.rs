@@ -8,7 +8,7 @@ mod ideal;
 mod step;
 
 pub use cache::Artifacts;
-pub use create::{CreateInput, Goal, create, default_pool_path, render};
+pub use create::{CreateInput, Goal, PublicKeys, create, default_pool_path, render};
 pub use destroy::{DestroyOptions, destroy};
 pub use ideal::ideal_host;
 pub use step::{Plan, Step, Verb};

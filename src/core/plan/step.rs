@@ -79,6 +79,11 @@ pub enum Step {
         /// The name.
         volume: String,
     },
+    /// Keeps the private half of the VM's login key, of which its guest and its record have the public one.
+    KeepLoginKey {
+        /// The public half, as a line for `authorized_keys`.
+        public: String,
+    },
     /// Defines the domain, with its record.
     DefineDomain {
         /// Its XML.
@@ -110,6 +115,11 @@ pub enum Step {
         pool: String,
         /// The name.
         volume: String,
+    },
+    /// Removes the private half of the login key that the record names.
+    RemoveLoginKey {
+        /// The public half, as a line for `authorized_keys`.
+        public: String,
     },
 }
 
@@ -143,6 +153,7 @@ impl fmt::Display for Step {
             Self::WriteSeed { pool, volume } => {
                 write!(f, "write the cloud-init seed to `{pool}/{volume}`")
             }
+            Self::KeepLoginKey { .. } => f.write_str("keep the VM's login key"),
             Self::DefineDomain { .. } => f.write_str("define the domain"),
             Self::SetAutostart => f.write_str("set the domain to start with the host"),
             Self::StartDomain => f.write_str("start the domain"),
@@ -155,6 +166,7 @@ impl fmt::Display for Step {
             }
             Self::UndefineDomain => f.write_str("undefine the domain"),
             Self::DeleteVolume { pool, volume } => write!(f, "delete volume `{pool}/{volume}`"),
+            Self::RemoveLoginKey { .. } => f.write_str("remove the VM's login key"),
         }
     }
 }

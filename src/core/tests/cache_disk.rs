@@ -4,7 +4,7 @@ use trustnet_core::artifact::{ArtifactSet, Digest};
 use trustnet_core::cache_disk::{self, Standing};
 use trustnet_core::observed::{DomainFacts, DomainState, Observed};
 use trustnet_core::plan::{
-    self, Artifacts, CreateInput, DestroyOptions, Goal, Plan, Refusal, Step,
+    self, Artifacts, CreateInput, DestroyOptions, Goal, Plan, PublicKeys, Refusal, Step,
 };
 use trustnet_core::vm::{VM_POOL, Vm};
 use trustnet_core::xml::{DomainType, read_domain};
@@ -38,7 +38,10 @@ fn planned(vm: &Vm, observed: &Observed, sharing: usize) -> Result<Plan, Vec<Ref
     let goal = plan::create(&CreateInput {
         vm,
         observed,
-        host_key: "ssh-ed25519 AAAA(public)",
+        keys: PublicKeys {
+            host: "ssh-ed25519 AAAA(public)",
+            login: "ssh-ed25519 AAAA(login)",
+        },
         folder: None,
         seed_size: 65536,
         wait: false,
@@ -82,17 +85,19 @@ fn the_disk_is_made_where_it_is_not_whole_and_attached_where_it_is() {
       3. create volume `foundry-vms/web_boot.qcow2` (4 GiB)
       4. create volume `foundry-vms/web_cloudinit.iso` (64 KiB)
       5. write the cloud-init seed to `foundry-vms/web_cloudinit.iso`
-      6. define the domain
-      7. set the domain to start with the host
-      8. start the domain
+      6. keep the VM's login key
+      7. define the domain
+      8. set the domain to start with the host
+      9. start the domain
     create `web`:
       1. make sure that pool `foundry-vms` is there
       2. create volume `foundry-vms/web_boot.qcow2` (4 GiB)
       3. create volume `foundry-vms/web_cloudinit.iso` (64 KiB)
       4. write the cloud-init seed to `foundry-vms/web_cloudinit.iso`
-      5. define the domain
-      6. set the domain to start with the host
-      7. start the domain
+      5. keep the VM's login key
+      6. define the domain
+      7. set the domain to start with the host
+      8. start the domain
     "#);
     assert_eq!(domain(&first), domain(&next));
     let xml = domain(&next);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use trustnet_core::load;
 use trustnet_core::observed::Observed;
-use trustnet_core::plan::{self, CreateInput, Goal};
+use trustnet_core::plan::{self, CreateInput, Goal, PublicKeys};
 use trustnet_core::problem::{Problem, Severity};
 use trustnet_core::seed::{HostKey, Seed, SeedInput};
 use trustnet_core::vm::{Attachment, Interface, SecretMap, Vm};
@@ -134,13 +134,18 @@ fn host(vm: &Vm) -> Observed {
 }
 
 const HOST_KEY: &str = "ssh-ed25519 AAAA(public)";
+const LOGIN_KEY: &str = "ssh-ed25519 AAAA(login)";
+const KEYS: PublicKeys<'_> = PublicKeys {
+    host: HOST_KEY,
+    login: LOGIN_KEY,
+};
 
 fn domain(vm: &Vm) -> String {
-    plan::render(vm, &host(vm), HOST_KEY, "0.0.0").0
+    plan::render(vm, &host(vm), KEYS, "0.0.0").0
 }
 
 fn volumes(vm: &Vm) -> String {
-    let (_, volumes) = plan::render(vm, &host(vm), HOST_KEY, "0.0.0");
+    let (_, volumes) = plan::render(vm, &host(vm), KEYS, "0.0.0");
     volumes.into_iter().map(|(_, xml)| xml).collect()
 }
 
@@ -149,7 +154,7 @@ fn planned(vm: &Vm) -> String {
     let input = CreateInput {
         vm,
         observed: &observed,
-        host_key: HOST_KEY,
+        keys: KEYS,
         seed_size: 65536,
         folder: None,
         wait: true,
@@ -179,7 +184,7 @@ fn seed(vm: &Vm) -> Seed {
             private_openssh: "(private)\n",
             public_openssh: HOST_KEY,
         }),
-        login_key: Some("ssh-ed25519 AAAA(login)"),
+        login_key: Some(LOGIN_KEY),
     };
     Seed::render(&input).expect("every secret is known")
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,8 @@ use crate::ssh::{self, Endpoint, MANAGEMENT_USER, Session};
 /// third less work for the same bytes, AES instructions or not.
 const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr";
 
-/// Connects to a guest: its host key must be the pinned one, byte for byte; then the login key opens, or a
-/// key of the user's agent. `limit` bounds all of it.
+/// Connects to a guest: its host key must be the pinned one, byte for byte; then the VM's login key opens, or
+/// a key of the user's agent. `limit` bounds all of it.
 ///
 /// # Errors
 /// See [`ShellError`]; a guest that is not up yet [`ShellError::is_not_up`].
@@ -146,11 +147,14 @@ fn fingerprint(key: &PublicKey) -> String {
 }
 
 fn log_in(link: &mut Link, whole: &Limit, session: &Session<'_>) -> Result<(), ShellError> {
-    let file = &session.login.file;
-    let refused = match with_login_key(link, whole, session) {
-        Ok(()) => return Ok(()),
-        Err(ShellError::Refused { why, .. }) => why,
-        Err(error) => return Err(error),
+    let file = session.identity().map(|identity| identity.file);
+    let refused = match &file {
+        None => "its login key is not on this machine".to_owned(),
+        Some(file) => match with_login_key(link, whole, file) {
+            Ok(()) => return Ok(()),
+            Err(ShellError::Refused { why, .. }) => why,
+            Err(error) => return Err(error),
+        },
     };
     if std::env::var_os("SSH_AUTH_SOCK").is_some() && with_agent(link, whole)? {
         return Ok(());
@@ -158,13 +162,12 @@ fn log_in(link: &mut Link, whole: &Limit, session: &Session<'_>) -> Result<(), S
     Err(ShellError::LoginRefused {
         at: link.at().to_owned(),
         user: MANAGEMENT_USER.to_owned(),
-        key: file.clone(),
+        key: file,
         why: refused,
     })
 }
 
-fn with_login_key(link: &mut Link, whole: &Limit, session: &Session<'_>) -> Result<(), ShellError> {
-    let file = &session.login.file;
+fn with_login_key(link: &mut Link, whole: &Limit, file: &Path) -> Result<(), ShellError> {
     let pem = std::fs::read_to_string(file).map_err(HostError::file("read the login key", file))?;
     link.until(whole, "log in", |session| {
         session.userauth_pubkey_memory(MANAGEMENT_USER, None, &pem, None)

@@ -1,7 +1,7 @@
 //! What went wrong with a connection to a guest.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Exit;
@@ -48,16 +48,14 @@ pub enum ShellError {
         why: String,
     },
     /// The guest is who it should be, and takes no key of ours.
-    #[error(
-        "`{user}` at `{at}` accepts neither the login key `{key}` nor one of the agent's: {why}"
-    )]
+    #[error("`{user}` at `{at}` accepts {}: {why}", offered(.key.as_deref()))]
     LoginRefused {
         /// Address and port.
         at: String,
         /// The guest's user.
         user: String,
-        /// The login key's file.
-        key: PathBuf,
+        /// The login key's file, where there is one.
+        key: Option<PathBuf>,
         /// Why.
         why: String,
     },
@@ -122,6 +120,16 @@ pub enum ShellError {
     Key(#[from] HostError),
 }
 
+/// The keys that were offered in vain.
+fn offered(key: Option<&Path>) -> String {
+    key.map_or("no key of the agent's".to_owned(), |key| {
+        format!(
+            "neither the login key `{}` nor one of the agent's",
+            key.display()
+        )
+    })
+}
+
 impl ShellError {
     /// Whether the connection is gone, so that a new one may work.
     #[must_use]
@@ -151,7 +159,8 @@ impl ShellError {
                 "the guest's sshd must offer its ssh-ed25519 host key and a cipher of this decade"
             }
             Self::LoginRefused { .. } => {
-                "the guest got the login key of the user who made it: run this as that user, or load that key into your agent"
+                "each VM has a login key of its own, with the user who made it: run this as that user, or load a key \
+                 that the guest knows into your agent"
             }
             Self::Lost { .. } => {
                 "the guest may have gone down: `trustnet-vm get NAME`, then once more"

@@ -7,7 +7,7 @@ use std::process::Command;
 use trustnet_core::record::Record;
 
 use super::{Endpoint, Session, command, endpoint, jump};
-use crate::keys::LoginKey;
+use crate::login;
 use crate::paths::Paths;
 
 fn record(interfaces: &str, cloud_init: &str) -> Record {
@@ -20,31 +20,43 @@ fn record(interfaces: &str, cloud_init: &str) -> Record {
     Record::parse(&text).expect("a record")
 }
 
+const UUID: &str = "11111111-2222-4333-8444-555555555555";
+
 /// What ssh makes of the command with this configuration of the user's, a line an option.
 fn asked(configuration: &str, address: &str, cloud_init: &str, uri: &str) -> String {
+    let keep = |paths: &Paths| login::keep(paths, UUID, "own", "pem").expect("it is kept");
+    asked_with(&keep, &[], configuration, address, cloud_init, uri)
+}
+
+/// The same with these keys and these options.
+fn asked_with(
+    keys: &dyn Fn(&Paths),
+    more: &[&str],
+    configuration: &str,
+    address: &str,
+    cloud_init: &str,
+    uri: &str,
+) -> String {
     let home = tempfile::tempdir().expect("a folder");
     let odd = home.path().join("a 100% odd folder");
     let var = |name: &str| (name == "HOME").then(|| odd.clone().into_os_string());
     let paths = Paths::from_env(var).expect("a home");
-    let login = LoginKey {
-        file: odd.join("id_ed25519"),
-        public: String::new(),
-    };
+    keys(&paths);
     let config = home.path().join("config");
     fs::write(&config, configuration).expect("a file");
-    let record = record("", cloud_init);
+    let mut record = record("", cloud_init);
+    record.login_key = Some("own".to_owned());
     let session = Session {
         paths: &paths,
-        login: &login,
         uri,
-        uuid: "11111111-2222-4333-8444-555555555555",
+        uuid: UUID,
         record: &record,
     };
     let at = Endpoint {
         address: address.to_owned(),
         port: 2201,
     };
-    let built = command(&session, &at, &["BatchMode=yes"]).expect("a command");
+    let built = command(&session, &at, &[&["BatchMode=yes"], more].concat()).expect("a command");
     let output = Command::new("ssh")
         .arg("-F")
         .arg(&config)
@@ -76,7 +88,7 @@ fn nothing_in_a_users_configuration_turns_the_check_of_the_host_key_off() {
         "globalknownhostsfile /dev/null",
         "userknownhostsfile [HOME]/a 100% odd folder/.local/state/trustnet-vm/run/known_hosts/11111111-2222-4333-8444-555555555555",
         // Taken for what it is only when it is read.
-        "identityfile [HOME]/a 100%% odd folder/id_ed25519",
+        "identityfile [HOME]/a 100%% odd folder/.local/share/trustnet-vm/keys/11111111-2222-4333-8444-555555555555.5b3975651c3c/id_ed25519",
         "identitiesonly yes",
         "user root",
         "port 2201",
@@ -96,6 +108,44 @@ fn the_users_keys_are_offered_when_the_spec_names_keys() {
     let keys = r#"{"sshAuthorizedKeys":["ssh-ed25519 AAAA"]}"#;
     let said = asked("", "192.0.2.1", keys, "qemu:///system");
     assert!(said.contains("identitiesonly no\n"), "{said}");
+}
+
+#[test]
+fn the_users_keys_are_offered_when_the_vms_own_is_not_here_or_we_say_so() {
+    let said = |keys: &dyn Fn(&Paths), more: &[&str]| {
+        asked_with(
+            keys,
+            more,
+            "IdentityFile /ada",
+            "192.0.2.1",
+            "{}",
+            "qemu:///system",
+        )
+    };
+    let said_of = |said: &str| {
+        let lines = said.lines().filter(|line| line.starts_with("identit"));
+        lines
+            .filter(|line| !line.starts_with("identityagent"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let none = said(&|_| {}, &[]);
+    assert_eq!(said_of(&none), ["identitiesonly no", "identityfile /ada"]);
+    let of_before = |paths: &Paths| {
+        fs::create_dir_all(&paths.data).expect("a folder");
+        fs::write(paths.data.join("id_ed25519"), "pem").expect("a file");
+    };
+    let shared = said(&of_before, &[]);
+    let file = "identityfile [HOME]/a 100%% odd folder/.local/share/trustnet-vm/id_ed25519";
+    assert_eq!(
+        said_of(&shared),
+        ["identitiesonly no", file, "identityfile /ada"]
+    );
+    let keep = |paths: &Paths| login::keep(paths, UUID, "own", "pem").expect("it is kept");
+    for (more, expected) in [("IdentitiesOnly=yes", "yes"), ("IdentitiesOnly=no", "no")] {
+        let said = said(&keep, &[more]);
+        assert_eq!(said_of(&said)[0], format!("identitiesonly {expected}"));
+    }
 }
 
 #[test]

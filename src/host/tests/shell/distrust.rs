@@ -4,11 +4,12 @@ use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use trustnet_host::keys::{KeyPair, LoginKey};
+use trustnet_host::keys::KeyPair;
+use trustnet_host::login;
 use trustnet_host::shell::{self, Shell, ShellError};
-use trustnet_host::ssh::{Endpoint, Session};
+use trustnet_host::ssh::Endpoint;
 
-use crate::sshd::Sshd;
+use crate::sshd::{Sshd, UUID};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -78,22 +79,22 @@ fn a_server_without_a_key_of_the_pinned_kind_is_refused() {
 #[test]
 fn a_login_key_that_the_guest_does_not_know_is_told_with_whose_it_is() {
     let guest = Sshd::start();
-    let record = guest.record("web");
-    let file = guest.shared("stranger");
+    let mut record = guest.record("web");
     let stranger = KeyPair::generate("stranger").expect("a key");
-    std::fs::write(&file, stranger.private_pem().expect("a key")).expect("a file");
-    let login = LoginKey {
-        file: file.clone(),
-        public: stranger.public().to_owned(),
-    };
-    let session = Session {
-        login: &login,
-        ..guest.session(&record)
-    };
+    let pem = stranger.private_pem().expect("a key");
+    login::keep(&guest.paths, UUID, stranger.public(), &pem).expect("it is kept");
+    record.login_key = Some(stranger.public().to_owned());
+    let session = guest.session(&record);
+    let file = session.identity().expect("it was kept").file;
+    assert_ne!(file, guest.login_key());
     let error = refused(shell::connect(&session, &guest.endpoint(), MINUTE));
     assert!(
-        matches!(&error, ShellError::LoginRefused { key, user, .. } if *key == file && user == "root"),
+        matches!(&error, ShellError::LoginRefused { key: Some(key), user, .. } if *key == file && user == "root"),
         "{error:?}"
+    );
+    assert!(
+        error.to_string().contains("neither the login key `/"),
+        "{error}"
     );
 }
 
