@@ -4,6 +4,8 @@
 
 /// What time it is.
 pub mod clock;
+/// The key that a registry or node is known by.
+pub mod identity;
 /// The directory, read from memory and written durably.
 pub mod registrar;
 /// The directory as a file: written, pruned, and put in place of a lost database.
