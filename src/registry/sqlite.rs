@@ -244,7 +244,7 @@ pub(crate) fn beside(path: &Path, word: &str) -> PathBuf {
 }
 
 /// SQLite takes an empty file for an empty database: here, nothing makes such a file but a damage.
-fn is_database(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn is_database(path: &Path) -> Result<(), StoreError> {
     use std::io::Read as _;
     let mut first = Vec::with_capacity(MAGIC.len());
     File::open(path)

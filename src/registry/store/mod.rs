@@ -113,7 +113,9 @@ impl Store {
     /// # Errors
     /// Another process has it.
     pub(crate) fn last_version(path: &Path) -> Result<Option<u64>, StoreError> {
-        let connection = match sqlite::connect(path) {
+        // SQLite would make a database of an empty file.
+        let opened = sqlite::is_database(path).and_then(|()| sqlite::connect(path));
+        let connection = match opened {
             Ok(connection) => connection,
             Err(StoreError::InUse { path }) => return Err(StoreError::InUse { path }),
             Err(_) => return Ok(None),

@@ -1,8 +1,6 @@
 //! What was acknowledged is there when the database is opened again.
 
-mod nodes;
-
-use nodes::{id, proof, register, remove};
+use crate::nodes::{id, proof, register, remove};
 use tempfile::tempdir;
 use trustnet_api::network::{ChangeType, NodeState};
 use trustnet_core::network::{Refusal, Write};

@@ -1,7 +1,9 @@
 //! Nodes for the tests, as many as wanted.
 
+use tokio::task::JoinSet;
 use trustnet_api::network::RegisterRequest;
 use trustnet_core::network::{NodeId, Proof, PublicKey, Registration, Write};
+use trustnet_registry::registrar::Registrar;
 
 /// The key of the node of a number. Nothing here checks signatures: any bytes are a key.
 pub fn key(number: u64) -> PublicKey {
@@ -48,5 +50,17 @@ pub fn remove(number: u64, created: u64) -> Write {
     Write::Remove {
         id: id(number),
         proof: proof(created),
+    }
+}
+
+/// They register, all at once.
+pub async fn register_all(registrar: &Registrar, numbers: std::ops::Range<u64>) {
+    let mut writes = JoinSet::new();
+    for number in numbers {
+        let registrar = registrar.clone();
+        writes.spawn(async move { registrar.write(register(number, 9000, 1)).await });
+    }
+    for written in writes.join_all().await {
+        written.expect("there is room");
     }
 }

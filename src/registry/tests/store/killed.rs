@@ -2,8 +2,6 @@
 //!
 //! `TRUSTNET_REGISTRY_TEST_KILLS` sets how often (120 if it is not said).
 
-mod nodes;
-
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::{env, fs, io, thread};
 
-use nodes::{id, proof, register, remove};
+use crate::nodes::{id, proof, register, remove};
 use tempfile::tempdir;
 use trustnet_api::network::Snapshot;
 use trustnet_core::network::{Directory, Refusal};
@@ -93,7 +91,11 @@ fn what_was_told_before_kills_under_load_is_there_after_them() {
 /// What a process said until it was killed, in whole lines.
 fn run_and_kill(database: &Path, from: u64, life: Duration) -> String {
     let mut child = Command::new(env::current_exe().expect("this program"))
-        .args(["--exact", "the_process_that_is_killed", "--nocapture"])
+        .args([
+            "--exact",
+            "killed::the_process_that_is_killed",
+            "--nocapture",
+        ])
         .env(DATABASE, database)
         .env(FROM, from.to_string())
         .stdout(Stdio::piped())

@@ -1,0 +1,12 @@
+//! The directory in SQLite, through the [`Registrar`](trustnet_registry::registrar::Registrar): what was acknowledged is
+//! there, whatever happens to the process, the disk and the file.
+
+/// Damaged databases, and snapshots in their place.
+mod damaged;
+/// Databases that were closed.
+mod durable;
+/// Disks that are full.
+mod full_disk;
+/// Processes that were killed.
+mod killed;
+mod nodes;
