@@ -179,7 +179,7 @@ fn a_list_costs_the_same_calls_however_many_domains_there_are() {
 }
 
 /// Makes the guest of a VM one that says nothing of itself.
-fn silent(state: &mut State, name: &str) {
+pub fn silent(state: &mut State, name: &str) {
     let guest = Guest {
         reports: Reports::Nothing,
         ..Guest::default()

@@ -10,6 +10,7 @@ use trustnet_host::doors::Hypervisor;
 use trustnet_host::fake::Effect;
 use trustnet_host::keys::KeyPair;
 
+use crate::distrust::silent;
 use crate::guests::guest;
 use crate::home::{Home, Run, files_below};
 
@@ -194,7 +195,7 @@ fn a_look_makes_no_key_and_says_the_same_each_time() {
 
 #[test]
 fn a_create_that_fails_leaves_no_key_and_one_whose_guest_is_not_ready_keeps_it() {
-    let home = Home::new();
+    let home = Home::with(|state| silent(state, "web"));
     let spec = home.spec("web", "");
     home.tell("domains.start", 1, Effect::Before);
     assert_eq!(home.run(["create", &spec]).code, Some(4));
@@ -208,7 +209,8 @@ fn a_create_that_fails_leaves_no_key_and_one_whose_guest_is_not_ready_keeps_it()
     assert!(run.err.contains(&told), "{run:?}");
     assert_eq!(home.state().inventory(), before);
     fs::remove_file(home.path(KEYS)).expect("it is there");
-    home.done(["create", &spec, "--no-wait"]);
+    let run = home.run(["create", &spec, "--timeout", "1s"]);
+    assert_eq!(run.code, Some(6), "{run:?}");
     assert_sound(&home);
 }
 
