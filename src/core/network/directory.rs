@@ -189,7 +189,7 @@ impl Directory {
         if node.state == NodeState::Banned {
             return Err(Refusal::Banned(id));
         }
-        if proof.created < node.signed.at {
+        if node.signed.is_after(proof, now) {
             return Err(Refusal::Replayed);
         }
         if sequence <= node.sequence {
@@ -250,7 +250,7 @@ impl Directory {
             } => self.register(registration, proof, *admitted, now).map(Some),
             Write::Remove { id, proof } => {
                 let node = known(*id)?;
-                node.signed.admits(proof)?;
+                node.signed.admits(proof, now)?;
                 let mut node = Node::clone(node);
                 node.signed = node.signed.with(proof);
                 Ok(Some((ChangeType::NodeRemoved, node)))
@@ -307,7 +307,7 @@ impl Directory {
         let domain = self.domain(registration.domain());
         let Some(node) = self.nodes.get(&id) else {
             let signed = self.departed.get(&id).cloned().unwrap_or_default();
-            signed.admits(proof)?;
+            signed.admits(proof, now)?;
             if !admitted {
                 return Err(Refusal::JoinToken);
             }
@@ -320,7 +320,7 @@ impl Directory {
         if node.state == NodeState::Banned {
             return Err(Refusal::Banned(id));
         }
-        node.signed.admits(proof)?;
+        node.signed.admits(proof, now)?;
         let node = node.registered(registration, domain, proof, now);
         Ok((ChangeType::NodeUpdated, node))
     }

@@ -3,6 +3,7 @@
 //! Nothing here opens a socket, reads a clock or draws a random number: registries and nodes bring what
 //! they heard, when that was, and what they drew. So a whole network runs in one test, on a clock of its own.
 
+mod backoff;
 mod batch;
 mod change;
 mod directory;
@@ -12,11 +13,14 @@ mod liveness;
 mod member;
 mod node;
 mod now;
+mod outbox;
 mod refusal;
 mod registration;
+mod replica;
 mod settings;
 pub mod signature;
 
+pub use backoff::Backoff;
 pub use batch::{Batch, Offer};
 pub use change::{Gap, LogEntry};
 pub use directory::{Beaten, Directory};
@@ -28,6 +32,10 @@ pub use node::{Node, Proof, Signed};
 pub use now::Now;
 pub use refusal::Refusal;
 pub use registration::Registration;
+pub use replica::{
+    Action as ReplicaAction, Asked, Event as ReplicaEvent, Kind, Probe, Replica, ReplicaCounts,
+    ReplicaSettings, Sent,
+};
 pub use settings::{
     Limits, RegistrySettings, ReplicationSettings, RootPlace, SnapshotSettings, TlsFiles,
 };

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use trustnet_api::network::{NodeRecord, NodeState, Peer, PeerInformationSource};
+use trustnet_api::network::{NodeRecord, NodeState, Peer, PeerInformationSource, SIGNATURE_LIFE};
 
 use super::now::timestamp;
 use super::{Endpoint, NodeId, Now, PublicKey, Refusal, Registration};
@@ -33,8 +33,8 @@ pub struct Signed {
 
 impl Signed {
     /// Whether a signature is new.
-    pub(super) fn admits(&self, proof: &Proof) -> Result<(), Refusal> {
-        let replayed = proof.created < self.at
+    pub(super) fn admits(&self, proof: &Proof, now: &Now) -> Result<(), Refusal> {
+        let replayed = self.is_after(proof, now)
             || (proof.created == self.at
                 && (self.seen.contains(&proof.signature) || self.seen.len() >= MAX_A_SECOND));
         if replayed {
@@ -42,6 +42,12 @@ impl Signed {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether a signature is older than the last. One that is from a time yet to come was made, and taken, by clocks
+    /// that were wrong: it says nothing of what is signed since they are right, and is too far ahead to be sent again.
+    pub(super) fn is_after(&self, proof: &Proof, now: &Now) -> bool {
+        proof.created < self.at && self.at <= now.seconds().saturating_add(SIGNATURE_LIFE)
     }
 
     /// Remembers a signature.

@@ -9,7 +9,6 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::set_tcp_cork;
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use super::ShellError;
@@ -147,14 +146,6 @@ impl Link {
     /// Address and port.
     pub fn at(&self) -> &str {
         &self.at
-    }
-
-    /// Whether what does not fill a segment is kept for the next write, or sent now.
-    pub fn hold_back(&self, hold: bool) {
-        if let Socket::Tcp(stream) = &self.socket {
-            // It only makes fewer segments of the same bytes.
-            let _ = set_tcp_cork(stream, hold);
-        }
     }
 
     /// Does one thing, as often as it has to wait for the network.

@@ -7,10 +7,8 @@ use ssh2::Channel;
 use super::link::{Limit, Link, code, number};
 use super::{Exit, ShellError, Stream};
 
-/// What libssh2 puts into one packet at most.
-const PACKET: usize = 32_700;
-/// How much is read and written at once: a piece leaves no small rest, which would be a packet of its own.
-pub const PIECE: usize = 8 * PACKET;
+/// How much is read and written at once.
+pub const PIECE: usize = 256 * 1024;
 
 /// What takes a piece of output.
 pub type Take<'a> = dyn FnMut(Stream, &[u8]) -> Result<(), ShellError> + 'a;
@@ -185,22 +183,8 @@ impl<'a> Inward<'a> {
         Ok(())
     }
 
-    /// Sends as much as the network takes, the packets of a piece in as few segments as TCP makes of them.
-    /// Nothing is held back when it is waited.
+    /// Sends as much as the network takes: each write takes in what has come, so nothing waits behind it.
     fn send(&mut self, link: &mut Link, channel: &mut Channel) -> Result<bool, ShellError> {
-        let several = self.left.len() > PACKET;
-        if several {
-            link.hold_back(true);
-        }
-        let sent = self.write(link, channel);
-        if several {
-            link.hold_back(false);
-        }
-        sent
-    }
-
-    /// Each write takes in what has come, so nothing waits behind it.
-    fn write(&mut self, link: &mut Link, channel: &mut Channel) -> Result<bool, ShellError> {
         let before = self.left.start;
         while !self.left.is_empty() {
             match channel.write(&self.buffer[self.left.clone()]) {

@@ -46,18 +46,12 @@ pub fn all(stage: &Stage, rounds: usize, guests: usize) -> Result<Vec<Row>> {
 }
 
 fn copied(rounds: usize) -> Row {
-    let row = at_most(
+    at_most(
         "a file of 500 MB into a guest against `scp` to the same sshd",
         copy::outcomes(rounds),
         1.0,
         "at most 1 ×",
-    );
-    let note = "Both copies of 500 MB speak ChaCha20 to one sshd on loopback, connecting included, into memory: the flush of \
-                the file that ours asks for and `scp` does not costs nothing there, and is not what is compared.";
-    Row {
-        note: Some(note.to_owned()),
-        ..row
-    }
+    )
 }
 
 fn provisioned(rounds: usize) -> [Row; 2] {
