@@ -7,6 +7,7 @@ mod change;
 mod config;
 mod health;
 mod heartbeat;
+mod node_config;
 mod node_record;
 mod register;
 
@@ -22,6 +23,10 @@ pub use health::{
     RegistryHealth, RegistryRole, ReplicationHealth,
 };
 pub use heartbeat::{Heartbeat, HeartbeatAnswer, HeartbeatStatus};
+pub use node_config::{
+    ConsensusSection, GossipSection, NodeConfig, NodeHeartbeatSection, NodeRegistrySection,
+    NodeRegistryType, NodeSection, TransactionPoolSection,
+};
 pub use node_record::{NodeList, NodeRecord, NodeState, PeerInformationSource};
 pub use register::{Peer, Peers, RegisterAnswer, RegisterRequest, RegisterStatus};
 

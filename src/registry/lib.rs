@@ -4,6 +4,8 @@
 
 /// What time it is.
 pub mod clock;
+/// Registries found by a domain.
+pub mod discovery;
 /// The key that a registry or node is known by.
 pub mod identity;
 /// The directory, read from memory and written durably.

@@ -31,13 +31,14 @@ pub use member::{Action, Answer, Event, Member, MemberSettings, RetryDelay, Stan
 pub use node::{Node, Proof, Signed};
 pub use now::Now;
 pub use refusal::Refusal;
-pub use registration::Registration;
+pub use registration::{Registration, is_node_name};
 pub use replica::{
     Action as ReplicaAction, Asked, Event as ReplicaEvent, Kind, Probe, Replica, ReplicaCounts,
     ReplicaSettings, Sent,
 };
 pub use settings::{
-    Limits, RegistrySettings, ReplicationSettings, RootPlace, SnapshotSettings, TlsFiles,
+    GossipPlan, Limits, NodeRegistry, NodeSettings, RegistrySettings, ReplicationSettings,
+    RootPlace, SnapshotSettings, TlsFiles,
 };
 
 /// What is to be written into the directory.

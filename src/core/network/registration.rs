@@ -27,7 +27,7 @@ impl Registration {
             .public_key
             .parse::<PublicKey>()
             .map_err(|error| Refusal::invalid("public_key", error))?;
-        if !is_name(&request.node_name) {
+        if !is_node_name(&request.node_name) {
             let rule = "a name is 1 to 63 lower-case letters, digits, `-` and `_`, with a letter or digit at both ends";
             return Err(Refusal::invalid("node_name", rule));
         }
@@ -103,7 +103,9 @@ impl Registration {
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a node may be called that: 1 to 63 lower-case letters, digits, `-` and `_`, a letter or digit at both ends.
+#[must_use]
+pub fn is_node_name(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
     (1..=63).contains(&bytes.len())

@@ -1,5 +1,7 @@
 //! What a registry is configured to do: its file, checked and complete.
 
+mod node;
+
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
@@ -11,6 +13,8 @@ use trustnet_api::network::{
 use super::registration::is_domain;
 use super::{Endpoint, Liveness, PublicKey};
 use crate::problem::Problem;
+
+pub use node::{GossipPlan, NodeRegistry, NodeSettings};
 
 /// What a registry is configured to do. Times are milliseconds, where nothing else is said.
 #[derive(Debug, Clone, PartialEq)]

@@ -167,7 +167,7 @@ pub enum Action {
 }
 
 /// How a member stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The registry that it has, or had last.
     pub registry: Option<Endpoint>,

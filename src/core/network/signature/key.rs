@@ -24,6 +24,12 @@ impl SigningKey {
     pub fn public(&self) -> PublicKey {
         PublicKey::new(self.0.verifying_key().to_bytes())
     }
+
+    /// Signs something that is no request. It begins with what it is for, so that it is never taken for anything else.
+    #[must_use]
+    pub fn sign_bytes(&self, bytes: &[u8]) -> [u8; 64] {
+        self.0.sign(bytes).to_bytes()
+    }
 }
 
 impl Debug for SigningKey {
@@ -46,22 +52,33 @@ impl httpsig::prelude::SigningKey for SigningKey {
     }
 }
 
-/// Whether the key has signed. Keys and signatures of small order, with which one signature fits many texts, are refused.
+impl PublicKey {
+    /// Whether the key has signed these bytes. Keys and signatures of small order, with which one signature fits many
+    /// texts, are refused.
+    ///
+    /// # Errors
+    /// [`SignatureError::Key`] or [`SignatureError::Forged`].
+    pub fn verify_bytes(&self, bytes: &[u8], signature: &[u8; 64]) -> Result<(), SignatureError> {
+        if !is_canonical(self.as_bytes()) {
+            return Err(SignatureError::Key);
+        }
+        let key = VerifyingKey::from_bytes(self.as_bytes()).map_err(|_| SignatureError::Key)?;
+        if key.is_weak() {
+            return Err(SignatureError::Key);
+        }
+        let signature = ed25519_dalek::Signature::from_bytes(signature);
+        key.verify_strict(bytes, &signature)
+            .map_err(|_| SignatureError::Forged)
+    }
+}
+
+/// Whether the key has signed.
 pub(super) fn verify(
     key: &PublicKey,
     text: &str,
     signature: &[u8; 64],
 ) -> Result<(), SignatureError> {
-    if !is_canonical(key.as_bytes()) {
-        return Err(SignatureError::Key);
-    }
-    let key = VerifyingKey::from_bytes(key.as_bytes()).map_err(|_| SignatureError::Key)?;
-    if key.is_weak() {
-        return Err(SignatureError::Key);
-    }
-    let signature = ed25519_dalek::Signature::from_bytes(signature);
-    key.verify_strict(text.as_bytes(), &signature)
-        .map_err(|_| SignatureError::Forged)
+    key.verify_bytes(text.as_bytes(), signature)
 }
 
 /// Whether the point's coordinate is below the field's order, 2²⁵⁵ - 19: a key has one form, and so one node id.

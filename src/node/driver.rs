@@ -1,0 +1,373 @@
+//! What makes a node go: one task that owns all that the node knows, and is told what happens.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, watch};
+use trustnet_api::network::{Heartbeat, Peer, RegisterRequest};
+use trustnet_core::network::{Action, Endpoint, Event, Member, NodeId, PublicKey};
+use trustnet_registry::clock::Clock;
+use trustnet_registry::discovery::Discovery;
+
+use crate::client::Client;
+use crate::gossip::{Gossip, Notice};
+use crate::memory::Memory;
+use crate::peers::{PeerBook, Remembered};
+use crate::view::View;
+
+/// The longest that is slept. Milliseconds.
+const MAX_SLEEP: u64 = 60_000;
+/// So many datagrams are taken before anything else has its turn.
+const BATCH: usize = 64;
+/// So many peers are called at the start.
+const FIRST_CALLS: usize = 32;
+/// The least time between two writings of what is remembered. Milliseconds.
+const SAVE_EVERY: u64 = 10_000;
+
+/// All that a node needs to go.
+pub(crate) struct Driver {
+    pub clock: Clock,
+    pub member: Member,
+    pub book: PeerBook,
+    pub gossip: Option<(Gossip, UdpSocket)>,
+    pub gossip_interval: u64,
+    pub peers_per_batch: usize,
+    pub client: Arc<Client>,
+    pub discovery: Discovery,
+    pub lookup_domain: String,
+    pub request: RegisterRequest,
+    pub data: PathBuf,
+    pub memory: Memory,
+    pub random: StdRng,
+    pub view: watch::Sender<Arc<View>>,
+}
+
+/// What a call came to.
+enum Report {
+    Event(Event),
+    Peers(Vec<Peer>),
+}
+
+/// What is between two turns of the driver.
+struct Turns {
+    reports: mpsc::Receiver<Report>,
+    reporter: mpsc::Sender<Report>,
+    /// When silent peers are called again.
+    call_at: u64,
+    /// When to write what is remembered, if it changed.
+    save_at: Option<u64>,
+    saved_at: u64,
+}
+
+impl Driver {
+    /// Goes until the end is asked for.
+    pub async fn run(mut self, mut end: watch::Receiver<bool>) {
+        let (reporter, reports) = mpsc::channel(64);
+        let mut turns = Turns {
+            reports,
+            reporter,
+            call_at: 0,
+            save_at: Some(0),
+            saved_at: 0,
+        };
+        let mut buffer = vec![0; 2048];
+        self.call_silent(FIRST_CALLS);
+        loop {
+            self.turn(&mut turns).await;
+            let sleep = Duration::from_millis(self.sleep(&turns));
+            tokio::select! {
+                _ = end.wait_for(|end| *end) => break,
+                Some(report) = turns.reports.recv() => self.reported(report, &turns),
+                received = receive(self.gossip.as_ref(), &mut buffer) => {
+                    self.received(received, &mut buffer);
+                }
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+        self.goodbye().await;
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.now().steady
+    }
+
+    /// Does what is due, and tells of it.
+    async fn turn(&mut self, turns: &mut Turns) {
+        self.on(Event::Tick, turns);
+        let now = self.now();
+        if turns.call_at <= now {
+            turns.call_at = now + self.gossip_interval;
+            self.book.forget(now);
+            self.call_silent(self.peers_per_batch);
+        }
+        self.hear_gossip(turns);
+        self.tell();
+        if turns.save_at.is_some_and(|at| at <= now) {
+            turns.save_at = None;
+            turns.saved_at = now;
+            self.save().await;
+        }
+    }
+
+    fn sleep(&self, turns: &Turns) -> u64 {
+        let gossip = self
+            .gossip
+            .as_ref()
+            .and_then(|(gossip, _)| gossip.wake_at());
+        let next = [gossip, turns.save_at].into_iter().flatten();
+        let next = next.chain([self.member.wake_at(), turns.call_at]).min();
+        let left = next.unwrap_or(0).saturating_sub(self.now());
+        left.min(MAX_SLEEP)
+    }
+
+    fn on(&mut self, event: Event, turns: &Turns) {
+        let before = self.member.standing();
+        let actions = self.member.on(event, &self.clock.now());
+        let after = self.member.standing();
+        if before.trouble != after.trouble
+            && let Some(trouble) = &after.trouble
+        {
+            tracing::warn!("{trouble}");
+        }
+        if after.well && (!before.well || before.registry != after.registry) {
+            let registry = after.registry.map(|at| at.to_string());
+            tracing::info!(registry, "the node is registered");
+        }
+        for action in actions {
+            self.act(action, turns);
+        }
+    }
+
+    fn act(&mut self, action: Action, turns: &Turns) {
+        let (client, reporter) = (Arc::clone(&self.client), turns.reporter.clone());
+        let seconds = self.clock.now().seconds();
+        match action {
+            Action::Remember { registries } => {
+                self.memory.registries = registries.iter().map(Endpoint::to_string).collect();
+            }
+            Action::Resolve { ticket } => {
+                let (discovery, domain) = (self.discovery.clone(), self.lookup_domain.clone());
+                tokio::spawn(async move {
+                    let registries = discovery.registries(&domain).await.unwrap_or_else(|error| {
+                        tracing::info!(%error, "no registry by the domain");
+                        Vec::new()
+                    });
+                    let event = Event::Resolved { ticket, registries };
+                    report(&reporter, Report::Event(event)).await;
+                });
+            }
+            Action::Register { ticket, at } => {
+                let request = self.request_to(at);
+                tokio::spawn(async move {
+                    let (answer, peers) = client.register(at, &request, seconds).await;
+                    let event = Event::Answered { ticket, answer };
+                    report(&reporter, Report::Event(event)).await;
+                    report(&reporter, Report::Peers(peers)).await;
+                });
+            }
+            Action::Find { ticket, at } => {
+                let request = self.request_to(at);
+                tokio::spawn(async move {
+                    let answer = client.find(at, &request).await;
+                    let event = Event::Answered { ticket, answer };
+                    report(&reporter, Report::Event(event)).await;
+                });
+            }
+            Action::Beat {
+                ticket,
+                at,
+                sequence,
+            } => {
+                let beat = self.heartbeat(sequence);
+                tokio::spawn(async move {
+                    let answer = client.beat(at, &beat, seconds).await;
+                    let event = Event::Answered { ticket, answer };
+                    report(&reporter, Report::Event(event)).await;
+                });
+            }
+            Action::FetchPeers { at } => {
+                let count = self.peers_per_batch;
+                tokio::spawn(async move {
+                    let peers = client.peers(at, count).await;
+                    report(&reporter, Report::Peers(peers)).await;
+                });
+            }
+        }
+    }
+
+    fn request_to(&self, at: Endpoint) -> RegisterRequest {
+        RegisterRequest {
+            registry_address: at.to_string(),
+            ..self.request.clone()
+        }
+    }
+
+    fn heartbeat(&self, sequence: u64) -> Heartbeat {
+        let key: Option<PublicKey> = self.request.public_key.parse().ok();
+        let id = key.map_or_else(|| NodeId::new([0; 8]), |key| key.node_id());
+        Heartbeat {
+            node_id: id.to_string(),
+            sequence,
+            peers_known: u32::try_from(self.book.counts().known).unwrap_or(u32::MAX),
+            uptime_seconds: self.now() / 1000,
+        }
+    }
+
+    fn reported(&mut self, came: Report, turns: &Turns) {
+        match came {
+            Report::Event(event) => self.on(event, turns),
+            Report::Peers(peers) => {
+                let told: Vec<Remembered> = peers.into_iter().map(Remembered::of).collect();
+                let registries = told.iter().filter_map(Remembered::registry).collect();
+                self.book.told(told, self.now());
+                self.on(Event::Heard { registries }, turns);
+                self.call_silent(self.peers_per_batch);
+            }
+        }
+    }
+
+    /// Calls some of whom gossip does not say that they live.
+    fn call_silent(&mut self, count: usize) {
+        let (now, drawn) = (self.now(), self.random.next_u64());
+        if let Some((gossip, _)) = &mut self.gossip {
+            for (id, address) in self.book.silent(count, drawn) {
+                gossip.introduce(id, address, now);
+            }
+        }
+    }
+
+    fn received(&mut self, first: Option<(SocketAddr, usize)>, buffer: &mut [u8]) {
+        let now = self.now();
+        let Some((gossip, socket)) = &mut self.gossip else {
+            return;
+        };
+        let mut received = first;
+        for _ in 0..BATCH {
+            let Some((from, length)) = received else {
+                return;
+            };
+            if let Err(dropped) = gossip.receive(from, &buffer[..length], now) {
+                tracing::debug!(%from, ?dropped, "a datagram was dropped");
+            }
+            received = socket
+                .try_recv_from(buffer)
+                .ok()
+                .map(|(length, from)| (from, length));
+        }
+    }
+
+    /// Takes in what gossip came to know, and sends what it has to say.
+    fn hear_gossip(&mut self, turns: &mut Turns) {
+        let now = self.now();
+        let standing = self.member.standing();
+        let Some((gossip, socket)) = &mut self.gossip else {
+            return;
+        };
+        gossip.tick(now);
+        if let Some(registry) = standing.registry.filter(|_| standing.well) {
+            gossip.tell_registry(registry, now);
+        }
+        let mut registries = Vec::new();
+        let mut changed = false;
+        for notice in gossip.notices() {
+            changed = true;
+            match notice {
+                Notice::Up(card) => {
+                    tracing::info!(peer = %card.id(), name = card.claim().name, "a peer is there");
+                    registries.extend(card.registry());
+                    self.book.up(&card, now);
+                }
+                Notice::Down(card) => {
+                    tracing::info!(peer = %card.id(), name = card.claim().name, "a peer is gone");
+                    self.book.down(card.id());
+                }
+                Notice::Refuted => {
+                    tracing::warn!("this node was taken for dead, and has said that it lives");
+                }
+            }
+        }
+        for (to, datagram) in gossip.outgoing() {
+            if let Err(error) = socket.try_send_to(&datagram, to) {
+                tracing::debug!(%error, %to, "a datagram was not sent");
+            }
+        }
+        self.memory.edition = gossip.card().claim().edition;
+        if changed && turns.save_at.is_none() {
+            turns.save_at = Some((turns.saved_at + SAVE_EVERY).max(now));
+        }
+        if !registries.is_empty() {
+            self.on(Event::Heard { registries }, turns);
+        }
+    }
+
+    fn tell(&mut self) {
+        let old = Arc::clone(&self.view.borrow());
+        let same = old.edition == self.book.edition();
+        let (counts, peers) = if same {
+            (old.counts, Arc::clone(&old.peers))
+        } else {
+            (self.book.counts(), Arc::new(self.book.list()))
+        };
+        let view = View {
+            edition: self.book.edition(),
+            standing: self.member.standing(),
+            counts,
+            peers,
+            gossip: self.gossip.as_ref().map(|(gossip, _)| gossip.counts()),
+        };
+        self.view.send_replace(Arc::new(view));
+    }
+
+    async fn save(&mut self) {
+        self.memory.peers = self.book.remember();
+        let (memory, data) = (self.memory.clone(), self.data.clone());
+        let saved = tokio::task::spawn_blocking(move || memory.save(&data)).await;
+        match saved {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "what is known cannot be written: the next start knows less");
+            }
+            Err(error) => tracing::error!(%error, "what is known was not written"),
+        }
+    }
+
+    async fn goodbye(&mut self) {
+        let now = self.now();
+        if let Some((gossip, socket)) = &mut self.gossip {
+            gossip.leave(now);
+            for (to, datagram) in gossip.outgoing() {
+                // Whoever does not hear of it finds out.
+                let _ = socket.send_to(&datagram, to).await;
+            }
+        }
+        self.save().await;
+    }
+}
+
+/// Nobody waits for a report any more when the node is at its end.
+async fn report(reporter: &mpsc::Sender<Report>, report: Report) {
+    let _ = reporter.send(report).await;
+}
+
+/// The next datagram: who sent it, and how long it is.
+async fn receive(
+    gossip: Option<&(Gossip, UdpSocket)>,
+    buffer: &mut [u8],
+) -> Option<(SocketAddr, usize)> {
+    let Some((_, socket)) = gossip else {
+        return std::future::pending().await;
+    };
+    match socket.recv_from(buffer).await {
+        Ok((length, from)) => Some((from, length)),
+        Err(error) => {
+            tracing::debug!(%error, "a datagram was not received");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            None
+        }
+    }
+}

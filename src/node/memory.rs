@@ -1,0 +1,105 @@
+//! What a node remembers from run to run, in a file of its data folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::peers::Remembered;
+
+/// The file's name.
+const FILE: &str = "memory.json";
+
+/// What a node remembers from run to run. To lose it does no harm.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// The edition of the node's last card.
+    pub edition: u64,
+    /// Registries that took the node, the best first.
+    pub registries: Vec<String>,
+    /// The peers that it knew.
+    pub peers: Vec<Remembered>,
+}
+
+impl Memory {
+    /// What is remembered in a folder: nothing, if there is no file, or none that can be read.
+    #[must_use]
+    pub fn load(folder: &Path) -> Self {
+        let path = folder.join(FILE);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::default(),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "what was remembered cannot be read");
+                return Self::default();
+            }
+        };
+        serde_json::from_slice(&text).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "what was remembered is damaged; it is made anew");
+            Self::default()
+        })
+    }
+
+    /// Writes it whole, or not at all.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn save(&self, folder: &Path) -> io::Result<()> {
+        let text = serde_json::to_vec(self)?;
+        replace(&folder.join(FILE), &text)
+    }
+}
+
+/// Puts another text in place of a file's, durably, so that a reader sees the old one or the new one. The file keeps
+/// its permissions; a new one is 0600.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let new = beside(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(text)?;
+    if let Ok(old) = fs::metadata(path) {
+        file.set_permissions(old.permissions())?;
+    }
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Memory;
+
+    #[test]
+    fn what_is_written_is_read_again_and_damage_is_no_obstacle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(Memory::load(folder.path()), Memory::default());
+        let memory = Memory {
+            edition: 7,
+            registries: vec!["[2001:db8::1]:8000".to_owned()],
+            peers: Vec::new(),
+        };
+        memory.save(folder.path()).expect("written");
+        assert_eq!(Memory::load(folder.path()), memory);
+        let names = std::fs::read_dir(folder.path()).expect("a folder");
+        assert_eq!(names.count(), 1);
+        std::fs::write(folder.path().join("memory.json"), "{\"edi").expect("written");
+        assert_eq!(Memory::load(folder.path()), Memory::default());
+    }
+}

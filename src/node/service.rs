@@ -1,0 +1,320 @@
+//! A node that runs.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use rand_core::{OsRng, RngCore as _};
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use trustnet_api::network::RegisterRequest;
+use trustnet_core::network::signature::SigningKey;
+use trustnet_core::network::{
+    Endpoint, Member, MemberSettings, NodeRegistry, NodeSettings, RetryDelay,
+};
+use trustnet_registry::clock::Clock;
+use trustnet_registry::discovery::Discovery;
+use trustnet_registry::identity::{self, IdentityError};
+
+use crate::address;
+use crate::client::{Client, ClientError};
+use crate::driver::Driver;
+use crate::gossip::{CardError, Claim, Gossip, GossipSettings, Seal};
+use crate::memory::Memory;
+use crate::peers::PeerBook;
+use crate::ports::{self, Ports, PortsError};
+use crate::routes::{Shared, routes};
+use crate::token::{self, TokenError};
+use crate::view::{View, Who};
+
+/// How long what has begun may take after the end was asked for.
+const DRAIN: Duration = Duration::from_secs(5);
+/// A call to a registry counts as not answered a little later than it ends by itself. Milliseconds.
+const GRACE: u64 = 1000;
+
+/// A node that runs, until it is stopped.
+pub struct NodeService {
+    address: SocketAddr,
+    who: Arc<Who>,
+    view: watch::Receiver<Arc<View>>,
+    end: watch::Sender<bool>,
+    going: JoinHandle<()>,
+    serving: JoinHandle<()>,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error("make the data folder `{path}`: {source}")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The join token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Calls to registries.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The machine has no address that others can be told.
+    #[error(
+        "the machine has no IPv6 address that others could reach: give it one, or write one as `node.ipv6_address`"
+    )]
+    NoAddress,
+    /// The sockets.
+    #[error(transparent)]
+    Ports(#[from] PortsError),
+    /// A socket that is open says not where.
+    #[error("look at an open socket: {0}")]
+    Socket(io::Error),
+    /// What the node would say of itself.
+    #[error(transparent)]
+    Card(#[from] CardError),
+}
+
+impl NodeService {
+    /// Starts a node. It finds its registry by and by; if its port is taken, it answers at the next free one.
+    ///
+    /// # Errors
+    /// It cannot listen, or its key, token or folder cannot be used.
+    pub async fn start(
+        settings: &NodeSettings,
+        discovery: Discovery,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        folder(&settings.data)?;
+        let key = identity::load_or_make(&settings.data.join(identity::FILE))?;
+        let token = settings.join_token_file.as_deref();
+        let token = token.map(token::read).transpose()?;
+        let memory = Memory::load(&settings.data);
+        if !settings.address.is_unspecified() {
+            ports::wait_for(settings.address).await;
+        }
+        let told = told(settings.address)?;
+        let integrated = None;
+        let ports = Ports::open(settings.address, settings.port, settings.gossip.as_ref()).await?;
+        let address = ports.listener.local_addr().map_err(StartError::Socket)?;
+        let plan = Plan {
+            settings,
+            key,
+            token,
+            memory,
+            integrated,
+            told,
+            port: address.port(),
+        };
+        let who = Arc::new(plan.who());
+        let (view, seen) = watch::channel(Arc::new(View::default()));
+        let driver = plan.driver(ports.gossip, discovery, clock, view)?;
+        let (end, ending) = watch::channel(false);
+        let going = tokio::spawn(driver.run(ending.clone()));
+        let router = routes(Shared {
+            who: Arc::clone(&who),
+            view: seen.clone(),
+        });
+        let serving = tokio::spawn(serve(ports.listener, router, ending));
+        tracing::info!(%address, node_id = %who.id, name = who.name, "the node answers");
+        Ok(Self {
+            address,
+            who,
+            view: seen,
+            end,
+            going,
+            serving,
+        })
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// How it is, now and later.
+    #[must_use]
+    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
+    /// Says goodbye to its peers, answers what has begun, and ends. Its entry in the directory stays.
+    pub async fn stop(self) {
+        self.end.send_replace(true);
+        let ended = timeout(DRAIN, async {
+            // They end by themselves; only a bug in them would make this fail.
+            let _ = self.going.await;
+            let _ = self.serving.await;
+        });
+        if ended.await.is_err() {
+            tracing::warn!("some requests were not at their end in time: they are cut");
+        }
+        tracing::info!("the node has ended");
+    }
+}
+
+async fn serve(
+    listener: tokio::net::TcpListener,
+    router: axum::Router,
+    mut end: watch::Receiver<bool>,
+) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move {
+        // It is at its end, too, when nobody is left to ask for it.
+        let _ = end.wait_for(|end| *end).await;
+    });
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the node answers no more");
+    }
+}
+
+fn folder(path: &Path) -> Result<(), StartError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| StartError::Folder {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn told(configured: Ipv6Addr) -> Result<Ipv6Addr, StartError> {
+    if configured.is_unspecified() {
+        return address::of_machine().ok_or(StartError::NoAddress);
+    }
+    Ok(configured)
+}
+
+/// What a node is made of.
+struct Plan<'a> {
+    settings: &'a NodeSettings,
+    key: SigningKey,
+    token: Option<String>,
+    memory: Memory,
+    integrated: Option<Endpoint>,
+    told: Ipv6Addr,
+    port: u16,
+}
+
+impl Plan<'_> {
+    fn who(&self) -> Who {
+        Who {
+            id: self.key.public().node_id(),
+            name: self.settings.name.clone(),
+            domain: self.settings.domain.clone(),
+            integrated: self.integrated,
+        }
+    }
+
+    fn driver(
+        self,
+        socket: Option<UdpSocket>,
+        discovery: Discovery,
+        clock: Clock,
+        view: watch::Sender<Arc<View>>,
+    ) -> Result<Driver, StartError> {
+        let settings = self.settings;
+        let now = clock.now();
+        let edition = self.memory.edition.saturating_add(1).max(now.seconds());
+        let gossip = socket
+            .map(|socket| self.gossip(socket, edition))
+            .transpose()?;
+        let timeout = Duration::from_millis(settings.heartbeat_timeout);
+        let client = Client::new(self.key.clone(), self.token.as_deref(), timeout)?;
+        let mut book = PeerBook::new(self.key.public().node_id());
+        book.told(self.memory.peers.iter().cloned(), now.steady);
+        let plan = settings.gossip.as_ref();
+        Ok(Driver {
+            clock,
+            member: Member::new(self.member()),
+            book,
+            gossip,
+            gossip_interval: plan.map_or(30_000, |plan| plan.interval),
+            peers_per_batch: plan.map_or(5, |plan| plan.peers_per_batch),
+            client: Arc::new(client),
+            discovery,
+            lookup_domain: settings.lookup_domain.clone(),
+            request: RegisterRequest {
+                node_name: settings.name.clone(),
+                ipv6_address: self.told.to_string(),
+                port: self.port,
+                domain: settings.domain.clone(),
+                registry_address: String::new(),
+                public_key: self.key.public().to_string(),
+            },
+            data: settings.data.clone(),
+            memory: Memory {
+                edition,
+                ..self.memory
+            },
+            random: StdRng::seed_from_u64(OsRng.next_u64()),
+            view,
+        })
+    }
+
+    fn member(&self) -> MemberSettings {
+        let settings = self.settings;
+        let registries = self.memory.registries.iter();
+        let id = self.key.public().node_id();
+        MemberSettings {
+            integrated: self.integrated,
+            configured: match settings.registry {
+                NodeRegistry::External { address } => address,
+                NodeRegistry::Integrated { .. } => None,
+            },
+            lookup: true,
+            remembered: registries.filter_map(|text| text.parse().ok()).collect(),
+            interval: settings.heartbeat_interval,
+            timeout: settings.heartbeat_timeout.saturating_add(GRACE),
+            peers_interval: settings
+                .gossip
+                .as_ref()
+                .map_or(30_000, |plan| plan.interval),
+            backoff: RetryDelay::default(),
+            spread: u64::from_be_bytes(*id.as_bytes()),
+        }
+    }
+
+    fn gossip(&self, socket: UdpSocket, edition: u64) -> Result<(Gossip, UdpSocket), StartError> {
+        let settings = self.settings;
+        let gossip_port = socket.local_addr().map_err(StartError::Socket)?.port();
+        let claim = Claim {
+            key: *self.key.public().as_bytes(),
+            name: settings.name.clone(),
+            address: self.told,
+            port: self.port,
+            gossip_port,
+            registry: self.integrated.map(|at| at.socket()),
+            edition,
+        };
+        let seal = self
+            .token
+            .as_deref()
+            .map_or_else(Seal::open_network, |token| {
+                Seal::of_token(token.as_bytes(), &settings.domain)
+            });
+        let plan = settings.gossip.as_ref();
+        let how = GossipSettings {
+            interval: plan.map_or(30_000, |plan| plan.interval),
+            peers_per_batch: plan.map_or(5, |plan| plan.peers_per_batch),
+        };
+        let (key, seed) = (self.key.clone(), OsRng.next_u64());
+        let gossip = Gossip::new(&how, claim, key, &settings.domain, seal, seed)?;
+        Ok((gossip, socket))
+    }
+}
