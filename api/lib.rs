@@ -6,6 +6,8 @@
 
 pub mod meta;
 pub mod network;
+pub mod node;
+pub mod registry;
 pub mod schema;
 pub mod service;
 pub mod vm;
@@ -18,6 +20,7 @@ pub mod quantity;
 pub mod secret;
 pub mod service_ref;
 pub mod status;
+pub mod vm_fields;
 
 /// The apiVersion of files written for trustnet-vm.
 pub const TRUSTNET_V1ALPHA1: &str = "trustnet.io/v1alpha1";
@@ -27,3 +30,9 @@ pub const FOUNDRY_V1ALPHA1: &str = "foundry.cofront.xyz/v1alpha1";
 pub const VIRTUAL_MACHINE: &str = "VirtualMachine";
 /// The kind of a service's definition.
 pub const SERVICE: &str = "Service";
+/// The kind of a registry in a VM of its own.
+pub const REGISTRY: &str = "Registry";
+/// The kind of a node in a VM of its own.
+pub const NODE: &str = "Node";
+/// The label of a VM that was written as another kind: which.
+pub const KIND_LABEL: &str = "trustnet.io/kind";

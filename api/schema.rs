@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::node::Node;
+use crate::registry::Registry;
 use crate::service::Service;
 use crate::vm::VirtualMachine;
 
@@ -38,6 +40,30 @@ pub fn service_inline() -> Value {
 #[must_use]
 pub fn configuration<T: JsonSchema>() -> Value {
     generate::<T>(true)
+}
+
+/// The schema of a registry, as text.
+#[must_use]
+pub fn registry_text() -> String {
+    text("registry", generate::<Registry>(false))
+}
+
+/// The schema of a registry with every type in its place, without references.
+#[must_use]
+pub fn registry_inline() -> Value {
+    generate::<Registry>(true)
+}
+
+/// The schema of a node, as text.
+#[must_use]
+pub fn node_text() -> String {
+    text("node", generate::<Node>(false))
+}
+
+/// The schema of a node with every type in its place, without references.
+#[must_use]
+pub fn node_inline() -> Value {
+    generate::<Node>(true)
 }
 
 fn text(kind: &str, mut schema: Value) -> String {
@@ -128,6 +154,8 @@ mod tests {
         for (kind, text) in [
             ("virtualmachine", super::virtual_machine_text()),
             ("service", super::service_text()),
+            ("registry", super::registry_text()),
+            ("node", super::node_text()),
         ] {
             let path = folder.join(format!("trustnet.io_v1alpha1_{kind}.json"));
             if std::env::var_os("UPDATE_GOLDEN").is_some() {

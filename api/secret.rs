@@ -218,8 +218,7 @@ impl JsonSchema for SecretString {
         "SecretString".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let generate = generator.subschema_for::<Generate>();
-        let age = generator.subschema_for::<Age>();
+        let from = ValueFrom::json_schema(generator);
         json_schema!({
             "description": "A string that may be secret: inline, or by reference.",
             "oneOf": [
@@ -228,19 +227,7 @@ impl JsonSchema for SecretString {
                     "type": "object",
                     "additionalProperties": false,
                     "required": ["valueFrom"],
-                    "properties": { "valueFrom": {
-                        "description": "Where the value is read from; give exactly one.",
-                        "type": "object",
-                        "additionalProperties": false,
-                        "minProperties": 1,
-                        "maxProperties": 1,
-                        "properties": {
-                            "file": { "type": "string", "description": "A file of the host, relative to the spec's folder." },
-                            "env": { "type": "string", "description": "A variable of the environment." },
-                            "generate": generate,
-                            "age": age
-                        }
-                    } }
+                    "properties": { "valueFrom": from }
                 },
                 {
                     "type": "object",
@@ -252,6 +239,29 @@ impl JsonSchema for SecretString {
                     } }
                 }
             ]
+        })
+    }
+}
+
+impl JsonSchema for ValueFrom {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ValueFrom".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let generate = generator.subschema_for::<Generate>();
+        let age = generator.subschema_for::<Age>();
+        json_schema!({
+            "description": "Where the value is read from; give exactly one.",
+            "type": "object",
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+            "properties": {
+                "file": { "type": "string", "description": "A file of the host, relative to the spec's folder." },
+                "env": { "type": "string", "description": "A variable of the environment." },
+                "generate": generate,
+                "age": age
+            }
         })
     }
 }

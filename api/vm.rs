@@ -82,6 +82,9 @@ pub struct VirtualMachineSpec {
     /// The guest's distribution, such as `debian-12`; default what the image's name says.
     #[serde(default, rename = "guestOS", skip_serializing_if = "Option::is_none")]
     pub guest_os: Option<String>,
+    /// Documents of the same invocation whose VMs are to be ready first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
 }
 
 /// How the guest sees the CPU; libvirt's `<cpu mode='…'>`.

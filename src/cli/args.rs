@@ -81,7 +81,8 @@ pub struct Global {
 pub enum Verb {
     /// Check spec files, and say everything that is wrong with them.
     Validate(Files),
-    /// Print what libvirt and cloud-init would be told. Needs no hypervisor.
+    /// Print what libvirt and cloud-init would be told; of a registry or a node the VM that it becomes. With -o yaml or
+    /// json every VM as a spec with all services. Needs no hypervisor.
     Render(Render),
     /// Print what create would do, step by step.
     Plan(Plan),
@@ -140,9 +141,9 @@ pub enum Verb {
     /// Look at the services that VMs can ask for, and add some.
     #[command(subcommand)]
     Service(ServiceVerb),
-    /// Print the JSON Schema of spec files, or of services' definitions.
+    /// Print the JSON Schema of a kind of spec files, or of services' definitions.
     Schema(Schema),
-    /// Explain a field of spec files, such as spec.bootDisk.image or service.spec.artifacts.
+    /// Explain a field of spec files, such as spec.bootDisk.image, service.spec.artifacts or node.spec.registry.
     Explain(Explain),
     /// Print a completion script for a shell.
     Completions(Completions),
@@ -391,7 +392,7 @@ pub enum ConfigVerb {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The field's path, such as spec.bootDisk.image; those of a service's definition begin with `service.`.
+    /// The field's path, such as spec.bootDisk.image; those of other kinds begin with `service.`, `registry.` or `node.`.
     #[arg(default_value = "")]
     pub path: String,
 }

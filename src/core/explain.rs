@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value as Json;
-use trustnet_api::{SERVICE, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
+use trustnet_api::{NODE, REGISTRY, SERVICE, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
 
 use crate::path;
 use crate::suggest;
@@ -12,8 +12,8 @@ use crate::suggest;
 const WIDTH: usize = 80;
 
 /// Explains a field by its path, such as `spec.bootDisk.image`; indices of lists may stand there or
-/// not. An empty path is the whole. `service` before it means a service's definition, `vm` a VM, as does
-/// nothing.
+/// not. An empty path is the whole. `service`, `registry` or `node` before it means a file of that kind, `vm` a VM,
+/// as does nothing.
 ///
 /// # Errors
 /// There is no such field: the message names the nearest.
@@ -21,6 +21,8 @@ pub fn explain(path: &str) -> Result<String, String> {
     let (resource, keys) = keys(path);
     let schema = match resource {
         SERVICE => trustnet_api::schema::service_inline(),
+        REGISTRY => trustnet_api::schema::registry_inline(),
+        NODE => trustnet_api::schema::node_inline(),
         _ => trustnet_api::schema::virtual_machine_inline(),
     };
     let mut here = String::new();
@@ -50,6 +52,8 @@ fn keys(path: &str) -> (&'static str, Vec<String>) {
     let resource = match first.as_deref() {
         Some("vm" | "virtualmachine") => VIRTUAL_MACHINE,
         Some("service") => SERVICE,
+        Some("registry") => REGISTRY,
+        Some("node") => NODE,
         _ => return (VIRTUAL_MACHINE, words),
     };
     words.remove(0);
@@ -231,6 +235,9 @@ mod tests {
             "spec.dataDisks[0].size",
             "vm.spec.cloudInit.passwordHash",
             "service.spec.artifacts",
+            "registry.spec",
+            "node.spec.registry",
+            "node.spec.vm.bootDisk",
         ] {
             let name = if path.is_empty() {
                 "root".to_owned()

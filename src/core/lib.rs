@@ -22,6 +22,8 @@ pub mod guest_os;
 pub mod image;
 /// ISO 9660 images: a writer for the seed and a reader for what was written.
 pub mod iso;
+/// Kinds of documents that become VMs.
+pub mod kind;
 /// Text to wire types: strict YAML with positions.
 pub mod load;
 /// The lock file: chosen versions, and what every artifact must be.

@@ -49,4 +49,10 @@ pub enum Kind {
     /// A service's definition.
     #[value(alias = "Service")]
     Service,
+    /// A registry in a VM of its own.
+    #[value(alias = "Registry")]
+    Registry,
+    /// A node in a VM of its own.
+    #[value(alias = "Node")]
+    Node,
 }

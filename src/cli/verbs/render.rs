@@ -8,10 +8,13 @@ use trustnet_core::vm::{SecretMap, Vm};
 use trustnet_core::xml::DomainType;
 use trustnet_host::secrets::{Keep, Sources};
 
+use trustnet_api::KIND_LABEL;
+
 use crate::Program;
-use crate::args::{Render, VirtType};
+use crate::args::{Output, Render, VirtType};
 use crate::failure::{Exit, Failure};
 use crate::specs;
+use crate::verbs::get::serialise;
 
 /// What stands where create puts the keys that it makes.
 const KEYS: PublicKeys<'_> = PublicKeys {
@@ -35,7 +38,10 @@ pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
         let observed = plan::ideal_host(&spec.vm, session, kind);
         let (domain, volumes) = plan::render(&spec.vm, &observed, KEYS, env!("CARGO_PKG_VERSION"));
         match &args.out {
-            None => program.ui.result(domain),
+            None => program.ui.result(match form(program, &spec.vm) {
+                Some(form) => document(form, &spec.vm)?,
+                None => domain,
+            }),
             Some(out) => {
                 let folder = out.join(spec.vm.name().as_str());
                 write_all(
@@ -50,6 +56,25 @@ pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// The form in which a VM is printed as a spec; none where libvirt's XML is.
+fn form(program: &Program, vm: &Vm) -> Option<Output> {
+    let became = vm.labels().contains_key(KIND_LABEL);
+    match program.settings.output.value {
+        form @ (Output::Json | Output::Yaml) => Some(form),
+        Output::Table | Output::Wide | Output::Name => became.then_some(Output::Yaml),
+    }
+}
+
+/// A VM as a spec; several in a row are one file.
+fn document(form: Output, vm: &Vm) -> Result<String, Failure> {
+    let text = serialise(form, vm.wire())?;
+    Ok(if form == Output::Yaml {
+        format!("---\n{text}")
+    } else {
+        text
+    })
 }
 
 /// Secrets by reference go into the seed that is written, and nowhere else.

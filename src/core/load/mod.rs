@@ -13,14 +13,17 @@ use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use trustnet_api::node::Node as NodeDocument;
+use trustnet_api::registry::Registry;
 use trustnet_api::service::Service;
 use trustnet_api::vm::VirtualMachine;
-use trustnet_api::{FOUNDRY_V1ALPHA1, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
+use trustnet_api::{FOUNDRY_V1ALPHA1, NODE, REGISTRY, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
 
 use self::check::Checked;
 pub use self::configuration::configuration;
 use self::places::Places;
 use self::tree::{Node, Value};
+use crate::kind::{self, Expansion, Origin, Siblings};
 use crate::path;
 use crate::problem::{Place, Problem, Severity};
 use crate::service::Definition;
@@ -34,7 +37,8 @@ const MAX_PROBLEMS: usize = 100;
 
 /// What is read: a kind of document.
 struct Kind<T: 'static> {
-    name: &'static str,
+    /// Its name, and those of other kinds that may stand in the same file.
+    names: &'static [&'static str],
     api_versions: &'static [&'static str],
     schema: &'static LazyLock<Json>,
     /// What is wrong with a document of the right form.
@@ -43,16 +47,35 @@ struct Kind<T: 'static> {
 
 static VM_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::virtual_machine_inline);
 static SERVICE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::service_inline);
+static REGISTRY_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::registry_inline);
+static NODE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::node_inline);
+
+/// The kinds that are VMs, or become some.
+const MACHINES: &[&str] = &[VIRTUAL_MACHINE, REGISTRY, NODE];
 
 const VM: Kind<VirtualMachine> = Kind {
-    name: VIRTUAL_MACHINE,
+    names: MACHINES,
     api_versions: &[TRUSTNET_V1ALPHA1, FOUNDRY_V1ALPHA1],
     schema: &VM_SCHEMA,
     resolve: |vm| Vm::resolve(vm).map_or_else(|errors| errors, |(_, warnings)| warnings),
 };
 
+const REGISTRIES: Kind<Registry> = Kind {
+    names: MACHINES,
+    api_versions: &[TRUSTNET_V1ALPHA1],
+    schema: &REGISTRY_SCHEMA,
+    resolve: |registry| kind::registry(registry, &Siblings::default()).all_problems(),
+};
+
+const NODES: Kind<NodeDocument> = Kind {
+    names: MACHINES,
+    api_versions: &[TRUSTNET_V1ALPHA1],
+    schema: &NODE_SCHEMA,
+    resolve: |node| kind::node(node, &Siblings::default()).all_problems(),
+};
+
 const SERVICE: Kind<Service> = Kind {
-    name: trustnet_api::SERVICE,
+    names: &[trustnet_api::SERVICE],
     api_versions: &[TRUSTNET_V1ALPHA1],
     schema: &SERVICE_SCHEMA,
     resolve: |service| Definition::check(service),
@@ -61,40 +84,112 @@ const SERVICE: Kind<Service> = Kind {
 /// A document of a file: a virtual machine, or a service's definition.
 #[derive(Debug, Clone)]
 pub struct Document<T = VirtualMachine> {
-    /// What the user wrote.
+    /// What the user wrote; of a kind that becomes a VM, that VM.
     pub object: T,
     places: Places,
+    /// Where the fields of what it became stood in what the user wrote.
+    origin: Origin,
 }
 
 impl<T> Document<T> {
     /// The problem with the place of its field, or of the nearest field above it that is there.
     #[must_use]
     pub fn place(&self, problem: Problem) -> Problem {
-        located(problem, &self.places)
+        located(self.origin.original(problem), &self.places)
     }
 
     /// The place of a field, or of the nearest field above it that is there.
     #[must_use]
     pub fn place_of(&self, path: &str) -> Option<Place> {
-        self.places.get(path)
+        self.places.get(&self.origin.path(path))
     }
 }
 
-/// Reads the documents of a file. Those in which there is an error are among the problems only,
-/// with everything that is wrong with them, what [`Vm::resolve`] says included; the warnings of
-/// the others are there too. Nothing that the bytes hold makes this panic or take long.
+/// Reads the documents of a file; registries and nodes as the VMs that they become. Those in which there is an
+/// error are among the problems only, with everything that is wrong with them, what [`Vm::resolve`] says included;
+/// the warnings of the others are there too. Nothing that the bytes hold makes this panic or take long.
 #[must_use]
 pub fn load(bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
-    read(bytes, &VM)
+    let (written, mut problems) = read(bytes, written);
+    let registries = written.iter().filter_map(|document| match document {
+        Written::Registry(registry) => Some(&registry.object),
+        _ => None,
+    });
+    let siblings = Siblings::of(registries);
+    let mut documents = Vec::new();
+    for document in written {
+        let (document, found) = document.become_vm(&siblings);
+        documents.extend(document);
+        problems.extend(found);
+    }
+    (documents, told(problems))
 }
 
 /// Reads the definitions of services of a file, as [`load`] reads VMs.
 #[must_use]
 pub fn load_services(bytes: &[u8]) -> (Vec<Document<Service>>, Vec<Problem>) {
-    read(bytes, &SERVICE)
+    let (documents, problems) = read(bytes, |node, broken| document(node, broken, &SERVICE));
+    (documents, told(problems))
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8], kind: &Kind<T>) -> (Vec<Document<T>>, Vec<Problem>) {
+/// A document of a file with VMs, as it was written.
+enum Written {
+    Vm(Box<Document>),
+    Registry(Box<Document<Registry>>),
+    Node(Box<Document<NodeDocument>>),
+}
+
+fn written(node: &Node, broken: bool) -> (Option<Written>, Vec<Problem>) {
+    fn read<T: DeserializeOwned>(
+        (node, broken): (&Node, bool),
+        kind: &Kind<T>,
+        wrap: fn(Box<Document<T>>) -> Written,
+    ) -> (Option<Written>, Vec<Problem>) {
+        let (document, problems) = document(node, broken, kind);
+        (document.map(Box::new).map(wrap), problems)
+    }
+    match node.get("kind").and_then(Node::text) {
+        Some(REGISTRY) => read((node, broken), &REGISTRIES, Written::Registry),
+        Some(NODE) => read((node, broken), &NODES, Written::Node),
+        _ => read((node, broken), &VM, Written::Vm),
+    }
+}
+
+impl Written {
+    /// The VM that it is or becomes, and what is wrong with that.
+    fn become_vm(self, siblings: &Siblings) -> (Option<Document>, Vec<Problem>) {
+        match self {
+            Self::Vm(document) => (Some(*document), Vec::new()),
+            Self::Registry(registry) => {
+                let expansion = kind::registry(&registry.object, siblings);
+                expanded(expansion, registry.places)
+            }
+            Self::Node(node) => expanded(kind::node(&node.object, siblings), node.places),
+        }
+    }
+}
+
+fn expanded(expansion: Expansion, places: Places) -> (Option<Document>, Vec<Problem>) {
+    let refused = |problem: &Problem| problem.severity == Severity::Error;
+    if expansion.problems.iter().any(refused) || expansion.vm.is_none() {
+        let problems = expansion.all_problems().into_iter();
+        let problems = problems.map(|problem| located(problem, &places));
+        return (None, problems.collect());
+    }
+    let origin = expansion.origin;
+    let document = expansion.vm.map(|object| Document {
+        object,
+        places,
+        origin,
+    });
+    (document, Vec::new())
+}
+
+/// Reads each document of a file by `each`, which is told whether the file is broken as YAML already.
+fn read<T>(
+    bytes: &[u8],
+    each: impl Fn(&Node, bool) -> (Option<T>, Vec<Problem>),
+) -> (Vec<T>, Vec<Problem>) {
     let text = match text::decode(bytes) {
         Ok(text) => text,
         Err(problem) => return (Vec::new(), vec![problem]),
@@ -103,11 +198,11 @@ fn read<T: DeserializeOwned>(bytes: &[u8], kind: &Kind<T>) -> (Vec<Document<T>>,
     let broken = !problems.is_empty();
     let mut documents = Vec::new();
     for node in nodes.iter().filter(|node| !node.is_null()) {
-        let (document, found) = document(node, broken, kind);
+        let (document, found) = each(node, broken);
         documents.extend(document);
         problems.extend(found);
     }
-    (documents, told(problems))
+    (documents, problems)
 }
 
 /// The problems in the order of the file, and not too many.
@@ -137,7 +232,7 @@ fn document<T: DeserializeOwned>(
             .hint(format!("begin it with `apiVersion: {TRUSTNET_V1ALPHA1}`"));
         return (None, vec![located(problem, &places)]);
     }
-    let strange = envelope(node, kind.name, kind.api_versions);
+    let strange = envelope(node, kind.names, kind.api_versions);
     if !strange.is_empty() {
         let problems = strange.into_iter().map(|problem| located(problem, &places));
         return (None, problems.collect());
@@ -202,13 +297,18 @@ fn finish<T: DeserializeOwned>(
         .map(|problem| located(problem, &places))
         .collect();
     let object = object.filter(|_| !refused);
-    (object.map(|object| Document { object, places }), problems)
+    let document = object.map(|object| Document {
+        object,
+        places,
+        origin: Origin::default(),
+    });
+    (document, problems)
 }
 
 /// What is wrong with apiVersion and kind, which say how to read the rest.
-fn envelope(node: &Node, kind: &str, api_versions: &[&str]) -> Vec<Problem> {
+fn envelope(node: &Node, kinds: &[&str], api_versions: &[&str]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let fields = [("apiVersion", api_versions), ("kind", &[kind][..])];
+    let fields = [("apiVersion", api_versions), ("kind", kinds)];
     for (key, known) in fields {
         let hint = |word: &str| format!("write `{key}: {word}`");
         let written = node.get(key).filter(|value| !value.is_null());

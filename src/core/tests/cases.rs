@@ -20,6 +20,7 @@ type Render = fn(&Vm) -> String;
 /// What is made of a VM: the name of the file and how to make it.
 const RENDERINGS: &[(&str, Render)] = &[
     ("vm.txt", described),
+    ("wire.yaml", written),
     ("domain.xml", domain),
     ("volumes.xml", volumes),
     ("plan.txt", planned),
@@ -187,6 +188,11 @@ fn seed(vm: &Vm) -> Seed {
         login_key: Some(LOGIN_KEY),
     };
     Seed::render(&input).expect("every secret is known")
+}
+
+/// The VM as a document: what a kind that becomes one is made of.
+fn written(vm: &Vm) -> String {
+    serde_saphyr::to_string(vm.wire()).expect("it can be written")
 }
 
 fn described(vm: &Vm) -> String {

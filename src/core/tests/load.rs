@@ -424,6 +424,7 @@ fn spec() -> impl Strategy<Value = VirtualMachine> {
                         services: Vec::new(),
                         cache_disk: None,
                         guest_os: None,
+                        depends_on: Vec::new(),
                     },
                     status: None,
                 }
