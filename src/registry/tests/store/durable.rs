@@ -13,24 +13,28 @@ async fn a_closed_directory_opens_as_it_was() {
     let path = folder.path().join("data/registry.db");
     let options = StoreOptions::default();
     let registrar = Registrar::open(&path, options, Clock::system()).expect("a new database");
+    let now = registrar.now().seconds();
     for number in 0..20 {
-        let written = registrar.write(register(number, 9000, 100)).await;
+        let written = registrar.write(register(number, 9000, now)).await;
         assert!(
             matches!(written, Ok(Written::Changed(entry)) if entry.change == ChangeType::NodeRegistered)
         );
     }
-    let written = registrar.write(register(3, 9003, 101)).await;
+    let written = registrar.write(register(3, 9003, now + 1)).await;
     assert!(
         matches!(written, Ok(Written::Changed(entry)) if entry.change == ChangeType::NodeUpdated)
     );
-    registrar.write(remove(4, 101)).await.expect("it is there");
+    registrar
+        .write(remove(4, now + 1))
+        .await
+        .expect("it is there");
     let ban = Write::Ban {
         id: id(5),
         banned: true,
     };
     registrar.write(ban).await.expect("it is there");
     registrar
-        .beat(id(6), 17, proof(102))
+        .beat(id(6), 17, proof(now + 2))
         .await
         .expect("it is there");
     let before = registrar.read(Clone::clone);
@@ -68,7 +72,7 @@ async fn a_closed_directory_opens_as_it_was() {
             .collect()
     };
     assert_eq!(log(&after), log(&before));
-    let replayed = registrar.write(register(4, 9000, 100)).await;
+    let replayed = registrar.write(register(4, 9000, now)).await;
     assert!(matches!(
         replayed,
         Err(WriteError::Refused(Refusal::Replayed))

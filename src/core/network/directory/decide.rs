@@ -1,0 +1,107 @@
+//! What a write makes of a directory.
+
+use std::sync::Arc;
+
+use trustnet_api::network::{ChangeType, NodeState};
+
+use super::Directory;
+use crate::network::{Node, NodeId, Now, Proof, Refusal, Registration, Write};
+
+impl Directory {
+    /// What a write makes of the directory: a change, or nothing.
+    ///
+    /// # Errors
+    /// The write is refused.
+    pub(in crate::network) fn decide(
+        &self,
+        write: &Write,
+        now: &Now,
+    ) -> Result<Option<(ChangeType, Node)>, Refusal> {
+        let known = |id: NodeId| self.nodes.get(&id).ok_or(Refusal::Unknown(id));
+        match write {
+            Write::Register {
+                registration,
+                proof,
+                admitted,
+            } => self.register(registration, proof, *admitted, now).map(Some),
+            Write::Remove { id, proof } => {
+                let node = known(*id)?;
+                // Else it would leave, and come back as if it were new.
+                if node.state == NodeState::Banned {
+                    return Err(Refusal::Banned(*id));
+                }
+                node.signed.admits(proof, now)?;
+                let mut node = Node::clone(node);
+                node.signed = node.signed.with(proof);
+                Ok(Some((ChangeType::NodeRemoved, node)))
+            }
+            Write::Ban { id, banned } => {
+                let node = known(*id)?;
+                Ok(match (node.state, banned) {
+                    (NodeState::Banned, false) => Some(NodeState::Offline),
+                    (NodeState::Banned, true) | (_, false) => None,
+                    (_, true) => Some(NodeState::Banned),
+                }
+                .map(|to| (ChangeType::NodeState, node.in_state(to, now))))
+            }
+            Write::Revive { id } => {
+                let node = known(*id)?;
+                Ok(match node.state {
+                    NodeState::Banned => return Err(Refusal::Banned(*id)),
+                    NodeState::Active => None,
+                    NodeState::Offline | NodeState::Inactive => {
+                        Some((ChangeType::NodeState, node.in_state(NodeState::Active, now)))
+                    }
+                })
+            }
+            Write::Decline { id, beat_at, to } => {
+                let still = |node: &&Arc<Node>| {
+                    node.beat_at == *beat_at
+                        && node.state != NodeState::Banned
+                        && *to != Some(node.state)
+                };
+                Ok(self.nodes.get(id).filter(still).map(|node| match to {
+                    Some(state) => (ChangeType::NodeState, node.in_state(*state, now)),
+                    None => (ChangeType::NodeRemoved, Node::clone(node)),
+                }))
+            }
+        }
+    }
+
+    fn register(
+        &self,
+        registration: &Registration,
+        proof: &Proof,
+        admitted: bool,
+        now: &Now,
+    ) -> Result<(ChangeType, Node), Refusal> {
+        let id = registration.id();
+        let taken = || Refusal::NameTaken(registration.name().to_owned());
+        if self
+            .names
+            .get(registration.name())
+            .is_some_and(|holder| *holder != id)
+        {
+            return Err(taken());
+        }
+        let domain = self.domain(registration.domain());
+        let Some(node) = self.nodes.get(&id) else {
+            let signed = self.departed.get(&id).cloned().unwrap_or_default();
+            signed.admits(proof, now)?;
+            if !admitted {
+                return Err(Refusal::JoinToken);
+            }
+            let node = Node::new(registration, domain, signed.with(proof), now);
+            return Ok((ChangeType::NodeRegistered, node));
+        };
+        if node.key != *registration.key() {
+            return Err(taken());
+        }
+        if node.state == NodeState::Banned {
+            return Err(Refusal::Banned(id));
+        }
+        node.signed.admits(proof, now)?;
+        let node = node.registered(registration, domain, proof, now);
+        Ok((ChangeType::NodeUpdated, node))
+    }
+}

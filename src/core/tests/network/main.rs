@@ -1,0 +1,6 @@
+//! The directory of a network, through its public face.
+
+mod directory;
+mod histories;
+mod model;
+mod nodes;
