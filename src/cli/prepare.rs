@@ -10,7 +10,7 @@ use trustnet_api::service_ref::RemoteService;
 use trustnet_api::vm::VirtualMachine;
 use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::guest_os;
-use trustnet_core::lockfile::Lock;
+use trustnet_core::lockfile::{Lock, Missing};
 use trustnet_core::observed::Owner;
 use trustnet_core::provision::{self, Action, Facts, Input, ServiceInput};
 use trustnet_core::service::{At, Instance, Origin, Scope, Wanted};
@@ -273,10 +273,13 @@ impl<'a> Preparer<'a> {
                     let (wanted, folder) = self.wanted(instance, &scope, os.as_deref())?;
                     let obtainer = self.obtainer(&watching)?;
                     for one in &wanted {
-                        if let Err(ObtainError::Offline { what }) =
+                        if let Err(ObtainError::Offline { what, files }) =
                             obtainer.obtain(one, &folder, lock)
                         {
-                            missing.insert(format!("{what} is not in the cache"));
+                            let mut lines = vec![format!("{what} is not in the cache")];
+                            let files = Missing::lines(&files);
+                            lines.extend(files.iter().map(|file| format!("  {file}")));
+                            missing.insert(lines.join("\n  "));
                         }
                     }
                 }
@@ -286,7 +289,7 @@ impl<'a> Preparer<'a> {
         let all: Vec<String> = missing.into_iter().collect();
         let message = match all.as_slice() {
             [] => return Ok(()),
-            [one] => format!("{one}, and nothing may be fetched"),
+            [one] if !one.contains('\n') => format!("{one}, and nothing may be fetched"),
             all => format!("nothing may be fetched, and\n  {}", all.join("\n  ")),
         };
         Err(Failure::new(Exit::Provision, message).hint(

@@ -71,17 +71,41 @@ pub struct LockedPackage {
     pub size: u64,
 }
 
+/// How many missing files are told one by one.
+const MOST_TOLD: usize = 20;
+
 /// Something that is locked and not in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Missing {
     /// Which artifact needs it.
     pub artifact: ArtifactId,
-    /// The package, for a set of them.
-    pub package: Option<String>,
+    /// The package and its version, for a set of them.
+    pub package: Option<(String, String)>,
     /// Its digest.
     pub sha256: Digest,
     /// Its size.
     pub size: u64,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.package {
+            Some((name, version)) => write!(f, "{name} {version} {}", self.artifact.arch())?,
+            None => write!(f, "{}", self.artifact)?,
+        }
+        write!(f, " sha256:{}", self.sha256)
+    }
+}
+
+impl Missing {
+    /// A line for each file, up to a number, and one for the rest.
+    #[must_use]
+    pub fn lines(files: &[Self]) -> Vec<String> {
+        let told = files.iter().take(MOST_TOLD).map(Self::to_string);
+        let rest = files.len().saturating_sub(MOST_TOLD);
+        let rest = (rest > 0).then(|| format!("and {rest} more"));
+        told.chain(rest).collect()
+    }
 }
 
 /// Why a text is no lock.
@@ -190,16 +214,30 @@ impl Lock {
     /// Every digest that is locked.
     #[must_use]
     pub fn digests(&self) -> BTreeSet<Digest> {
-        self.files().into_iter().map(|file| file.sha256).collect()
+        let all = self.artifacts.keys().collect::<Vec<_>>();
+        let files = self.missing(&all, |_| false);
+        files.into_iter().map(|file| file.sha256).collect()
     }
 
-    /// Every file that is locked, as one that would be missing.
-    fn files(&self) -> Vec<Missing> {
+    /// What is locked of some artifacts and not in the cache, each digest once.
+    #[must_use]
+    pub fn missing(&self, of: &[&LockKey], have: impl Fn(&Digest) -> bool) -> Vec<Missing> {
+        let mut seen = BTreeSet::new();
+        let mut missing = self.files(of);
+        missing.retain(|file| !have(&file.sha256) && seen.insert(file.sha256));
+        missing
+    }
+
+    /// Every file of artifacts, as one that would be missing.
+    fn files(&self, of: &[&LockKey]) -> Vec<Missing> {
         let mut files = Vec::new();
-        for (key, locked) in &self.artifacts {
-            let file = |package: Option<&String>, sha256, size| Missing {
+        for (key, locked) in of
+            .iter()
+            .filter_map(|key| self.artifacts.get_key_value(key))
+        {
+            let file = |package: Option<&LockedPackage>, sha256, size| Missing {
                 artifact: key.artifact.clone(),
-                package: package.cloned(),
+                package: package.map(|one| (one.name.clone(), one.version.clone())),
                 sha256,
                 size,
             };
@@ -208,7 +246,7 @@ impl Lock {
                 Locked::Packages { packages, .. } => files.extend(
                     packages
                         .iter()
-                        .map(|package| file(Some(&package.name), package.sha256, package.size)),
+                        .map(|package| file(Some(package), package.sha256, package.size)),
                 ),
             }
         }
@@ -277,14 +315,6 @@ impl Lock {
         }
         Ok(lock)
     }
-}
-
-/// What is locked and not in the cache, each digest once.
-pub fn missing(lock: &Lock, have: impl Fn(&Digest) -> bool) -> Vec<Missing> {
-    let mut seen = BTreeSet::new();
-    let mut missing = lock.files();
-    missing.retain(|file| !have(&file.sha256) && seen.insert(file.sha256));
-    missing
 }
 
 fn from_yaml<T: serde::de::DeserializeOwned>(yaml: &str) -> Result<T, LockError> {

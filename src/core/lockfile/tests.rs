@@ -78,19 +78,21 @@ fn what_is_missing_is_told_once_each() {
         caddy,
     );
     assert_eq!(lock.digests().len(), 3);
-    let all = missing(&lock, |_| false);
+    let keys: Vec<LockKey> = lock.artifacts().map(|(key, _)| key.clone()).collect();
+    let keys: Vec<&LockKey> = keys.iter().collect();
+    let all = lock.missing(&keys, |_| false);
     assert_eq!(
         all.iter().map(|file| file.size).collect::<Vec<_>>(),
         [7, 5, 5]
     );
     let packages: Vec<_> = all
         .iter()
-        .filter_map(|file| file.package.as_deref())
+        .filter_map(|file| file.package.as_ref().map(|(name, _)| name.as_str()))
         .collect();
     assert_eq!(packages, ["libpq5", "postgresql-15"]);
-    let one = missing(&lock, |digest| *digest != Digest::of(b"libpq5"));
+    let one = lock.missing(&keys, |digest| *digest != Digest::of(b"libpq5"));
     assert_eq!(one.len(), 1);
-    assert_eq!(missing(&lock, |_| true), []);
+    assert_eq!(lock.missing(&keys, |_| true), []);
 }
 
 #[test]
