@@ -21,7 +21,8 @@ pub struct ServiceRef {
     /// The service's parameters; `trustnet-vm service show` lists them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, ConfigValue>,
-    /// The service's secrets; those that are not given are generated.
+    /// The service's secrets, at least 4 bytes each; those that are not given are generated. In logs and in what
+    /// is shown `***` stands for them, also where they are quoted for a shell, JSON, YAML or a URL, or in base64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretString>,
     /// Where the services are that this one depends on, if not in the same guest.

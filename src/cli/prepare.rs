@@ -11,6 +11,7 @@ use trustnet_api::vm::VirtualMachine;
 use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::guest_os;
 use trustnet_core::lockfile::{Lock, Missing};
+use trustnet_core::masks::{Masks, SHORTEST};
 use trustnet_core::observed::Owner;
 use trustnet_core::provision::{self, Action, Facts, Input, ServiceInput};
 use trustnet_core::service::{At, Instance, Origin, Scope, Wanted};
@@ -23,7 +24,6 @@ use trustnet_host::cache::store::Store;
 use trustnet_host::cache::versions::{VersionList, look_up};
 use trustnet_host::error::chain;
 use trustnet_host::interrupt::Interrupt;
-use trustnet_host::provision::Masks;
 use trustnet_host::secrets::{Keep, Sources};
 
 use crate::Program;
@@ -521,12 +521,23 @@ fn secret_of(
     instance: &Instance,
     (name, secret): (&String, &ServiceSecret),
 ) -> Result<String, Failure> {
-    match instance.wire.secrets.get(name) {
-        Some(SecretString::Inline(value)) => Ok(value.clone()),
-        Some(SecretString::ValueFrom(from)) => Ok(sources.read(vm, from)?),
-        Some(SecretString::Redacted(_)) => Err(not_kept(instance.name(), name)),
-        None => Ok(sources.read(vm, &generated(instance.name(), name, secret.length))?),
+    let value = match instance.wire.secrets.get(name) {
+        Some(SecretString::Inline(value)) => value.clone(),
+        Some(SecretString::ValueFrom(from)) => sources.read(vm, from)?,
+        Some(SecretString::Redacted(_)) => return Err(not_kept(instance.name(), name)),
+        None => sources.read(vm, &generated(instance.name(), name, secret.length))?,
+    };
+    if value.trim().len() < SHORTEST {
+        return Err(Failure::new(
+            Exit::Spec,
+            format!(
+                "secret `{name}` of `{}` has fewer than {SHORTEST} bytes, and could not be kept out of logs",
+                instance.name()
+            ),
+        )
+        .hint("give a longer one, or none: then one is generated"));
     }
+    Ok(value)
 }
 
 /// Why a secret that stood in a spec is not known any more.

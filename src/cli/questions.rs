@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use trustnet_core::diagnosis::{GuestFacts, UnitState};
 use trustnet_core::examination::{Case, Examination, Group, Verdict};
+use trustnet_core::masks::Masks;
 use trustnet_core::provision::{ReadyCheck, Report, Standing, ready_check};
 use trustnet_core::service::{Ask, Scope, Test};
 use trustnet_host::error::chain;
 use trustnet_host::examine::{self, Ended};
-use trustnet_host::provision::{Masks, answers, check};
+use trustnet_host::provision::{answers, check};
 use trustnet_host::shell::{Shell, ShellError};
 
 use crate::guest::Guest;

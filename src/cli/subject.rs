@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use trustnet_api::secret::SecretString;
 use trustnet_api::service_ref::RemoteService;
+use trustnet_core::masks::Masks;
 use trustnet_core::observed::DomainFacts;
 use trustnet_core::problem::Problem;
 use trustnet_core::provision;
@@ -13,7 +14,6 @@ use trustnet_core::record::Record;
 use trustnet_core::service::{At, Catalogue, Instance, Scope, select};
 use trustnet_core::vm::VmName;
 use trustnet_host::interrupt::Interrupt;
-use trustnet_host::provision::Masks;
 use trustnet_host::secrets::Keep;
 
 use crate::Program;

@@ -28,6 +28,8 @@ pub mod kind;
 pub mod load;
 /// The lock file: chosen versions, and what every artifact must be.
 pub mod lockfile;
+/// Secrets in what is said, masked.
+pub mod masks;
 /// A TrustNet's directory: who is in it, who is heard of, what changed.
 pub mod network;
 /// What was seen of a host.

@@ -5,9 +5,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use trustnet_core::diagnosis::{GuestFacts, UnitState};
+use trustnet_core::masks::Masks;
 use trustnet_core::readiness::clean;
 
-use crate::provision::Masks;
 use crate::shell::{Exit, Shell, ShellError, Stream, quote};
 
 /// `images/guest/examine.sh`.

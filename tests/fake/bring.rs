@@ -291,3 +291,28 @@ fn a_guest_that_does_not_come_back_ends_the_run_with_a_hint() {
     assert!(err.contains("hint: "), "{err}");
     assert_eq!(noted(&home), [ServicePhase::Failed]);
 }
+
+#[test]
+fn a_secret_that_could_not_be_masked_is_refused_and_one_that_is_encoded_is_masked() {
+    let (home, listener) = stage();
+    let _web = guest(&home, "web", "{}");
+    spec(&home, "web", &listener, "0");
+    let text = fs::read_to_string(home.path("web.yaml")).expect("a spec");
+    for short in ["'abc'", "''", "' ab  '"] {
+        home.file("web.yaml", &text.replace("hunter22", short));
+        let run = home.run(["provision", "-f", "web.yaml"]);
+        assert_eq!(run.code, Some(2), "{}", run.err);
+        let told = "secret `key` of `app` has fewer than 4 bytes";
+        assert!(run.err.contains(told), "{}", run.err);
+    }
+    home.file(
+        ".config/trustnet-vm/services/app.yaml",
+        &APP.replace("$(cat)", "$(base64)"),
+    );
+    home.file("web.yaml", &text);
+    home.done(["provision", "-f", "web.yaml"]);
+    let (_, log) = log_of(&home);
+    // Base64 of the secret, of which the last digit says nothing.
+    assert!(log.contains("the key is ***"), "{log}");
+    assert!(!log.contains("aHVudGVyMjI"), "{log}");
+}

@@ -6,9 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use trustnet_core::masks::Masks;
 use trustnet_host::error::HostError;
 use trustnet_host::examine;
-use trustnet_host::provision::{Masks, last_lines, log_file};
+use trustnet_host::provision::{last_lines, log_file};
 use trustnet_host::shell::Stream;
 
 use crate::Program;

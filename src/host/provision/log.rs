@@ -1,4 +1,4 @@
-//! What was said while a guest was provisioned, in a file of the user's own, with secrets masked.
+//! What was said while a guest was provisioned, in a file of the user's own.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -14,40 +14,6 @@ use crate::paths::{Paths, private_dir};
 const MOST: u64 = 4 << 20;
 /// What one run may write: a guest that talks without end fills no disk of the host.
 const MOST_OF_A_RUN: u64 = 64 << 20;
-/// A secret shorter than this is not masked: it would mask half the text.
-const SHORTEST: usize = 4;
-
-/// Secrets, and how they are masked.
-#[derive(Clone, Default)]
-pub struct Masks(Vec<String>);
-
-impl Masks {
-    /// Masks these values, each line of them.
-    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut values: Vec<String> = secrets
-            .into_iter()
-            .flat_map(|secret| secret.lines().map(str::trim).map(str::to_owned))
-            .filter(|line| line.len() >= SHORTEST)
-            .collect();
-        // A longer one may hold a shorter one.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.dedup();
-        Self(values)
-    }
-
-    /// The text with `***` in the place of secrets.
-    #[must_use]
-    pub fn mask(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.0 {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), "***");
-            }
-        }
-        text
-    }
-}
-
 /// The log of a VM, opened.
 #[derive(Debug)]
 pub struct Log {
@@ -138,7 +104,7 @@ pub fn last_lines(path: &Path, count: usize) -> Result<Option<Vec<String>>, Host
 
 #[cfg(test)]
 mod tests {
-    use super::{Log, MOST_OF_A_RUN, Masks};
+    use super::{Log, MOST_OF_A_RUN};
 
     #[test]
     fn a_guest_that_talks_without_end_fills_no_disk() {
@@ -152,13 +118,5 @@ mod tests {
         assert!(size < MOST_OF_A_RUN + (2 << 20), "{size}");
         let text = std::fs::read_to_string(log.path()).expect("the file");
         assert!(text.ends_with("\n(the rest is left out)\n"));
-    }
-
-    #[test]
-    fn secrets_are_masked_line_by_line_and_the_longer_one_first() {
-        let masks = Masks::new(["hunter22", "hunter22-and-more", "line one\nline two", "abc"]);
-        assert_eq!(masks.mask("a hunter22-and-more b"), "a *** b");
-        assert_eq!(masks.mask("x=hunter22;line two"), "x=***;***");
-        assert_eq!(masks.mask("abc"), "abc");
     }
 }

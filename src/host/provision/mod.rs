@@ -3,7 +3,7 @@
 //! - `exchange`: one command in the guest: files in, lines out
 //! - `send`: artifacts, verified before they leave
 //! - `await_host`: what the host sees for itself: ports, answers, the console, other VMs
-//! - `log`: what was said, in a file, with secrets masked
+//! - `log`: what was said, in a file
 
 mod await_host;
 mod exchange;
@@ -17,7 +17,7 @@ use trustnet_core::provision::{Facts, Program, Report, Said, Stage, Step, plan};
 
 pub use self::await_host::{Elsewhere, answers};
 use self::exchange::{Exchange, Line, Mode};
-pub use self::log::{Log, Masks, last_lines, log_file};
+pub use self::log::{Log, last_lines, log_file};
 pub use self::send::Blobs;
 use crate::interrupt::Interrupt;
 use crate::shell::{Shell, ShellError};
