@@ -124,7 +124,9 @@ pub struct Artifact {
     /// An image of an OCI registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oci: Option<OciImage>,
-    /// A file of the host, relative to the definition's folder: a local build.
+    /// A file of the host, relative to the definition's folder: a local build. Those of the program's own
+    /// definitions are looked for in `~/.local/share/trustnet-vm`, in `lib/trustnet-vm` beside the folder of the
+    /// program, and in the folder where it is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// Put it into the guest as one file.

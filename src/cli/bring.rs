@@ -1,13 +1,12 @@
 //! A program brought into the guest of a VM: shown, logged, and noted on the domain.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use trustnet_api::vm::VirtualMachine;
 use trustnet_core::observed::Owner;
-use trustnet_core::provision::{Action, ReadyCheck};
+use trustnet_core::provision::{Action, End, Fared, ReadyCheck};
 use trustnet_core::record::{Record, ServicePhase, ServiceState};
 use trustnet_host::doors::Signal;
 use trustnet_host::error::{HostError, chain};
@@ -65,11 +64,14 @@ impl Bringer<'_> {
             host: self.host,
             uuid: &guest.uuid,
             record: Mutex::new(guest.record.clone()),
+            fared: Mutex::new(Fared {
+                needs: prepared.needs.clone(),
+                ..Fared::default()
+            }),
             wire,
             prepared,
         };
-        let begun = AtomicU64::new(0);
-        let listen = |event: Event<'_>| self.hear(&event, &log, prepared, progress, &noted, &begun);
+        let listen = |event: Event<'_>| self.hear(&event, &log, prepared, progress, &noted);
         let session = guest.session(self.host);
         let connect = || shell::connect(&session, &guest.endpoint, CONNECTING);
         let job = Job {
@@ -85,7 +87,7 @@ impl Bringer<'_> {
         let outcome = provision::provision(&connect, &job);
         match outcome {
             Ok(outcome) => {
-                noted.note(ServicePhase::Ready)?;
+                noted.note(&End::Good)?;
                 log.line(&format!("== done: {} steps", outcome.taken));
                 Ok(outcome)
             }
@@ -94,10 +96,14 @@ impl Bringer<'_> {
                     "== failed: {}",
                     prepared.masks.mask(&chain(&error))
                 ));
-                let interrupted = matches!(error, ProvisionError::Interrupted);
-                if begun.load(Ordering::Relaxed) > 0 && !interrupted {
+                let end = match &error {
+                    ProvisionError::Interrupted => End::NotYet,
+                    ProvisionError::Step { service, .. } => End::Failed(service.clone()),
+                    _ => End::Lost,
+                };
+                if noted.begun() {
                     // The failure itself says more than that it could not be noted.
-                    let _ = noted.note(ServicePhase::Failed);
+                    let _ = noted.note(&end);
                 }
                 Err(failure(name, &error, prepared, &log))
             }
@@ -111,19 +117,19 @@ impl Bringer<'_> {
         prepared: &Prepared,
         progress: &Progress<'_>,
         noted: &Noted<'_>,
-        begun: &AtomicU64,
     ) {
         match event {
             Event::Facts(facts) => log.line(&format!(
                 "guest: {} {}, {}",
                 facts.os, facts.machine, facts.init
             )),
-            Event::Planned(steps, of) => {
+            Event::Planned(pending, of) => {
+                let steps: usize = pending.values().sum();
                 log.line(&format!("{steps} of {of} steps to take"));
-                if *steps > 0 {
-                    begun.store(1, Ordering::Relaxed);
+                noted.fared().pending.clone_from(pending);
+                if steps > 0 {
                     // What the record says of services is for others; the work goes on without.
-                    if let Err(error) = noted.note(ServicePhase::Provisioning) {
+                    if let Err(error) = noted.note(&End::NotYet) {
                         progress.note(format!("failed to note on the domain: {}", error.message));
                     }
                 }
@@ -135,7 +141,10 @@ impl Bringer<'_> {
                 log.line(&format!("-- {}", step.title()));
                 progress.begin(step.title());
             }
-            Event::Done(step, took) => progress.done(step.title(), *took),
+            Event::Done(step, took) => {
+                noted.fared().done(&step.service);
+                progress.done(step.title(), *took);
+            }
             Event::Output(line) => {
                 let line = prepared.masks.mask(line);
                 log.line(&line);
@@ -148,6 +157,38 @@ impl Bringer<'_> {
                 progress.note(note);
             }
         }
+    }
+}
+
+/// Says which services a guest has that its spec no longer asks for.
+pub fn warn_of_left(program: &Program, name: &str, outcome: &Outcome) {
+    for (service, version) in &outcome.left {
+        warn_of(program, name, service, version);
+    }
+}
+
+/// Says the same of a VM whose spec asks for no service at all, by what was noted on its domain.
+pub fn warn_of_recorded(program: &Program, name: &str, owner: &Owner) {
+    if let Owner::Ours(record) = owner {
+        for one in &record.services {
+            warn_of(program, name, &one.name, &one.version);
+        }
+    }
+}
+
+fn warn_of(program: &Program, name: &str, service: &str, version: &str) {
+    program.ui.warn(format!(
+        "`{name}` still has {service} {version}, which its spec no longer asks for; `trustnet-vm provision {name} --prune` takes it away"
+    ));
+}
+
+/// What came of a VM whose services were brought, after so many steps.
+#[must_use]
+pub fn brought(name: &str, steps: usize) -> String {
+    if steps == 0 {
+        format!("VM '{name}': services are as they are to be, nothing to do\n")
+    } else {
+        format!("VM '{name}': services are ready ({steps} steps)\n")
     }
 }
 
@@ -189,17 +230,29 @@ struct Noted<'a> {
     host: &'a Host,
     uuid: &'a str,
     record: Mutex<Record>,
+    fared: Mutex<Fared>,
     wire: &'a VirtualMachine,
     prepared: &'a Prepared,
 }
 
 impl Noted<'_> {
+    fn fared(&self) -> MutexGuard<'_, Fared> {
+        self.fared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there was anything to do.
+    fn begun(&self) -> bool {
+        !self.fared().pending.is_empty()
+    }
+
     /// Notes how the services are, unless that is what the record says.
-    fn note(&self, state: ServicePhase) -> Result<(), Failure> {
+    fn note(&self, end: &End) -> Result<(), Failure> {
         let Ok(mut record) = self.record.lock() else {
             return Ok(());
         };
+        let fared = self.fared().clone();
         let known = |name: &str, version: &str| {
+            let state = fared.phase(name, end);
             record
                 .services
                 .iter()
@@ -219,7 +272,7 @@ impl Noted<'_> {
             .map(|(name, version)| ServiceState {
                 name: name.clone(),
                 version: version.clone(),
-                state,
+                state: fared.phase(name, end),
                 at,
             })
             .collect();

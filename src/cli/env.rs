@@ -21,6 +21,8 @@ pub struct Env {
     pub stdout_terminal: bool,
     /// Whether standard error is a terminal.
     pub stderr_terminal: bool,
+    /// The program's own file.
+    pub executable: Option<PathBuf>,
     variables: fn(&str) -> Option<OsString>,
 }
 
@@ -35,6 +37,7 @@ impl Env {
             stdin_terminal: std::io::stdin().is_terminal(),
             stdout_terminal: std::io::stdout().is_terminal(),
             stderr_terminal: std::io::stderr().is_terminal(),
+            executable: std::env::current_exe().ok(),
             variables,
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use trustnet_core::diagnosis::{GuestFacts, UnitState};
 use trustnet_core::examination::{Case, Examination, Group, Verdict};
 use trustnet_core::masks::Masks;
-use trustnet_core::provision::{ReadyCheck, Report, Standing, ready_check};
+use trustnet_core::provision::{HttpQuestion, ReadyCheck, Report, Standing, ready_check};
 use trustnet_core::service::{Ask, Scope, Test};
 use trustnet_host::error::chain;
 use trustnet_host::examine::{self, Ended};
@@ -280,15 +280,7 @@ pub fn ready(
 ) -> Result<Answer, ShellError> {
     match (check, unit) {
         (ReadyCheck::Tcp { port }, _) => open(shell, *port, DIAL),
-        (
-            ReadyCheck::Http {
-                port,
-                path,
-                status,
-                contains,
-            },
-            _,
-        ) => http(shell, *port, path, *status, contains.as_deref()),
+        (ReadyCheck::Http(question), _) => http(shell, question, DIAL),
         (ReadyCheck::Command { command }, _) => ran(shell, command, READY, None, masks),
         (ReadyCheck::Journal { contains }, Some(unit)) => {
             let there = examine::in_journal(shell, unit, contains)?;
@@ -313,12 +305,7 @@ pub fn ready(
 fn asked(shell: &mut dyn Shell, test: &Test, masks: &Masks) -> Result<Answer, ShellError> {
     let limit = Duration::from_secs(u64::from(test.limit_s));
     match &test.ask {
-        Ask::Http {
-            port,
-            path,
-            status,
-            contains,
-        } => http(shell, *port, path, *status, contains.as_deref()),
+        Ask::Http(question) => http(shell, question, limit),
         Ask::Tcp { port } => open(shell, *port, limit),
         Ask::Command { command, contains } => {
             ran(shell, command, limit, contains.as_deref(), masks)
@@ -328,12 +315,10 @@ fn asked(shell: &mut dyn Shell, test: &Test, masks: &Masks) -> Result<Answer, Sh
 
 fn http(
     shell: &mut dyn Shell,
-    port: u16,
-    path: &str,
-    status: Option<u16>,
-    contains: Option<&str>,
+    question: &HttpQuestion,
+    limit: Duration,
 ) -> Result<Answer, ShellError> {
-    let verdict = match answers(shell, port, path, status, contains)? {
+    let verdict = match answers(shell, question, limit)? {
         Ok(()) => Verdict::Passed,
         Err(why) => Verdict::Failed(why),
     };

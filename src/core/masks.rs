@@ -141,7 +141,7 @@ fn base64(engine: &impl Engine, text: &str, before: usize) -> String {
     bytes.extend_from_slice(text.as_bytes());
     let mut encoded = engine.encode(&bytes);
     // The last digit of a group that is not whole depends on what follows.
-    if bytes.len() % 3 != 0 {
+    if !bytes.len().is_multiple_of(3) {
         encoded.pop();
     }
     encoded.split_off(if before == 0 { 0 } else { before + 1 })
@@ -212,6 +212,6 @@ mod tests {
         let masks = Masks::new(["hunter22"]);
         let text = "Setting up libc6 (2.36-9) … hunter2 HUNTER22 \\u0068";
         assert_eq!(masks.mask(text), text);
-        assert_eq!(format!("{masks:?}").contains("hunter"), false);
+        assert!(!format!("{masks:?}").contains("hunter"));
     }
 }

@@ -67,7 +67,7 @@ pub struct ServiceState {
 /// How a service was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServicePhase {
-    /// It is being brought into the guest, or that was interrupted.
+    /// It is being brought into the guest, or is still to be, because that was interrupted or another one failed.
     Provisioning,
     /// It is ready.
     Ready,

@@ -243,6 +243,8 @@ fn a_service_that_is_no_longer_asked_for_goes_when_it_is_told_to_and_its_data_st
     let kept = home.done(["provision", "-f", "web.yaml"]);
     let said = "warning: `web` still has other 1.0, which its spec no longer asks for; `trustnet-vm provision web --prune` takes it away\n";
     assert!(kept.err.contains(said), "{kept:?}");
+    let created = home.done(["create", "web.yaml"]);
+    assert!(created.err.ends_with(said), "{created:?}");
     let asked = home.run(["provision", "web", "-f", "web.yaml", "--prune"]);
     assert_eq!(asked.code, Some(1), "{asked:?}");
     assert!(
@@ -267,6 +269,41 @@ fn a_service_that_is_no_longer_asked_for_goes_when_it_is_told_to_and_its_data_st
         "VM 'web': services are as they are to be, nothing to do\n"
     );
     assert_eq!(again.err, "");
+    // Nor is it silent where the spec asks for nothing at all.
+    home.spec("web", "");
+    let created = home.done(["create", "web.yaml"]);
+    let said = said.replace("other", "app");
+    assert!(created.err.ends_with(&said), "{created:?}");
+}
+
+#[test]
+fn only_the_service_that_fails_has_failed() {
+    let (home, listener) = stage();
+    let _web = guest(&home, "web", "{}");
+    let other = APP.replace("app", "other");
+    home.file("other.yaml", &other);
+    home.done(["service", "add", "other.yaml", "--quiet"]);
+    home.file(".config/trustnet-vm/services/other.bin", "#!/bin/sh\n");
+    spec(&home, "web", &listener, "3");
+    let app = fs::read_to_string(home.path("web.yaml")).expect("the spec");
+    let one = app.split("    - name: app").nth(1).expect("a service");
+    let good = one.replace("code: \"3\"", "code: \"0\"");
+    home.file("after.yaml", &format!("{app}    - name: other{good}"));
+    let run = home.run(["provision", "-f", "after.yaml"]);
+    assert_eq!(run.code, Some(7), "{run:?}");
+    // It was never begun.
+    assert_eq!(
+        noted(&home),
+        [ServicePhase::Failed, ServicePhase::Provisioning]
+    );
+    let before = app.replace(
+        "    - name: app",
+        &format!("    - name: other{good}    - name: app"),
+    );
+    home.file("before.yaml", &before);
+    let run = home.run(["provision", "-f", "before.yaml"]);
+    assert_eq!(run.code, Some(7), "{run:?}");
+    assert_eq!(noted(&home), [ServicePhase::Ready, ServicePhase::Failed]);
 }
 
 #[test]

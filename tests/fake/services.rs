@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use trustnet_core::artifact::Arch;
+
 use crate::home::Home;
 
 const GREETER: &str = "\
@@ -169,4 +171,33 @@ fn a_broken_definition_of_ones_own_is_told_where_services_are_asked_for() {
         "{first}{}",
         session(&home, &["service list -o name"])
     ));
+}
+
+#[test]
+fn a_build_of_the_programs_own_is_found_where_a_user_puts_it() {
+    let arch = Arch::parse(std::env::consts::ARCH).expect("an architecture");
+    let build = format!("builds/{arch}/trustnet-registry");
+    let fetch = ["cache", "fetch", "--service", "trustnet-registry"];
+    for place in ["", ".local/share/trustnet-vm/"] {
+        let home = Home::new();
+        let run = home.run(fetch);
+        assert_eq!(run.code, Some(7), "{run:?}");
+        let data = home.path(".local/share/trustnet-vm");
+        let told = format!(
+            "error: there is no local build `{build}`; looked in `{}`, `",
+            data.display()
+        );
+        assert!(run.err.starts_with(&told), "{}", run.err);
+        assert!(
+            run.err
+                .contains("/../lib/trustnet-vm`, `.`\nhint: make it with `cargo xtask services`"),
+            "{}",
+            run.err
+        );
+        let file = home.path(&format!("{place}{build}"));
+        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
+        std::fs::write(file, "a program").expect("a file");
+        let run = home.done(fetch);
+        assert!(run.out.contains("trustnet-registry: "), "{run:?}");
+    }
 }

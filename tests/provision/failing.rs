@@ -23,7 +23,10 @@ fn a_step_that_fails_is_named_with_its_last_lines_and_ends_the_run() {
     );
     let program = program_of(&[&text], json!([{"name": "tool"}]), &Things::default());
     let told = bring(&guest, &program, &nothing);
-    let Err(ProvisionError::Step { step, why, last }) = &told.result else {
+    let Err(ProvisionError::Step {
+        step, why, last, ..
+    }) = &told.result
+    else {
         panic!("{:?}", told.result);
     };
     assert_eq!(

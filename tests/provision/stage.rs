@@ -163,7 +163,9 @@ fn take(
             Event::Done(step, _) => format!("done {}", step.title()),
             Event::Output(line) => format!("| {line}"),
             Event::Note(note) => format!("note {note}"),
-            Event::Planned(steps, of) => format!("{steps} of {of} steps"),
+            Event::Planned(pending, of) => {
+                format!("{} of {of} steps", pending.values().sum::<usize>())
+            }
             Event::Sending(..) | Event::Facts(_) => return,
         };
         hear(&line);

@@ -14,7 +14,7 @@ use trustnet_host::secrets::Keep;
 
 use crate::Program;
 use crate::args::Create;
-use crate::bring::Bringer;
+use crate::bring::{Bringer, brought as brought_line, warn_of_left, warn_of_recorded};
 use crate::failure::{Exit, Failure};
 use crate::fleet::{self, Board};
 use crate::host::Host;
@@ -141,6 +141,7 @@ impl<'a> Services<'a> {
     ) -> Result<Brought, Failure> {
         let name = spec.vm.name().as_str();
         let (Some(preparer), Some(prepared)) = (&self.preparer, self.prepared.get(name)) else {
+            warn_of_recorded(maker.program, name, &maker.host.find(name)?.owner);
             return Ok(Brought::None);
         };
         let domain = maker.host.find(name)?;
@@ -158,6 +159,7 @@ impl<'a> Services<'a> {
         };
         let _mine = lock_vm(maker.host, name)?;
         let outcome = bringer.bring(name, spec.vm.wire(), prepared, progress)?;
+        warn_of_left(maker.program, name, &outcome);
         Ok(Brought::Ready(outcome.taken))
     }
 }
@@ -222,10 +224,7 @@ fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made, brought
             format!("VM '{name}' is there already, made from this spec: nothing to do\n");
         text.push_str(&match brought {
             Brought::None => String::new(),
-            Brought::Ready(0) => {
-                format!("VM '{name}': services are as they are to be, nothing to do\n")
-            }
-            Brought::Ready(steps) => format!("VM '{name}': services are ready ({steps} steps)\n"),
+            Brought::Ready(steps) => brought_line(name.as_str(), steps),
             Brought::Later => later(name.as_str()),
         });
         ui.result(text);

@@ -12,7 +12,7 @@ use trustnet_host::secrets::Keep;
 
 use crate::Program;
 use crate::args::Provision;
-use crate::bring::Bringer;
+use crate::bring::{Bringer, brought, warn_of_left};
 use crate::failure::{Exit, Failure};
 use crate::fleet::{self, Board, Member};
 use crate::host::Host;
@@ -121,17 +121,13 @@ fn bring_all(program: &Program, args: &Provision) -> Result<(Vec<Target>, Brough
                 pruner.prune(&target.name, &target.wire, &before, prepared, &outcome.left)?;
             return Ok(outcome.taken + gone);
         }
-        for (service, version) in &outcome.left {
-            program.ui.warn(format!(
-                "`{name}` still has {service} {version}, which its spec no longer asks for; `trustnet-vm provision {name} --prune` takes it away"
-            ));
-        }
+        warn_of_left(program, name, &outcome);
         Ok(outcome.taken)
     };
     let results = in_parallel(&targets, args.parallel, |target| {
-        let brought = bring(target);
-        board.end(target.name.as_str(), brought.is_ok());
-        brought
+        let result = bring(target);
+        board.end(target.name.as_str(), result.is_ok());
+        result
     });
     Ok((targets, results))
 }
@@ -150,11 +146,7 @@ fn summarise(program: &Program, targets: &[Target], results: Brought) -> Result<
                 };
                 items.push(entry(name, Ok(word)));
                 if program.in_words() {
-                    program.ui.result(if taken == 0 {
-                        format!("VM '{name}': services are as they are to be, nothing to do\n")
-                    } else {
-                        format!("VM '{name}': services are ready ({taken} steps)\n")
-                    });
+                    program.ui.result(brought(name, taken));
                 }
             }
             Err(failure) => {

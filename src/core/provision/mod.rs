@@ -2,6 +2,7 @@
 
 mod build;
 mod delivery;
+mod fared;
 mod plan;
 mod report;
 mod unit;
@@ -13,6 +14,7 @@ use crate::artifact::Digest;
 pub use build::{Input, Pinned, PinnedDeb, ServiceInput, build, ready_check, uninstall};
 pub(crate) use build::{http_check, port};
 pub use delivery::{Circumstances, Delivery, TooLarge, delivery};
+pub use fared::{End, Fared};
 pub use plan::{Stage, plan};
 pub use report::{Facts, Report, Said, Standing};
 pub use wire::files;
@@ -216,16 +218,7 @@ pub enum ReadyCheck {
     /// The unit runs, or there is none.
     Unit,
     /// An answer over HTTP inside the guest.
-    Http {
-        /// The port.
-        port: u16,
-        /// The path.
-        path: String,
-        /// The status, if a certain one.
-        status: Option<u16>,
-        /// A text in the body.
-        contains: Option<String>,
-    },
+    Http(HttpQuestion),
     /// A port inside the guest takes connections.
     Tcp {
         /// The port.
@@ -248,13 +241,27 @@ pub enum ReadyCheck {
     },
 }
 
+/// A question over HTTP, to a port inside the guest, and the answer that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpQuestion {
+    /// The port.
+    pub port: u16,
+    /// The path.
+    pub path: String,
+    /// The status, if a certain one.
+    pub status: Option<u16>,
+    /// A text in the body.
+    pub contains: Option<String>,
+}
+
 impl ReadyCheck {
     /// Whether the host sees it, and not the guest.
     #[must_use]
     pub fn from_host(&self) -> bool {
         matches!(
             self,
-            Self::Http { .. } | Self::Tcp { .. } | Self::Console { .. }
+            Self::Http(_) | Self::Tcp { .. } | Self::Console { .. }
         )
     }
 }

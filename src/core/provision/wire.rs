@@ -182,7 +182,7 @@ fn ready(check: &ReadyCheck, unit: Option<&(String, String)>, grace_s: u32, line
         ReadyCheck::Unit => "unit",
         ReadyCheck::Command { .. } => "command",
         ReadyCheck::Journal { .. } => "journal",
-        ReadyCheck::Http { .. } | ReadyCheck::Tcp { .. } | ReadyCheck::Console { .. } => "host",
+        ReadyCheck::Http(_) | ReadyCheck::Tcp { .. } | ReadyCheck::Console { .. } => "host",
     };
     let (systemd, openrc) = unit.map_or(("", ""), |(a, b)| (a, b));
     lines.add(

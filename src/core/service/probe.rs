@@ -5,7 +5,7 @@ use trustnet_api::service::{Diagnosis, ServiceTest};
 
 use super::names::Kind;
 use super::{Escape, Instance, Scope, TemplateError, render, seconds};
-use crate::provision::{ReadyCheck, http_check, port};
+use crate::provision::{HttpQuestion, http_check, port};
 
 /// How long a test may take that says nothing about it, in seconds.
 const TEST_LIMIT: u32 = 30;
@@ -25,16 +25,7 @@ pub struct Test {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     /// An answer over HTTP, from a port inside the guest.
-    Http {
-        /// The port.
-        port: u16,
-        /// The path.
-        path: String,
-        /// The status, if a certain one.
-        status: Option<u16>,
-        /// A text in the body.
-        contains: Option<String>,
-    },
+    Http(HttpQuestion),
     /// A port inside the guest that takes connections.
     Tcp {
         /// The port.
@@ -119,20 +110,7 @@ impl Instance {
 
 fn filled_test(test: &ServiceTest, scope: &Scope) -> Result<Test, TemplateError> {
     let ask = if let Some(http) = &test.http {
-        match http_check(http, scope)? {
-            ReadyCheck::Http {
-                port,
-                path,
-                status,
-                contains,
-            } => Ask::Http {
-                port,
-                path,
-                status,
-                contains,
-            },
-            _ => return Err(TemplateError::new("it is no question over HTTP")),
-        }
+        Ask::Http(http_check(http, scope)?)
     } else if let Some(tcp) = &test.tcp {
         Ask::Tcp {
             port: port(&tcp.port.to_string(), scope)?,
@@ -178,7 +156,7 @@ fn all(templates: &[String], scope: &Scope) -> Result<Vec<String>, TemplateError
 
 #[cfg(test)]
 mod tests {
-    use super::{Ask, Symptom, Test};
+    use super::{Ask, HttpQuestion, Symptom, Test};
     use crate::artifact::Arch;
     use crate::load::load_services;
     use crate::service::{Catalogue, Definition, Instance, Origin, select};
@@ -251,12 +229,12 @@ spec:
         let tests = tool.tests(&scope);
         let page = tests[1].1.clone().expect("a test");
         assert_eq!(page.limit_s, 30);
-        let http = Ask::Http {
+        let http = Ask::Http(HttpQuestion {
             port: 7000,
             path: "/x".to_owned(),
             status: None,
             contains: None,
-        };
+        });
         assert_eq!(page.ask, http);
         assert_eq!(
             tests[2].1.as_ref().map(|test| &test.ask),

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use trustnet_core::provision::{Action, ReadyCheck, Said, Step};
+use trustnet_core::provision::{Action, HttpQuestion, ReadyCheck, Said, Step};
 
 use super::exchange::{Exchange, Line, Mode};
 use super::{Job, ProvisionError};
@@ -54,6 +54,7 @@ pub(super) fn see(
         unit.look(shell, number, step)?;
         if begun.elapsed() >= limit {
             return Err(ProvisionError::Step {
+                service: step.service.clone(),
                 step: step.title(),
                 why: format!("not after {} s: {why}", step.limit_s),
                 last: unit.last,
@@ -70,6 +71,7 @@ fn look(
     step: &Step,
 ) -> Result<Result<(), String>, ProvisionError> {
     let host_error = |error: HostError| ProvisionError::Step {
+        service: step.service.clone(),
         step: step.title(),
         why: chain(&error),
         last: Vec::new(),
@@ -91,12 +93,7 @@ fn look(
         }
         Action::Ready { check, .. } => match check {
             ReadyCheck::Tcp { port } => open(shell, "localhost", *port),
-            ReadyCheck::Http {
-                port,
-                path,
-                status,
-                contains,
-            } => Ok(answers(shell, *port, path, *status, contains.as_deref())?),
+            ReadyCheck::Http(question) => Ok(answers(shell, question, ANSWER)?),
             ReadyCheck::Console { contains } => {
                 let seen = job.elsewhere.on_console(contains).map_err(host_error)?;
                 Ok(if seen {
@@ -126,18 +123,17 @@ fn open(
     }
 }
 
-/// Asks a server inside the guest; why it is not the answer that is wanted, if it is not.
+/// Asks a server inside the guest; why it is not the answer that is wanted, if it is not. All of the answer has
+/// to come within `limit`.
 ///
 /// # Errors
 /// The connection to the guest is gone.
 pub fn answers(
     shell: &mut dyn Shell,
-    port: u16,
-    path: &str,
-    status: Option<u16>,
-    contains: Option<&str>,
+    question: &HttpQuestion,
+    limit: Duration,
 ) -> Result<Result<(), String>, ShellError> {
-    let answer = match ask(shell, port, path) {
+    let answer = match ask(shell, question, limit) {
         Ok(answer) => answer,
         Err(error) if error.is_lost() => return Err(error),
         Err(error) => return Ok(Err(chain(&error))),
@@ -148,20 +144,28 @@ pub fn answers(
         return Ok(Err("what answers there does not speak HTTP".to_owned()));
     };
     let code = response.code.unwrap_or_default();
-    let good = status.map_or((200..400).contains(&code), |status| status == code);
+    let good = question
+        .status
+        .map_or((200..400).contains(&code), |status| status == code);
     if !good {
         return Ok(Err(format!("it answered with status {code}")));
     }
-    match contains {
-        Some(text) if !String::from_utf8_lossy(&answer[body..]).contains(text) => {
+    match &question.contains {
+        Some(text) if !String::from_utf8_lossy(&answer[body..]).contains(text.as_str()) => {
             Ok(Err(format!("the answer does not hold `{text}`")))
         }
         _ => Ok(Ok(())),
     }
 }
 
-fn ask(shell: &mut dyn Shell, port: u16, path: &str) -> Result<Vec<u8>, ShellError> {
-    let mut stream = shell.dial("localhost", port, ANSWER)?;
+fn ask(
+    shell: &mut dyn Shell,
+    question: &HttpQuestion,
+    limit: Duration,
+) -> Result<Vec<u8>, ShellError> {
+    let HttpQuestion { port, path, .. } = question;
+    let begun = Instant::now();
+    let mut stream = shell.dial("localhost", *port, limit)?;
     let broken = |error: std::io::Error| ShellError::Closed {
         to: format!("localhost:{port}"),
         why: error.to_string(),
@@ -181,7 +185,8 @@ fn ask(shell: &mut dyn Shell, port: u16, path: &str) -> Result<Vec<u8>, ShellErr
             Err(_) if !answer.is_empty() => return Ok(answer),
             Err(error) => return Err(broken(error)),
         }
-        if answer.len() > MOST {
+        // The limit of the connection is one for each piece.
+        if answer.len() > MOST || begun.elapsed() >= limit {
             return Ok(answer);
         }
     }
@@ -250,6 +255,7 @@ impl Watch {
             return Ok(());
         }
         Err(ProvisionError::Step {
+            service: step.service.clone(),
             step: step.title(),
             why: "the unit does not run".to_owned(),
             last: std::mem::take(&mut self.last),

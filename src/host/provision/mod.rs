@@ -10,7 +10,7 @@ mod exchange;
 mod log;
 mod send;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use trustnet_core::provision::{Facts, Program, Report, Said, Stage, Step, plan};
@@ -34,8 +34,8 @@ const BUSY_POLL: Duration = Duration::from_secs(3);
 pub enum Event<'a> {
     /// What the guest is.
     Facts(&'a Facts),
-    /// So many steps are to be taken, of so many.
-    Planned(usize, usize),
+    /// Steps are to be taken: how many of each service, where there are any, and of how many in all.
+    Planned(&'a BTreeMap<String, usize>, usize),
     /// An artifact is sent: how many bytes of how many are on their way, over all artifacts.
     Sending(u64, u64),
     /// A step begins.
@@ -57,6 +57,8 @@ pub enum ProvisionError {
     /// A step failed in the guest.
     #[error("failed at {step}: {why}{}", tail(.last))]
     Step {
+        /// The service.
+        service: String,
         /// The step.
         step: String,
         /// Why.
@@ -188,14 +190,16 @@ fn round(
     tell(job, Event::Facts(&report.facts));
     (job.expects)(&report.facts).map_err(ProvisionError::Unlike)?;
     let stages = plan(job.program, &report);
-    let steps: usize = stages
-        .iter()
-        .map(|stage| match stage {
-            Stage::Guest(steps) => steps.len(),
-            Stage::Host(_) => 1,
-        })
-        .sum();
-    tell(job, Event::Planned(steps, job.program.steps.len()));
+    let numbers = stages.iter().flat_map(|stage| match stage {
+        Stage::Guest(steps) => steps.as_slice(),
+        Stage::Host(step) => std::slice::from_ref(step),
+    });
+    let mut pending = BTreeMap::new();
+    for number in numbers {
+        let service = job.program.steps[*number].service.clone();
+        *pending.entry(service).or_default() += 1;
+    }
+    tell(job, Event::Planned(&pending, job.program.steps.len()));
     send::missing(shell, job, &stages, &report)?;
     let mut run = Run {
         job,
@@ -338,6 +342,7 @@ impl Run<'_, '_> {
         }
         match heard.failed {
             Some((step, why)) => Err(ProvisionError::Step {
+                service: self.job.program.steps[step].service.clone(),
                 step: self.job.program.steps[step].title(),
                 why,
                 last: self.last.iter().cloned().collect(),

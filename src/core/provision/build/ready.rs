@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use trustnet_api::service::{HttpCheck, Ready};
 
 use super::{Builder, ServiceInput};
-use crate::provision::{Action, ReadyCheck, Then};
+use crate::provision::{Action, HttpQuestion, ReadyCheck, Then};
 use crate::service::{Escape, Instance, Scope, TemplateError, render, seconds};
 
 /// How the readiness of a service is seen, with its values filled in.
@@ -50,7 +50,7 @@ impl Builder<'_> {
 
     fn check(&self, ready: &Ready) -> Result<ReadyCheck, TemplateError> {
         if let Some(http) = &ready.http {
-            return http_check(http, &self.service.scope);
+            return http_check(http, &self.service.scope).map(ReadyCheck::Http);
         }
         if let Some(tcp) = &ready.tcp {
             let port = port(&tcp.port.to_string(), &self.service.scope)?;
@@ -76,14 +76,14 @@ impl Builder<'_> {
 ///
 /// # Errors
 /// A template cannot be filled.
-pub(crate) fn http_check(http: &HttpCheck, scope: &Scope) -> Result<ReadyCheck, TemplateError> {
+pub(crate) fn http_check(http: &HttpCheck, scope: &Scope) -> Result<HttpQuestion, TemplateError> {
     let path = render(http.path.as_deref().unwrap_or("/"), scope, Escape::Whole)?;
     if !path.starts_with('/') || path.contains(|c: char| c.is_control() || c == ' ') {
         return Err(TemplateError::new(format!("`{path}` is no path of a URL")));
     }
     let contains = http.contains.as_deref();
     let contains = contains.map(|text| render(text, scope, Escape::Whole));
-    Ok(ReadyCheck::Http {
+    Ok(HttpQuestion {
         port: port(&http.port.to_string(), scope)?,
         path,
         status: http.status,

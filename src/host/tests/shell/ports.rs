@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
+use trustnet_core::provision::HttpQuestion;
+use trustnet_host::provision::answers;
 use trustnet_host::shell::ShellError;
 
 use crate::sshd::Sshd;
@@ -53,6 +55,23 @@ fn a_port_that_says_nothing_is_given_up_at_the_limit() {
         .expect("it listens");
     let error = silent.read(&mut [0; 8]).expect_err("it says nothing");
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn an_http_server_that_says_nothing_is_given_up_at_the_limit_of_who_asks() {
+    let guest = Sshd::start();
+    let mut shell = guest.connect();
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let question = HttpQuestion {
+        port: server.local_addr().expect("an address").port(),
+        path: "/".to_owned(),
+        status: None,
+        contains: None,
+    };
+    let why = answers(&mut *shell, &question, Duration::from_millis(300))
+        .expect("the guest is there")
+        .expect_err("it says nothing");
+    assert!(why.contains("within 0.3 s"), "{why}");
 }
 
 #[test]

@@ -1,31 +1,30 @@
 //! What a VM's services need before its guest is spoken to: versions, artifacts, secrets, and of these the
 //! program. Everything that can be refused is refused here, before anything is made.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod artifacts;
+mod offline;
+mod secrets;
+mod version;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use trustnet_api::secret::{Alphabet, Generate, SecretString, ValueFrom};
-use trustnet_api::service::ServiceSecret;
 use trustnet_api::service_ref::RemoteService;
 use trustnet_api::vm::VirtualMachine;
 use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::guest_os;
-use trustnet_core::lockfile::{Lock, Missing};
-use trustnet_core::masks::{Masks, SHORTEST};
+use trustnet_core::lockfile::Lock;
+use trustnet_core::masks::Masks;
 use trustnet_core::observed::Owner;
 use trustnet_core::provision::{self, Action, Facts, Input, ServiceInput};
-use trustnet_core::service::{At, Instance, Origin, Scope, Wanted};
-use trustnet_core::version;
+use trustnet_core::service::{At, Instance, Scope};
 use trustnet_core::vm::VmName;
-use trustnet_host::cache::deb::Mirrors;
-use trustnet_host::cache::download::{Http, Limits, Progress as Received, Watch};
-use trustnet_host::cache::obtain::{ObtainError, Obtained, Obtainer};
+use trustnet_host::cache::download::{Progress as Received, Watch};
 use trustnet_host::cache::store::Store;
-use trustnet_host::cache::versions::{VersionList, look_up};
-use trustnet_host::error::chain;
 use trustnet_host::interrupt::Interrupt;
-use trustnet_host::secrets::{Keep, Sources};
+use trustnet_host::secrets::Keep;
 
+pub use self::secrets::not_kept;
 use crate::Program;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
@@ -53,6 +52,8 @@ pub struct Prepared {
     pub masks: Masks,
     /// The services with their versions.
     pub versions: Vec<(String, String)>,
+    /// The services of the guest that each of them needs.
+    pub needs: BTreeMap<String, Vec<String>>,
     /// The guest's distribution, where something was chosen for it.
     pub guest_os: Option<String>,
     /// The architecture.
@@ -178,6 +179,7 @@ impl<'a> Preparer<'a> {
                     )
                 })
                 .collect(),
+            needs: needs(asked.services),
             guest_os: os,
             arch: self.arch,
             blobs,
@@ -243,116 +245,6 @@ impl<'a> Preparer<'a> {
         file.with(how, &services, work)
     }
 
-    /// Where nothing may be fetched: refuses all that is missing, at once.
-    ///
-    /// # Errors
-    /// Something is not in the cache, or a version is not locked.
-    pub fn refuse_missing<'b>(
-        &self,
-        asks: impl IntoIterator<Item = (&'b [Instance], &'b Path, Option<String>)>,
-        progress: &Progress<'_>,
-    ) -> Result<(), Failure> {
-        let mut missing = BTreeSet::new();
-        if !self.offline {
-            return Ok(());
-        }
-        let watching = Watching {
-            progress,
-            interrupt: &self.interrupt,
-        };
-        for (services, folder, os) in asks {
-            self.locked(folder, services, |lock| {
-                for instance in services {
-                    let Ok(version) = self.version(instance, lock, &watching) else {
-                        let requested = instance.requested.as_deref().unwrap_or_default();
-                        let name = instance.name();
-                        missing.insert(format!("version `{requested}` of `{name}` is not locked"));
-                        continue;
-                    };
-                    let scope = instance.scope("", &version, self.arch);
-                    let (wanted, folder) = self.wanted(instance, &scope, os.as_deref())?;
-                    let obtainer = self.obtainer(&watching)?;
-                    for one in &wanted {
-                        if let Err(ObtainError::Offline { what, files }) =
-                            obtainer.obtain(one, &folder, lock)
-                        {
-                            let mut lines = vec![format!("{what} is not in the cache")];
-                            let files = Missing::lines(&files);
-                            lines.extend(files.iter().map(|file| format!("  {file}")));
-                            missing.insert(lines.join("\n  "));
-                        }
-                    }
-                }
-                Ok(())
-            })?;
-        }
-        let all: Vec<String> = missing.into_iter().collect();
-        let message = match all.as_slice() {
-            [] => return Ok(()),
-            [one] if !one.contains('\n') => format!("{one}, and nothing may be fetched"),
-            all => format!("nothing may be fetched, and\n  {}", all.join("\n  ")),
-        };
-        Err(Failure::new(Exit::Provision, message).hint(
-            "fetch it with a network: `trustnet-vm cache fetch`, or `cache import` an archive",
-        ))
-    }
-
-    /// The version: exact, or locked, or looked up.
-    fn version(
-        &self,
-        instance: &Instance,
-        lock: &mut Lock,
-        watching: &Watching<'_>,
-    ) -> Result<String, Failure> {
-        if let Some(exact) = instance.exact_version() {
-            return Ok(exact.to_owned());
-        }
-        let requested = instance.requested.as_deref().unwrap_or_default();
-        if let Some(locked) = lock.version(instance.name(), requested) {
-            return Ok(locked.to_owned());
-        }
-        let what = format!("version `{requested}` of `{}`", instance.name());
-        let refused =
-            |why: String| Failure::new(Exit::Spec, format!("failed to find {what}: {why}"));
-        if self.offline {
-            return Err(Failure::new(
-                Exit::Provision,
-                format!("{what} is not locked, and nothing may be fetched"),
-            )
-            .hint("look it up with a network: `trustnet-vm cache fetch`"));
-        }
-        let wanted = version::Request::parse(requested).map_err(|why| refused(why.to_string()))?;
-        let spec = instance.definition.spec();
-        let Some(source) = &spec.version_source else {
-            // Without a list there is one version that is known.
-            if wanted.choose([spec.version.as_str()]).is_some() {
-                return Ok(spec.version.clone());
-            }
-            let why = format!("its definition lists no versions but `{}`", spec.version);
-            return Err(refused(why).hint("write an exact version"));
-        };
-        let list = match (&source.text, &source.github, &source.page) {
-            (Some(url), ..) => VersionList::Text { url: url.clone() },
-            (_, Some(repository), _) => VersionList::github(repository),
-            (.., page) => VersionList::Page {
-                url: page.clone().unwrap_or_default(),
-                pattern: None,
-            },
-        };
-        let http = Http::new(Limits::default()).map_err(|error| refused(chain(&error)))?;
-        let found = look_up(&http, &list, &wanted, watching).map_err(|error| {
-            Failure::new(
-                Exit::Provision,
-                format!("failed to find {what}: {}", chain(&error)),
-            )
-        })?;
-        let found = found
-            .trim_start_matches(|c: char| c.is_ascii_alphabetic())
-            .to_owned();
-        lock.set_version(instance.name(), requested, &found);
-        Ok(found)
-    }
-
     /// What the templates of a service may speak of, without secrets.
     ///
     /// # Errors
@@ -395,112 +287,6 @@ impl<'a> Preparer<'a> {
         Ok(scope)
     }
 
-    fn artifacts(
-        &self,
-        instance: &Instance,
-        scope: &Scope,
-        os: Option<&str>,
-        lock: &mut Lock,
-        watching: &Watching<'_>,
-    ) -> Result<BTreeMap<String, Obtained>, Failure> {
-        let (wanted, folder) = self.wanted(instance, scope, os)?;
-        let obtainer = self.obtainer(watching)?;
-        let mut all = BTreeMap::new();
-        for one in &wanted {
-            let obtained = obtainer
-                .obtain(one, &folder, lock)
-                .map_err(|error| not_had(&error))?;
-            all.insert(one.name.clone(), obtained);
-        }
-        Ok(all)
-    }
-
-    /// The artifacts of a service, and the folder that local ones begin at.
-    fn wanted(
-        &self,
-        instance: &Instance,
-        scope: &Scope,
-        os: Option<&str>,
-    ) -> Result<(Vec<Wanted>, PathBuf), Failure> {
-        let refused =
-            |why: String| Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()));
-        let apt = instance.definition.spec().artifacts.iter();
-        let needs_os = apt.into_iter().any(|artifact| artifact.packages.is_some());
-        if needs_os && os.is_none() {
-            return Err(refused(
-                "its packages depend on the guest's distribution, which is not known".to_owned(),
-            )
-            .hint("write it into the VM's spec, such as `guestOS: debian-12`"));
-        }
-        let wanted = instance
-            .wanted(scope, self.arch, os.unwrap_or_default())
-            .map_err(|why| refused(why.to_string()))?;
-        let folder = match instance.definition.origin() {
-            Origin::File(path) => Path::new(path).parent().map(Path::to_owned),
-            Origin::BuiltIn => None,
-        };
-        Ok((wanted, folder.unwrap_or_else(|| PathBuf::from("."))))
-    }
-
-    fn obtainer<'b>(&'b self, watching: &'b Watching<'b>) -> Result<Obtainer<'b>, Failure> {
-        Ok(Obtainer {
-            store: &self.store,
-            offline: self.offline,
-            mirrors: self.mirrors(),
-            indexes: self.program.env.paths()?.cache.join("indexes"),
-            now: now(),
-            watch: watching,
-        })
-    }
-
-    fn mirrors(&self) -> Mirrors {
-        Mirrors {
-            archive: self.program.env.text("TRUSTNET_VM_DEB_MIRROR"),
-            security: self.program.env.text("TRUSTNET_VM_DEB_SECURITY_MIRROR"),
-        }
-    }
-
-    fn secrets(
-        &self,
-        asked: &Asked<'_>,
-        instance: &Instance,
-        keep: Keep,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        let var = |name: &str| self.program.env.var(name);
-        let sources = Sources {
-            folder: asked.folder,
-            paths: self.program.env.paths()?,
-            var: &var,
-            keep,
-        };
-        let secrets = instance.definition.spec().secrets.iter();
-        secrets
-            .map(|(name, secret)| {
-                let value = secret_of(&sources, asked.name, instance, (name, secret))?;
-                Ok((name.clone(), value))
-            })
-            .collect()
-    }
-
-    /// The secrets of a service, as far as they are known, to be masked in what is said.
-    #[must_use]
-    pub fn known_secrets(&self, asked: &Asked<'_>, instance: &Instance) -> Vec<String> {
-        let var = |name: &str| self.program.env.var(name);
-        let Ok(paths) = self.program.env.paths() else {
-            return Vec::new();
-        };
-        let sources = Sources {
-            folder: asked.folder,
-            paths,
-            var: &var,
-            keep: Keep::No,
-        };
-        let secrets = instance.definition.spec().secrets.iter();
-        secrets
-            .filter_map(|one| secret_of(&sources, asked.name, instance, one).ok())
-            .collect()
-    }
-
     /// The architecture of the guests.
     #[must_use]
     pub fn arch(&self) -> Arch {
@@ -512,52 +298,6 @@ impl<'a> Preparer<'a> {
     pub fn blobs(&self) -> Stored<'_> {
         Stored(&self.store)
     }
-}
-
-/// The value of one secret of a service.
-fn secret_of(
-    sources: &Sources<'_>,
-    vm: &VmName,
-    instance: &Instance,
-    (name, secret): (&String, &ServiceSecret),
-) -> Result<String, Failure> {
-    let value = match instance.wire.secrets.get(name) {
-        Some(SecretString::Inline(value)) => value.clone(),
-        Some(SecretString::ValueFrom(from)) => sources.read(vm, from)?,
-        Some(SecretString::Redacted(_)) => return Err(not_kept(instance.name(), name)),
-        None => sources.read(vm, &generated(instance.name(), name, secret.length))?,
-    };
-    if value.trim().len() < SHORTEST {
-        return Err(Failure::new(
-            Exit::Spec,
-            format!(
-                "secret `{name}` of `{}` has fewer than {SHORTEST} bytes, and could not be kept out of logs",
-                instance.name()
-            ),
-        )
-        .hint("give a longer one, or none: then one is generated"));
-    }
-    Ok(value)
-}
-
-/// Why a secret that stood in a spec is not known any more.
-#[must_use]
-pub fn not_kept(service: &str, name: &str) -> Failure {
-    Failure::new(
-        Exit::Spec,
-        format!("secret `{name}` of `{service}` was given in the spec itself, and is not kept"),
-    )
-    .hint("provision with the spec's file, or give the secret by `valueFrom`")
-}
-
-/// A secret that nobody gave: made once, and kept.
-fn generated(service: &str, name: &str, length: Option<u32>) -> ValueFrom {
-    ValueFrom::Generate(Generate {
-        name: format!("{service}.{name}"),
-        length,
-        alphabet: Some(Alphabet::Alphanumeric),
-        shared: None,
-    })
 }
 
 /// The store, as provisioning takes artifacts from it: each looked at before it leaves.
@@ -592,12 +332,14 @@ impl Watch for Watching<'_> {
     }
 }
 
-fn not_had(error: &ObtainError) -> Failure {
-    let failure = Failure::new(Exit::Provision, chain(error));
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+/// What each service needs of the others in its guest.
+fn needs(services: &[Instance]) -> BTreeMap<String, Vec<String>> {
+    let needs = services.iter().map(|one| {
+        let here = one.dependencies.iter().filter(|need| need.here);
+        let here = here.map(|need| need.service.clone()).collect();
+        (one.name().to_owned(), here)
+    });
+    needs.collect()
 }
 
 /// Refuses a guest that the program was not made for.
@@ -635,11 +377,4 @@ pub fn spec_of(host: &Host, name: &str) -> Option<VirtualMachine> {
         Owner::Ours(record) => Some(record.spec),
         _ => None,
     }
-}
-
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    })
 }

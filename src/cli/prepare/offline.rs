@@ -1,0 +1,68 @@
+//! What is missing where nothing may be fetched: all of it, at once.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use trustnet_core::lockfile::Missing;
+use trustnet_core::service::Instance;
+use trustnet_host::cache::obtain::ObtainError;
+
+use super::{Preparer, Watching};
+use crate::failure::{Exit, Failure};
+use crate::ui::Progress;
+
+impl Preparer<'_> {
+    /// Where nothing may be fetched: refuses all that is missing, at once.
+    ///
+    /// # Errors
+    /// Something is not in the cache, or a version is not locked.
+    pub fn refuse_missing<'b>(
+        &self,
+        asks: impl IntoIterator<Item = (&'b [Instance], &'b Path, Option<String>)>,
+        progress: &Progress<'_>,
+    ) -> Result<(), Failure> {
+        let mut missing = BTreeSet::new();
+        if !self.offline {
+            return Ok(());
+        }
+        let watching = Watching {
+            progress,
+            interrupt: &self.interrupt,
+        };
+        for (services, folder, os) in asks {
+            self.locked(folder, services, |lock| {
+                for instance in services {
+                    let Ok(version) = self.version(instance, lock, &watching) else {
+                        let requested = instance.requested.as_deref().unwrap_or_default();
+                        let name = instance.name();
+                        missing.insert(format!("version `{requested}` of `{name}` is not locked"));
+                        continue;
+                    };
+                    let scope = instance.scope("", &version, self.arch);
+                    let (wanted, folder) = self.wanted(instance, &scope, os.as_deref())?;
+                    let obtainer = self.obtainer(&watching)?;
+                    for one in &wanted {
+                        if let Err(ObtainError::Offline { what, files }) =
+                            obtainer.obtain(one, &folder, lock)
+                        {
+                            let mut lines = vec![format!("{what} is not in the cache")];
+                            let files = Missing::lines(&files);
+                            lines.extend(files.iter().map(|file| format!("  {file}")));
+                            missing.insert(lines.join("\n  "));
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        let all: Vec<String> = missing.into_iter().collect();
+        let message = match all.as_slice() {
+            [] => return Ok(()),
+            [one] if !one.contains('\n') => format!("{one}, and nothing may be fetched"),
+            all => format!("nothing may be fetched, and\n  {}", all.join("\n  ")),
+        };
+        Err(Failure::new(Exit::Provision, message).hint(
+            "fetch it with a network: `trustnet-vm cache fetch`, or `cache import` an archive",
+        ))
+    }
+}
