@@ -73,7 +73,8 @@ impl Bringer<'_> {
         };
         let listen = |event: Event<'_>| self.hear(&event, &log, prepared, progress, &noted);
         let session = guest.session(self.host);
-        let connect = || shell::connect(&session, &guest.endpoint, CONNECTING);
+        let connect =
+            || shell::connect_unless(&session, &guest.endpoint, CONNECTING, self.interrupt);
         let job = Job {
             program: &prepared.program,
             blobs: self.blobs,

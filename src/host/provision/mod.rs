@@ -29,6 +29,11 @@ const MOST_LOSSES: usize = 5;
 /// How often is looked whether an earlier run in the guest is over: each look costs that guest a part of a second.
 const BUSY_POLL: Duration = Duration::from_secs(3);
 
+/// How often a guest that went away is tried again.
+const RECONNECT_POLL: Duration = Duration::from_secs(1);
+/// How often an interruption is looked for while something is waited for.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// What happens meanwhile.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -152,7 +157,13 @@ pub type Connect<'a> = dyn Fn() -> Result<Box<dyn Shell>, ShellError> + 'a;
 /// A step failed, the guest is not reached, or the user interrupted. What was done stays, and the next run
 /// goes on from there.
 pub fn provision(connect: &Connect<'_>, job: &Job<'_>) -> Result<Outcome, ProvisionError> {
-    let mut shell = connect()?;
+    let mut shell = connect().map_err(|error| {
+        if job.interrupt.stop() {
+            ProvisionError::Interrupted
+        } else {
+            error.into()
+        }
+    })?;
     let mut taken = 0;
     for loss in 1.. {
         match round(&mut *shell, job, &mut taken) {
@@ -170,11 +181,15 @@ pub fn provision(connect: &Connect<'_>, job: &Job<'_>) -> Result<Outcome, Provis
 fn again(connect: &Connect<'_>, job: &Job<'_>) -> Result<Box<dyn Shell>, ProvisionError> {
     let begun = Instant::now();
     loop {
-        std::thread::sleep(Duration::from_secs(1));
+        let pause = Instant::now();
+        while pause.elapsed() < RECONNECT_POLL && !job.interrupt.stop() {
+            std::thread::sleep(LOOK);
+        }
         if job.interrupt.stop() {
             return Err(ProvisionError::Interrupted);
         }
         match connect() {
+            Err(_) if job.interrupt.stop() => return Err(ProvisionError::Interrupted),
             Err(error) if error.is_not_up() && begun.elapsed() < job.patience => {}
             other => return Ok(other?),
         }

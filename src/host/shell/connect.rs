@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use ssh_key::{HashAlg, PublicKey};
@@ -13,11 +14,15 @@ use ssh2::MethodType;
 use super::link::{Limit, Link, Socket};
 use super::{Connection, Shell, ShellError};
 use crate::error::HostError;
+use crate::interrupt::Interrupt;
 use crate::ssh::{self, Endpoint, MANAGEMENT_USER, Session};
 
 /// The ciphers. libssh2 hands AES to OpenSSL sixteen bytes at a time, and ChaCha20 a packet at a time: that is a
 /// third less work for the same bytes, AES instructions or not.
 const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes256-ctr";
+
+/// How often an interruption is looked for.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Connects to a guest: its host key must be the pinned one, byte for byte; then the VM's login key opens, or
 /// a key of the user's agent. `limit` bounds all of it.
@@ -43,6 +48,46 @@ pub fn connect(
     // Not before the key exchange is over: libssh2 would count a key of its own among them.
     link.session().set_keepalive(true, 1);
     Ok(Box::new(Connection { link }))
+}
+
+/// Does the same, and gives up as soon as the user interrupts: the connection is then made, or not, behind our
+/// back, and dropped.
+///
+/// # Errors
+/// As for [`connect`]; an interrupted one is as if the guest had said nothing.
+pub fn connect_unless(
+    session: &Session<'_>,
+    endpoint: &Endpoint,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<Box<dyn Shell>, ShellError> {
+    let (paths, record) = (session.paths.clone(), session.record.clone());
+    let (uri, uuid) = (session.uri.to_owned(), session.uuid.to_owned());
+    let to = endpoint.clone();
+    let (sender, receiver) = mpsc::channel();
+    let begun = Instant::now();
+    std::thread::spawn(move || {
+        let session = Session {
+            paths: &paths,
+            uri: &uri,
+            uuid: &uuid,
+            record: &record,
+        };
+        // Nobody may wait for it any more.
+        let _ = sender.send(connect(&session, &to, limit));
+    });
+    loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(connected) => return connected,
+            Err(RecvTimeoutError::Timeout) if !interrupt.stop() => {}
+            Err(_) => {
+                return Err(ShellError::Silent {
+                    at: format!("{}:{}", endpoint.address, endpoint.port),
+                    waited: begun.elapsed(),
+                });
+            }
+        }
+    }
 }
 
 fn pinned(session: &Session<'_>) -> Result<PublicKey, ShellError> {

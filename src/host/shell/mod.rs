@@ -21,7 +21,7 @@ mod words;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-pub use connect::connect;
+pub use connect::{connect, connect_unless};
 pub use error::ShellError;
 pub use folder::{get_folder, is_folder, put_folder};
 pub use words::quote;

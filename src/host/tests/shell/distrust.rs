@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use trustnet_host::interrupt::Interrupt;
 use trustnet_host::keys::KeyPair;
 use trustnet_host::login;
 use trustnet_host::shell::{self, Shell, ShellError};
@@ -161,4 +162,31 @@ fn a_guest_that_goes_down_in_the_middle_of_a_command_is_a_lost_connection() {
     // It stays so.
     let error = shell.run("true", &mut io::empty(), MINUTE, &mut |_, _| {});
     assert!(error.expect_err("it was cut").is_lost());
+}
+
+#[test]
+fn a_server_that_says_nothing_holds_nobody_who_interrupts() {
+    let guest = Sshd::start();
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut endpoint = guest.endpoint();
+    endpoint.port = server.local_addr().expect("an address").port();
+    let record = guest.record("web");
+    let interrupt = Interrupt::default();
+    interrupt.raise();
+    // An hour is longer than any test may take.
+    let limit = Duration::from_secs(3600);
+    let error = shell::connect_unless(&guest.session(&record), &endpoint, limit, &interrupt)
+        .err()
+        .expect("it is given up");
+    assert!(matches!(error, ShellError::Silent { .. }), "{error:?}");
+    // Without an interruption it is a connection like any other.
+    let mut there = shell::connect_unless(
+        &guest.session(&record),
+        &guest.endpoint(),
+        limit,
+        &Interrupt::default(),
+    )
+    .expect("it lets us in");
+    let exit = there.run("true", &mut io::empty(), limit, &mut |_, _| {});
+    assert!(exit.expect("it runs").is_success());
 }
