@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use trustnet_core::artifact::Digest;
+use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::lockfile::{self, Lock};
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::lock;
@@ -12,13 +12,14 @@ use crate::failure::{Exit, Failure};
 
 /// How the locks of an invocation are worked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum Use<'a> {
     /// What is locked counts, and what is not is added.
     Add,
     /// What is locked counts, and nothing is written.
     Read,
-    /// What is locked of the services that are worked on does not count, and is replaced.
-    Renew,
+    /// What is locked of the services that are worked on does not count, and is replaced: for guests of this
+    /// architecture and release.
+    Renew(Arch, Option<&'a str>),
 }
 
 /// The lock of a folder.
@@ -39,7 +40,7 @@ impl LockFile<'_> {
     /// It cannot be read or written, or the work fails.
     pub fn with(
         &self,
-        how: Use,
+        how: Use<'_>,
         services: &[&str],
         work: impl FnOnce(&mut Lock) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
@@ -47,14 +48,15 @@ impl LockFile<'_> {
         let path = self.folder.join(lockfile::FILE_NAME);
         let before = read(&path)?;
         let mut lock = before.clone();
-        if how == Use::Renew {
+        if matches!(how, Use::Renew(..)) {
             services.iter().for_each(|service| lock.forget(service));
         }
         let worked = work(&mut lock);
-        if how == Use::Renew {
+        if let Use::Renew(arch, release) = how {
             // Half of what is new is not better than what there was.
             worked?;
-            return write(&path, &before.clone().overlaid(lock), &before);
+            let renewed = before.clone().renewed(lock, services, arch, release);
+            return write(&path, &renewed, &before);
         }
         // The folder of a VM that was made long ago may be gone; its guest needs no lock.
         if how == Use::Read || !self.folder.is_dir() {
@@ -113,7 +115,7 @@ fn write(path: &Path, lock: &Lock, before: &Lock) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use trustnet_core::artifact::{Arch, ArtifactId, ArtifactKind};
+    use trustnet_core::artifact::{ArtifactId, ArtifactKind};
     use trustnet_core::lockfile::{LockKey, Locked};
 
     use super::*;
@@ -132,7 +134,7 @@ mod tests {
         );
     }
 
-    fn with(folder: &Path, how: Use, work: impl FnOnce(&mut Lock) -> Result<(), Failure>) {
+    fn with(folder: &Path, how: Use<'_>, work: impl FnOnce(&mut Lock) -> Result<(), Failure>) {
         let home = folder.parent().expect("a parent").as_os_str().to_owned();
         let paths = Paths::from_env(|name| (name == "HOME").then(|| home.clone())).expect("paths");
         let file = LockFile {
@@ -188,7 +190,7 @@ mod tests {
             lock_of(lock, "other", "other");
             Ok(())
         });
-        with(&folder, Use::Renew, |lock| {
+        with(&folder, Use::Renew(Arch::Amd64, None), |lock| {
             assert_eq!(
                 lock.digests().into_iter().collect::<Vec<_>>(),
                 sorted(&["other"])
@@ -196,7 +198,7 @@ mod tests {
             Err(Failure::new(Exit::Provision, "it failed"))
         });
         assert_eq!(digests(&folder), sorted(&["old", "other"]));
-        with(&folder, Use::Renew, |lock| {
+        with(&folder, Use::Renew(Arch::Amd64, None), |lock| {
             lock_of(lock, "mine", "new");
             Ok(())
         });

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use trustnet_api::service_ref::ServiceRef;
 use trustnet_core::load::{self, Document};
 use trustnet_core::problem::Problem;
 use trustnet_core::service::{self, Catalogue, Instance};
@@ -151,6 +152,35 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         files.extend(found);
     }
     Ok(files)
+}
+
+/// The services that all documents of a folder ask for; none where one of them cannot be read.
+pub fn services_beside(folder: &Path) -> Option<Vec<ServiceRef>> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let mut services = Vec::new();
+    for entry in std::fs::read_dir(folder).ok()? {
+        let path = entry.ok()?.path();
+        let yaml = path
+            .extension()
+            .is_some_and(|it| it == "yaml" || it == "yml");
+        if !yaml || !path.is_file() {
+            continue;
+        }
+        let (_, bytes, _) = read(&path).ok()?;
+        let (documents, problems) = load::load(&bytes);
+        // Other kinds of documents ask for no services.
+        let is_vm = String::from_utf8_lossy(&bytes).contains("VirtualMachine");
+        if is_vm && !problems.is_empty() {
+            return None;
+        }
+        let all = documents.into_iter().map(|one| one.object.spec.services);
+        services.extend(all.flatten());
+    }
+    Some(services)
 }
 
 /// Reads a file, or standard input, and no more of it than a spec may have.

@@ -32,6 +32,34 @@ pub struct LockKey {
     pub release: Option<String>,
 }
 
+impl LockKey {
+    /// Whether it is for guests of a release, or for all. The index of a set of packages has the release in its name.
+    fn is_for(&self, release: Option<&str>) -> bool {
+        let index = self.artifact.name().strip_suffix(".Packages");
+        match (&self.release, index) {
+            (Some(own), _) => Some(own.as_str()) == release,
+            (None, Some(name)) => release.is_some_and(|release| {
+                name.strip_suffix(release)
+                    .is_some_and(|name| name.ends_with('.'))
+            }),
+            (None, None) => true,
+        }
+    }
+}
+
+/// A version of a service that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// The service.
+    pub service: String,
+    /// What was asked for, if anything.
+    pub requested: Option<String>,
+    /// The version, where that needs no look-up.
+    pub exact: Option<String>,
+    /// The definition's own version.
+    pub own: String,
+}
+
 /// What an artifact must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Locked {
@@ -204,6 +232,52 @@ impl Lock {
         self.versions.extend(newer.versions);
         self.artifacts.extend(newer.artifacts);
         self
+    }
+
+    /// This lock with what was renewed of services, for one architecture and release, in the place of what it
+    /// had of the same versions.
+    #[must_use]
+    pub fn renewed(
+        mut self,
+        fresh: Self,
+        services: &[&str],
+        arch: Arch,
+        release: Option<&str>,
+    ) -> Self {
+        let version = |key: &LockKey| {
+            let id = &key.artifact;
+            (id.service().to_owned(), id.version().to_owned())
+        };
+        let versions: BTreeSet<_> = fresh.artifacts.keys().map(version).collect();
+        self.artifacts.retain(|key, _| {
+            let covered = services.contains(&key.artifact.service())
+                && key.artifact.arch() == arch
+                && key.is_for(release);
+            !(covered && versions.contains(&version(key)))
+        });
+        self.overlaid(fresh)
+    }
+
+    /// Takes away what nobody asks for, of those services that are `concerned`.
+    pub fn retain(&mut self, demands: &[Demand], concerned: impl Fn(&str) -> bool) {
+        self.versions.retain(|(service, requested), _| {
+            let asked = demands
+                .iter()
+                .any(|one| one.service == *service && one.requested.as_deref() == Some(requested));
+            asked || !concerned(service)
+        });
+        let versions = demands.iter().map(|one| {
+            let requested = one.requested.as_deref().unwrap_or_default();
+            let locked = self.version(&one.service, requested);
+            let version = one.exact.as_deref().or(locked).unwrap_or(&one.own);
+            (one.service.clone(), version.to_owned())
+        });
+        let versions: BTreeSet<(String, String)> = versions.collect();
+        self.artifacts.retain(|key, _| {
+            let id = &key.artifact;
+            let version = (id.service().to_owned(), id.version().to_owned());
+            versions.contains(&version) || !concerned(id.service())
+        });
     }
 
     /// All that is locked.

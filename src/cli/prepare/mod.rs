@@ -13,7 +13,7 @@ use trustnet_api::service_ref::RemoteService;
 use trustnet_api::vm::VirtualMachine;
 use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::guest_os;
-use trustnet_core::lockfile::Lock;
+use trustnet_core::lockfile::{Demand, Lock};
 use trustnet_core::masks::Masks;
 use trustnet_core::observed::Owner;
 use trustnet_core::provision::{self, Action, Facts, Input, ServiceInput};
@@ -134,7 +134,7 @@ impl<'a> Preparer<'a> {
         let mut inputs = Vec::new();
         let mut blobs = Vec::new();
         let mut secrets = Vec::new();
-        self.locked(asked.folder, asked.services, |lock| {
+        self.locked(asked.folder, asked.services, os.as_deref(), |lock| {
             let watching = Watching {
                 progress,
                 interrupt: &self.interrupt,
@@ -198,7 +198,7 @@ impl<'a> Preparer<'a> {
         progress: &Progress<'_>,
     ) -> Result<Vec<Got>, Failure> {
         let mut all = Vec::new();
-        self.locked(folder, services, |lock| {
+        self.locked(folder, services, os, |lock| {
             let watching = Watching {
                 progress,
                 interrupt: &self.interrupt,
@@ -229,11 +229,12 @@ impl<'a> Preparer<'a> {
         &self,
         folder: &Path,
         services: &[Instance],
+        os: Option<&str>,
         work: impl FnOnce(&mut Lock) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let how = match (self.offline, self.update) {
             (true, _) => Use::Read,
-            (false, true) => Use::Renew,
+            (false, true) => Use::Renew(self.arch, os),
             (false, false) => Use::Add,
         };
         let services: Vec<&str> = services.iter().map(Instance::name).collect();
@@ -243,6 +244,27 @@ impl<'a> Preparer<'a> {
             interrupt: &self.interrupt,
         };
         file.with(how, &services, work)
+    }
+
+    /// Takes out of the lock of a folder what nobody asks for any more, of those services that are `concerned`.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub fn forget(
+        &self,
+        folder: &Path,
+        demands: &[Demand],
+        concerned: impl Fn(&str) -> bool,
+    ) -> Result<(), Failure> {
+        let file = LockFile {
+            paths: self.program.env.paths()?,
+            folder,
+            interrupt: &self.interrupt,
+        };
+        file.with(Use::Add, &[], |lock| {
+            lock.retain(demands, concerned);
+            Ok(())
+        })
     }
 
     /// What the templates of a service may speak of, without secrets.

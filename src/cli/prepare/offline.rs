@@ -30,7 +30,7 @@ impl Preparer<'_> {
             interrupt: &self.interrupt,
         };
         for (services, folder, os) in asks {
-            self.locked(folder, services, |lock| {
+            self.locked(folder, services, os.as_deref(), |lock| {
                 for instance in services {
                     let Ok(version) = self.version(instance, lock, &watching) else {
                         let requested = instance.requested.as_deref().unwrap_or_default();

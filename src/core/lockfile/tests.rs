@@ -124,3 +124,95 @@ fn what_is_no_lock_is_refused_with_a_reason() {
     }
     insta::assert_snapshot!(said);
 }
+
+/// A lock of a program of each service and version, for both architectures, and of packages for two releases.
+fn many(services: &[(&str, &str)]) -> Lock {
+    let mut lock = Lock::default();
+    let file = |word: &str| Locked::File {
+        kind: ArtifactKind::Url,
+        source: "https://example.org/".to_owned(),
+        sha256: Digest::of(word.as_bytes()),
+        size: 1,
+    };
+    for (service, version) in services {
+        for arch in Arch::ALL {
+            for name in [
+                "tool",
+                "gone",
+                "set.debian-12.Packages",
+                "set.debian-13.Packages",
+            ] {
+                let artifact = ArtifactId::new(service, version, arch, name).expect("a name");
+                let release = None;
+                lock.set(LockKey { artifact, release }, file(name));
+            }
+        }
+    }
+    lock
+}
+
+fn names(lock: &Lock) -> Vec<String> {
+    lock.artifacts()
+        .map(|(key, _)| key.artifact.to_string())
+        .collect()
+}
+
+#[test]
+fn what_is_renewed_is_replaced_exactly_and_all_else_stays() {
+    let before = many(&[("mine", "1"), ("mine", "2"), ("other", "1")]);
+    let mut fresh = Lock::default();
+    let artifact = ArtifactId::new("mine", "2", Arch::Amd64, "tool").expect("a name");
+    let tool = before.get(&artifact, None).expect("it is there").clone();
+    let release = None;
+    fresh.set(LockKey { artifact, release }, tool);
+    let gone = |lock: Lock, release: Option<&str>| {
+        let all = names(&lock);
+        let left = names(&lock.renewed(fresh.clone(), &["mine"], Arch::Amd64, release));
+        all.into_iter()
+            .filter(|name| !left.contains(name))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(gone(before.clone(), None), ["mine 2 amd64 gone"]);
+    assert_eq!(
+        gone(before, Some("debian-12")),
+        ["mine 2 amd64 gone", "mine 2 amd64 set.debian-12.Packages"]
+    );
+}
+
+#[test]
+fn what_nobody_asks_for_goes_and_what_is_not_concerned_stays() {
+    let mut lock = many(&[("mine", "1"), ("mine", "2"), ("mine", "3"), ("other", "1")]);
+    lock.set_version("mine", "latest", "2");
+    lock.set_version("mine", "~1", "1");
+    let demand = |requested: Option<&str>, exact: Option<&str>| Demand {
+        service: "mine".to_owned(),
+        requested: requested.map(str::to_owned),
+        exact: exact.map(str::to_owned),
+        own: "3".to_owned(),
+    };
+    let left = |demands: &[Demand], all: bool| {
+        let mut lock = lock.clone();
+        lock.retain(demands, |service| all || service == "mine");
+        let mut left = names(&lock);
+        left.retain(|name| name.ends_with("amd64 tool"));
+        (left, lock.version("mine", "~1").is_some())
+    };
+    let latest = [demand(Some("latest"), None)];
+    assert_eq!(
+        left(&latest, true),
+        (vec!["mine 2 amd64 tool".to_owned()], false)
+    );
+    let named = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| format!("{name} amd64 tool"))
+            .collect()
+    };
+    assert_eq!(left(&latest, false), (named(&["mine 2", "other 1"]), false));
+    let two = [
+        demand(Some("1"), Some("1")),
+        demand(None, None),
+        demand(Some("~1"), None),
+    ];
+    assert_eq!(left(&two, true), (named(&["mine 1", "mine 3"]), true));
+}

@@ -10,6 +10,7 @@ use trustnet_api::service_ref::{DependencyCondition, RemoteService, ServiceRef};
 use super::template::{Escape, Scope, TemplateError, render};
 use super::{Catalogue, Definition, Wanted, check, order, parameters, seconds, wanted};
 use crate::artifact::Arch;
+use crate::lockfile::Demand;
 use crate::path;
 use crate::problem::Problem;
 use crate::vm::check_reference;
@@ -313,6 +314,17 @@ impl Instance {
             Some("latest") => None,
             Some(text) if text.starts_with(['~', '^', '=', '>', '<']) => None,
             Some(text) => Some(text),
+        }
+    }
+
+    /// What the service asks of a lock.
+    #[must_use]
+    pub fn demand(&self) -> Demand {
+        Demand {
+            service: self.name().to_owned(),
+            requested: self.requested.clone(),
+            exact: self.exact_version().map(str::to_owned),
+            own: self.definition.spec().version.clone(),
         }
     }
 

@@ -1,10 +1,12 @@
 //! `cache fetch`: what services need is brought into the cache, and locked.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use trustnet_api::service_ref::ServiceRef;
 use trustnet_core::guest_os;
+use trustnet_core::lockfile::Demand;
 use trustnet_core::service::Instance;
 use trustnet_core::units::bytes;
 
@@ -19,6 +21,8 @@ struct Ask {
     services: Vec<Instance>,
     folder: PathBuf,
     os: Option<String>,
+    /// Whether documents ask, and not the command line.
+    documents: bool,
 }
 
 /// Fetches.
@@ -33,10 +37,13 @@ pub fn run(program: &Program, args: &CacheFetch) -> Result<Exit, Failure> {
         (services, ask.folder.as_path(), ask.os.clone())
     });
     preparer.refuse_missing(each, &program.ui.progress("cache"))?;
-    for ask in asks {
+    for ask in &asks {
         let progress = program.ui.progress("cache");
         let folder = &ask.folder;
         got.extend(preparer.fetch(&ask.services, folder, ask.os.as_deref(), &progress)?);
+    }
+    if args.update {
+        forget_unwanted(program, &preparer, &asks)?;
     }
     let items: Vec<_> = got
         .iter()
@@ -57,6 +64,40 @@ pub fn run(program: &Program, args: &CacheFetch) -> Result<Exit, Failure> {
         || words(&got),
     )?;
     Ok(Exit::Done)
+}
+
+/// Takes out of the locks what neither what was given asks for, nor any other document beside a lock. Where
+/// the command line asks for services, only those are looked at.
+fn forget_unwanted(
+    program: &Program,
+    preparer: &Preparer<'_>,
+    asks: &[Ask],
+) -> Result<(), Failure> {
+    let catalogue = program.catalogue()?;
+    let folders: BTreeSet<&Path> = asks.iter().map(|ask| ask.folder.as_path()).collect();
+    for folder in folders {
+        let here = || asks.iter().filter(|ask| ask.folder == folder);
+        // What cannot be read may ask for anything.
+        let Some(beside) = specs::services_beside(folder) else {
+            continue;
+        };
+        let mut demands: Vec<Demand> = here()
+            .flat_map(|ask| &ask.services)
+            .map(Instance::demand)
+            .collect();
+        for wire in beside {
+            if let Ok(definition) = catalogue.find(&wire.name) {
+                demands.push(Instance::bare(definition, wire).demand());
+            }
+        }
+        let all = here().any(|ask| ask.documents);
+        let named: BTreeSet<&str> = here()
+            .flat_map(|ask| &ask.services)
+            .map(Instance::name)
+            .collect();
+        preparer.forget(folder, &demands, |service| all || named.contains(service))?;
+    }
+    Ok(())
 }
 
 fn words(got: &[Got]) -> String {
@@ -90,6 +131,7 @@ fn asks(program: &Program, args: &CacheFetch) -> Result<Vec<Ask>, Failure> {
                 os: args.os.clone().or_else(|| guest_os::of(spec.vm.wire())),
                 services: spec.services,
                 folder: spec.folder,
+                documents: true,
             });
         }
     }
@@ -119,6 +161,7 @@ fn asks(program: &Program, args: &CacheFetch) -> Result<Vec<Ask>, Failure> {
             services,
             folder,
             os: args.os.clone(),
+            documents: false,
         });
     }
     Ok(asks)
