@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use trustnet_api::network::RegisterRequest;
 use trustnet_core::network::signature::SigningKey;
 use trustnet_core::network::{
-    Endpoint, Member, MemberSettings, NodeRegistry, NodeSettings, RetryDelay,
+    Backoff, Endpoint, Member, MemberSettings, NodeRegistry, NodeSettings,
 };
 use trustnet_registry::clock::Clock;
 use trustnet_registry::discovery::Discovery;
@@ -285,7 +285,7 @@ impl Plan<'_> {
                 .gossip
                 .as_ref()
                 .map_or(30_000, |plan| plan.interval),
-            backoff: RetryDelay::default(),
+            backoff: Backoff::default(),
             spread: u64::from_be_bytes(*id.as_bytes()),
         }
     }

@@ -27,7 +27,7 @@ pub use directory::{Beaten, Directory};
 pub use endpoint::{Endpoint, EndpointError};
 pub use identity::{NodeId, PublicKey};
 pub use liveness::Liveness;
-pub use member::{Action, Answer, Event, Member, MemberSettings, RetryDelay, Standing};
+pub use member::{Action, Answer, Event, Member, MemberSettings, Standing};
 pub use node::{Node, Proof, Signed};
 pub use now::Now;
 pub use refusal::Refusal;

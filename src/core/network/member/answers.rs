@@ -3,12 +3,14 @@
 use trustnet_api::network::ErrorCode;
 
 use super::candidates::Step;
-use super::machine::{MIN_INTERVAL, Phase, Round, What};
+use super::machine::{MAX_WAIT, MIN_INTERVAL, Phase, Round, What};
 use super::{Action, Answer, Member};
 use crate::network::{Endpoint, Now};
 
 /// So many heartbeats in a row go unanswered before another registry is looked for.
 const MISSES: u32 = 2;
+/// So long after one that went unanswered the next one is sent. Milliseconds.
+const AGAIN: u64 = 1000;
 
 impl Member {
     pub(super) fn answered(
@@ -38,7 +40,7 @@ impl Member {
             _ => 0,
         };
         if let Phase::Searching(round) = &mut self.phase {
-            round.wait = round.wait.max(asks.min(self.settings.backoff.max));
+            round.wait = round.wait.max(asks.min(MAX_WAIT));
             if *answer == Answer::Queued {
                 round.queued.get_or_insert(at);
             }
@@ -52,7 +54,7 @@ impl Member {
         self.registry = Some(at);
         self.registered = true;
         self.heard_at = Some(now.wall);
-        self.failures = 0;
+        self.pauses.succeeded();
         self.trouble = None;
         self.interval = self.settings.interval.min(interval).max(MIN_INTERVAL);
         self.peers_at = now.steady;
@@ -60,7 +62,7 @@ impl Member {
         let half = self.interval / 2;
         self.phase = Phase::Home {
             at,
-            next: now.steady + half + self.draw(half),
+            next: now.steady + half + self.draw() % half,
             misses: 0,
             away: 0,
         };
@@ -85,9 +87,9 @@ impl Member {
         match answer {
             Answer::Present => self.settle(at, self.settings.interval, now, actions),
             Answer::Absent => {
-                if let Phase::Queued { looks, next, .. } = &mut self.phase {
-                    *looks = looks.saturating_add(1);
-                    *next = now.steady + self.settings.backoff.after(*looks);
+                let drawn = self.draw();
+                if let Phase::Queued { pauses, next, .. } = &mut self.phase {
+                    *next = now.steady + pauses.failed(drawn);
                 }
             }
             other => {
@@ -124,25 +126,20 @@ impl Member {
                 self.blame(at, answer);
                 self.again(at, now, actions);
             }
-            // The heartbeat was overtaken by a registration of this node: the next one will not be.
-            Answer::Refused {
-                code: ErrorCode::Replayed,
-                ..
-            } => *next = now.steady + self.settings.backoff.after(1),
             Answer::Refused {
                 code: ErrorCode::Banned,
                 ..
             } => {
                 self.registered = false;
                 self.blame(at, answer);
-                self.rest(1, self.settings.backoff.max, now);
+                self.rest(1, MAX_WAIT, now);
             }
             other => {
                 *misses += 1;
-                let (missed, delay) = (*misses, self.settings.backoff.after(*misses));
-                *next = now.steady + delay;
+                *next = now.steady + AGAIN;
+                let enough = *misses >= MISSES;
                 self.blame(at, other);
-                if missed >= MISSES {
+                if enough {
                     self.search(now, actions);
                 }
             }

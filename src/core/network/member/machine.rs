@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 
 use super::candidates::{Candidates, Step};
 use super::{Action, Answer, Event, MemberSettings, Standing};
-use crate::network::{Endpoint, Now};
+use crate::network::{Backoff, Endpoint, Now};
 
 /// After so many heartbeats elsewhere the first choice is tried again.
 const BEATS_AWAY: u64 = 10;
 /// So long a queued registration is looked for before it is made anew. Milliseconds.
 const QUEUE_PATIENCE: u64 = 600_000;
+/// The longest that is waited because a registry asks for it, and before one is asked that has banned the node.
+/// Milliseconds.
+pub(super) const MAX_WAIT: u64 = 60_000;
 /// The shortest interval that a registry is believed. Milliseconds.
 pub(super) const MIN_INTERVAL: u64 = 1000;
 
@@ -23,8 +26,8 @@ pub struct Member {
     ticket: u64,
     pub(super) sequence: u64,
     pub(super) interval: u64,
-    /// Rounds without success.
-    pub(super) failures: u32,
+    /// The pauses between rounds.
+    pub(super) pauses: Backoff,
     pub(super) peers_at: u64,
     pub(super) registry: Option<Endpoint>,
     pub(super) registered: bool,
@@ -43,7 +46,7 @@ pub(super) enum Phase {
     Queued {
         at: Endpoint,
         since: u64,
-        looks: u32,
+        pauses: Backoff,
         next: u64,
     },
     /// For the next heartbeat.
@@ -93,7 +96,7 @@ impl Member {
             ticket: 0,
             sequence: 0,
             interval: settings.interval.max(MIN_INTERVAL),
-            failures: 0,
+            pauses: settings.backoff.clone(),
             peers_at: 0,
             registry: None,
             registered: false,
@@ -261,38 +264,38 @@ impl Member {
 
     fn wait_for_root(&mut self, at: Endpoint, now: &Now) {
         self.registry = Some(at);
-        self.failures = 0;
+        self.pauses.succeeded();
         self.trouble = Some(format!(
             "the registration waits at {at} until the root registry answers"
         ));
+        let mut pauses = self.settings.backoff.clone();
+        let pause = pauses.failed(self.draw());
         self.phase = Phase::Queued {
             at,
             since: now.steady,
-            looks: 1,
-            next: now.steady + self.settings.backoff.after(1),
+            pauses,
+            next: now.steady + pause,
         };
     }
 
     pub(super) fn rest(&mut self, asked: usize, wait: u64, now: &Now) {
-        self.failures = self.failures.saturating_add(1);
         if asked == 0 {
             self.trouble = Some("no registry is known: none is configured, the look-up of `tnr.<domain>` found none, and no peer told of one".to_owned());
         }
-        let delay = self.settings.backoff.after(self.failures).max(wait);
-        // A quarter of it differs from node to node: those who lost a registry together come back one by one.
-        let delay = delay - delay / 4 + self.draw(delay / 4);
+        let drawn = self.draw();
+        let delay = self.pauses.failed(drawn).max(wait);
         self.phase = Phase::Resting {
             until: now.steady.saturating_add(delay),
         };
     }
 
-    /// A number below a bound: another one each time, and on each node.
-    pub(super) fn draw(&self, bound: u64) -> u64 {
+    /// Another number each time, and on each node: those who lost a registry together come back one by one.
+    pub(super) fn draw(&self) -> u64 {
         let mixed = (self.settings.spread ^ self.ticket.rotate_left(32))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
             .rotate_right(29)
             .wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (mixed >> 16).checked_rem(bound).unwrap_or(0)
+        mixed >> 16
     }
 
     pub(super) fn resolved(

@@ -12,12 +12,12 @@ mod tests;
 
 use trustnet_api::network::ErrorCode;
 
-use super::Endpoint;
+use super::{Backoff, Endpoint};
 
 pub use machine::Member;
 
 /// What a member needs to know. Times are milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MemberSettings {
     /// The registry in the node's own process.
     pub integrated: Option<Endpoint>,
@@ -34,38 +34,9 @@ pub struct MemberSettings {
     /// How often peers are asked for.
     pub peers_interval: u64,
     /// How long is waited after a round in which no registry answered.
-    pub backoff: RetryDelay,
+    pub backoff: Backoff,
     /// Any number of this node's own, its id's bytes for one: it spreads the calls of many nodes over the time.
     pub spread: u64,
-}
-
-/// How long to wait after so many failures. Milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryDelay {
-    /// After the first failure.
-    pub initial: u64,
-    /// At most.
-    pub max: u64,
-    /// How much longer after each further one.
-    pub factor: u64,
-}
-
-impl Default for RetryDelay {
-    /// 1 s, then twice as long each time, to 60 s.
-    fn default() -> Self {
-        Self {
-            initial: 1000,
-            max: 60_000,
-            factor: 2,
-        }
-    }
-}
-
-impl RetryDelay {
-    fn after(&self, failures: u32) -> u64 {
-        let grown = self.factor.saturating_pow(failures.saturating_sub(1));
-        self.initial.saturating_mul(grown).min(self.max)
-    }
 }
 
 /// What happened. A `ticket` is that of the [`Action`] which is answered: late answers change nothing.

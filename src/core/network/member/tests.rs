@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use trustnet_api::network::ErrorCode;
 
-use super::{Action, Answer, Event, Member, MemberSettings, RetryDelay};
-use crate::network::{Endpoint, Now};
+use super::{Action, Answer, Event, Member, MemberSettings};
+use crate::network::{Backoff, Endpoint, Now};
 
 const OWN: &str = "[::1]:8000";
 const CONFIGURED: &str = "[2001:db8::1]:8000";
@@ -26,7 +26,7 @@ fn settings() -> MemberSettings {
         interval: 30_000,
         timeout: 5000,
         peers_interval: 30_000,
-        backoff: RetryDelay::default(),
+        backoff: Backoff::default(),
         spread: 7,
     }
 }
@@ -167,7 +167,7 @@ fn registries_are_asked_in_their_order_and_then_with_growing_pauses() {
         .iter()
         .zip([1, 2, 4, 8, 16, 32, 60, 60, 60].map(|seconds| seconds * 1000))
     {
-        assert!((most - most / 4..=most).contains(pause), "{pause} {most}");
+        assert!((most / 2..=most).contains(pause), "{pause} {most}");
     }
 }
 
@@ -349,7 +349,7 @@ fn a_banned_node_stays_out_and_says_so() {
     let before = world.now.steady;
     let actions = world.sleep();
     assert_eq!(registers(&actions), Some(at(OWN)));
-    assert!(world.now.steady - before >= 45_000);
+    assert!(world.now.steady - before >= 60_000);
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn a_registry_that_asks_for_time_gets_it() {
     };
     world.answer(ticket(&actions), busy);
     world.sleep();
-    assert!((30_000..=40_000).contains(&world.now.steady));
+    assert_eq!(world.now.steady, 40_000);
 }
 
 #[test]

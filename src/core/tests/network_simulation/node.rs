@@ -3,8 +3,8 @@
 use sha2::{Digest as _, Sha256};
 use trustnet_api::network::{ErrorCode, RegisterRequest, SIGNATURE_LIFE};
 use trustnet_core::network::{
-    Action, Answer as Said, Endpoint, Event, Member, MemberSettings, NodeId, Proof, PublicKey,
-    Registration, RetryDelay,
+    Action, Answer as Said, Backoff, Endpoint, Event, Member, MemberSettings, NodeId, Proof,
+    PublicKey, Registration,
 };
 
 use super::words::{Answer, Request, Signed, Timer, What};
@@ -209,7 +209,7 @@ fn member(of: Actor, registries: &[Endpoint]) -> Member {
         interval: 30_000,
         timeout: 8_000,
         peers_interval: 3_600_000,
-        backoff: RetryDelay::default(),
+        backoff: Backoff::default(),
         spread: of as u64,
     })
 }
