@@ -69,3 +69,11 @@ pub struct Queued {
     #[schemars(extend("enum" = ["queued"]))]
     pub status: String,
 }
+
+/// A write is done, and durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Done {
+    /// `success`.
+    #[schemars(extend("enum" = ["success"]))]
+    pub status: String,
+}

@@ -11,7 +11,7 @@ mod node_config;
 mod node_record;
 mod register;
 
-pub use answer::{ErrorBody, ErrorCode, Queued};
+pub use answer::{Done, ErrorBody, ErrorCode, Queued};
 pub use change::{Change, ChangeType, Changes, Snapshot};
 pub use config::{
     BackoffSection, DatabaseEngine, DatabaseSection, HeartbeatSection, LimitsSection, LogFormat,
@@ -47,3 +47,8 @@ pub const SIGNATURE_LIFE: u64 = 300;
 pub const REPLICA_LAG: &str = "trustnet-replica-lag";
 /// Header of a forwarded write: when the secondary took it, RFC 3339.
 pub const QUEUED_AT: &str = "trustnet-queued-at";
+/// Header of a forwarded write: the forwarder's own `Bearer …` with the join token. The node's stays in `Authorization`:
+/// that a secondary may forward admits no new key.
+pub const FORWARDER: &str = "trustnet-forwarder";
+/// How long a secondary may keep a write for its root, in seconds.
+pub const QUEUE_LIFE: u64 = 24 * 60 * 60;

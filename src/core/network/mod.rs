@@ -67,6 +67,8 @@ pub enum Write {
         id: NodeId,
         /// Whether it is to be kept out.
         banned: bool,
+        /// The administrator's signature.
+        proof: Proof,
     },
     /// A node that was not heard of beats again.
     Revive {

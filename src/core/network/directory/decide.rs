@@ -35,14 +35,18 @@ impl Directory {
                 node.signed = node.signed.with(proof);
                 Ok(Some((ChangeType::NodeRemoved, node)))
             }
-            Write::Ban { id, banned } => {
+            Write::Ban { id, banned, proof } => {
                 let node = known(*id)?;
-                Ok(match (node.state, banned) {
-                    (NodeState::Banned, false) => Some(NodeState::Offline),
-                    (NodeState::Banned, true) | (_, false) => None,
-                    (_, true) => Some(NodeState::Banned),
-                }
-                .map(|to| (ChangeType::NodeState, node.in_state(to, now))))
+                let to = match (node.state, banned) {
+                    (NodeState::Banned, false) => NodeState::Offline,
+                    (NodeState::Banned, true) | (_, false) => return Ok(None),
+                    (_, true) => NodeState::Banned,
+                };
+                // Sent again, it must not undo what was decided since.
+                node.signed.admits(proof, now)?;
+                let mut node = node.in_state(to, now);
+                node.signed = node.signed.with(proof);
+                Ok(Some((ChangeType::NodeState, node)))
             }
             Write::Revive { id } => {
                 let node = known(*id)?;

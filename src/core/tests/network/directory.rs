@@ -149,7 +149,7 @@ fn what_departed_nodes_signed_is_forgotten_when_it_is_too_old_to_come_again() {
 fn a_banned_node_stays_out_until_it_is_let_in() {
     let mut directory = directory();
     write(&mut directory, &register(1, "ada", 10), &at(0)).expect("new");
-    write(&mut directory, &ban(1, true), &at(1)).expect("known");
+    write(&mut directory, &ban(1, true, 12), &at(1)).expect("known");
     let banned = Err(Refusal::Banned(id(1)));
     assert_eq!(
         write(&mut directory, &register(1, "ada", 11), &at(2)),
@@ -160,17 +160,19 @@ fn a_banned_node_stays_out_until_it_is_let_in() {
         banned
     );
     assert_eq!(
-        write(&mut directory, &remove(1, 12), &at(2)),
+        write(&mut directory, &remove(1, 13), &at(2)),
         banned,
         "it would come back as new"
     );
     assert!(directory.beat(id(1), 1, &proof(12, 1), &at(3)).is_err());
     assert_eq!(sweep(&mut directory, 1_000_000), 0, "nor is it forgotten");
-    assert_eq!(write(&mut directory, &ban(1, true), &at(4)), Ok(None));
-    write(&mut directory, &ban(1, false), &at(5)).expect("known");
+    assert_eq!(write(&mut directory, &ban(1, true, 14), &at(4)), Ok(None));
+    write(&mut directory, &ban(1, false, 15), &at(5)).expect("known");
     assert_eq!(state(&directory, 1), Some(NodeState::Offline));
+    let again = write(&mut directory, &ban(1, true, 12), &at(6));
+    assert_eq!(again, Err(Refusal::Replayed), "it was decided otherwise since");
     let beaten = directory
-        .beat(id(1), 1, &proof(12, 1), &at(1_000_001))
+        .beat(id(1), 1, &proof(16, 1), &at(1_000_001))
         .expect("let in");
     assert!(beaten.revive);
 }
@@ -343,7 +345,7 @@ fn peers_are_active_and_never_the_asker() {
         let name = format!("node-{number}");
         write(&mut directory, &register(number, &name, 10), &at(0)).expect("new");
     }
-    write(&mut directory, &ban(9, true), &at(1)).expect("known");
+    write(&mut directory, &ban(9, true, 12), &at(1)).expect("known");
     for drawn in [0, 1 << 63, u64::MAX, 12_345 << 40] {
         let peers = directory.peers(id(1), 5, drawn);
         assert_eq!(peers.len(), 5);

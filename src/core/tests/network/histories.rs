@@ -116,7 +116,7 @@ impl Play {
                 id: id(*node),
                 proof: signed,
             }),
-            Event::Ban { node, banned } => self.offer(ban(*node, *banned)),
+            Event::Ban { node, banned } => self.offer(ban(*node, *banned, created)),
             Event::Revive { node } => self.offer(Write::Revive { id: id(*node) }),
             Event::Again { which } if !self.offered.is_empty() => {
                 self.offer(which.get(&self.offered).clone());

@@ -72,9 +72,17 @@ impl Model {
                 self.left.insert(id, proof.created);
                 Ok(Some(ChangeType::NodeRemoved))
             }
-            Write::Ban { banned: to, .. } => {
+            Write::Ban {
+                banned: to, proof, ..
+            } => {
                 if banned == *to {
                     return known.map(|_| None).ok_or(());
+                }
+                if !fresh(proof.created) {
+                    return Err(());
+                }
+                if let Some(known) = self.known.get_mut(&id) {
+                    known.signed = proof.created;
                 }
                 self.turn(
                     id,

@@ -55,10 +55,11 @@ pub fn remove(number: u8, created: u64) -> Write {
     }
 }
 
-pub fn ban(number: u8, banned: bool) -> Write {
+pub fn ban(number: u8, banned: bool, created: u64) -> Write {
     Write::Ban {
         id: id(number),
         banned,
+        proof: proof(created, created),
     }
 }
 

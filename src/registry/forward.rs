@@ -1,0 +1,61 @@
+//! What a secondary hands on to its root.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::body::Bytes;
+use trustnet_api::network::ReplicationHealth;
+use trustnet_core::network::NodeId;
+use trustnet_core::network::signature::SignatureHeaders;
+
+/// A signed write, whole: as it came, so that the root can verify it as it was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedRequest {
+    /// Whose node it writes.
+    pub node: NodeId,
+    /// The method.
+    pub method: String,
+    /// The path, without a query.
+    pub path: String,
+    /// The headers that sign it.
+    pub signature: SignatureHeaders,
+    /// When it was signed: seconds since 1970.
+    pub created: u64,
+    /// The value of `Authorization`, if there is one.
+    pub authorization: Option<String>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What became of a write that was handed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submitted {
+    /// The root has answered.
+    Answer {
+        /// The answer's status.
+        status: u16,
+        /// The answer's `Retry-After`, if there is one.
+        retry_after: Option<String>,
+        /// The answer's body, JSON.
+        body: Bytes,
+    },
+    /// The root is away; the write is kept, durably, until it is back.
+    Queued,
+    /// The root is away, and no more can be kept.
+    Full {
+        /// When to try again, in seconds.
+        retry_after: u64,
+    },
+}
+
+/// A future that may be sent to another thread.
+pub type Coming<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A secondary's way to its root.
+pub trait Upstream: Send + Sync + 'static {
+    /// Hands a verified write on.
+    fn submit(&self, request: SignedRequest) -> Coming<'_, Submitted>;
+
+    /// How it stands with the root.
+    fn state(&self) -> ReplicationHealth;
+}
