@@ -5,8 +5,10 @@ use std::pin::Pin;
 
 use axum::body::Bytes;
 use trustnet_api::network::ReplicationHealth;
-use trustnet_core::network::NodeId;
 use trustnet_core::network::signature::SignatureHeaders;
+use trustnet_core::network::{Directory, NodeId};
+
+use crate::registrar::Registrar;
 
 /// A signed write, whole: as it came, so that the root can verify it as it was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,4 +60,31 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// How it stands with the root.
     fn state(&self) -> ReplicationHealth;
+}
+
+/// A root that is never there.
+pub struct Away(Registrar);
+
+impl Away {
+    /// For a secondary with this directory.
+    #[must_use]
+    pub fn new(registrar: Registrar) -> Self {
+        Self(registrar)
+    }
+}
+
+impl Upstream for Away {
+    fn submit(&self, _: SignedRequest) -> Coming<'_, Submitted> {
+        Box::pin(async { Submitted::Full { retry_after: 60 } })
+    }
+
+    fn state(&self) -> ReplicationHealth {
+        ReplicationHealth {
+            version: self.0.read(Directory::version),
+            root: None,
+            lag_seconds: 0.0,
+            queued_writes: 0,
+            connected: false,
+        }
+    }
 }

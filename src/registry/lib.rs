@@ -6,13 +6,35 @@
 pub mod clock;
 /// Registries found by a domain.
 pub mod discovery;
+/// What a secondary hands on to its root.
+pub mod forward;
 /// The key that a registry or node is known by.
 pub mod identity;
+/// How much one address may ask for.
+pub mod limits;
+/// What is logged.
+pub mod logging;
+/// What is counted.
+pub mod metrics;
 /// The directory, read from memory and written durably.
 pub mod registrar;
+/// What the routes share.
+pub mod registry;
+/// The routes.
+pub mod routes;
+/// Connections, their limits, and their end.
+pub mod server;
+/// A registry that runs.
+pub mod service;
+/// The program's configuration file.
+pub mod settings;
 /// The directory as a file: written, pruned, and put in place of a lost database.
 pub mod snapshots;
 /// SQLite databases that survive a kill, and say so when they are damaged.
 pub mod sqlite;
 /// The directory in SQLite.
 mod store;
+/// A stream that does not wait for ever for those who do not read.
+mod stream;
+/// The network's join token.
+pub mod token;

@@ -2,6 +2,7 @@
 
 mod check;
 mod configuration;
+mod edit;
 mod foundry;
 mod places;
 mod scalar;
@@ -21,6 +22,7 @@ use trustnet_api::{FOUNDRY_V1ALPHA1, NODE, REGISTRY, TRUSTNET_V1ALPHA1, VIRTUAL_
 
 use self::check::Checked;
 pub use self::configuration::configuration;
+pub use self::edit::with_number;
 use self::places::Places;
 use self::tree::{Node, Value};
 use crate::kind::{self, Expansion, Origin, Siblings};

@@ -30,6 +30,11 @@ impl Places {
             .find_map(|end| self.0.get(&path[..end]).copied())
     }
 
+    /// The place of a field that is there.
+    pub fn exact(&self, path: &str) -> Option<Place> {
+        self.0.get(path).copied()
+    }
+
     /// Also finds a field by another name of it.
     pub fn alias(&mut self, path: String, written: &str) {
         if let Some(place) = self.0.get(written).copied() {

@@ -170,7 +170,11 @@ fn a_banned_node_stays_out_until_it_is_let_in() {
     write(&mut directory, &ban(1, false, 15), &at(5)).expect("known");
     assert_eq!(state(&directory, 1), Some(NodeState::Offline));
     let again = write(&mut directory, &ban(1, true, 12), &at(6));
-    assert_eq!(again, Err(Refusal::Replayed), "it was decided otherwise since");
+    assert_eq!(
+        again,
+        Err(Refusal::Replayed),
+        "it was decided otherwise since"
+    );
     let beaten = directory
         .beat(id(1), 1, &proof(16, 1), &at(1_000_001))
         .expect("let in");

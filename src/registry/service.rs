@@ -1,0 +1,197 @@
+//! A registry that runs.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use trustnet_api::network::RegistryRole;
+use trustnet_core::network::{Limits, RegistrySettings};
+
+use crate::clock::Clock;
+use crate::forward::{Away, Upstream};
+use crate::identity::{self, IdentityError};
+use crate::registrar::{Registrar, StoreOptions};
+use crate::registry::Registry;
+use crate::sqlite::StoreError;
+use crate::token::{JoinToken, TokenError};
+use crate::{server, snapshots};
+
+/// How many ports after the configured one are tried.
+const PORTS: u16 = 100;
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 4096;
+/// How many files are kept for other things than connections.
+const OTHER_FILES: u64 = 64;
+/// How many snapshots are kept.
+const SNAPSHOTS: usize = 24;
+
+/// A registry that runs, until it is stopped.
+pub struct RegistryService {
+    address: SocketAddr,
+    registry: Arc<Registry>,
+    end: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    snapshots: Option<JoinHandle<()>>,
+}
+
+/// Why a registry does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// No port is free, or the address is not this machine's.
+    #[error("failed to listen at `{address}`: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The join token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+impl RegistryService {
+    /// Starts a registry. If its port is taken it answers at the next one that is free: [`Self::address`] says at which.
+    ///
+    /// # Errors
+    /// It cannot listen, or its token, key or database cannot be used.
+    pub async fn start(settings: &RegistrySettings, clock: Clock) -> Result<Self, ServiceError> {
+        let token = match &settings.join_token_file {
+            Some(path) => JoinToken::read(path)?,
+            None => {
+                tracing::warn!("no join token is configured: any key is admitted to this network");
+                JoinToken::none()
+            }
+        };
+        let folder = settings.database.parent().unwrap_or(Path::new("."));
+        let key = identity::load_or_make(&folder.join(identity::FILE))?;
+        let node_id = key.public().node_id();
+        let options = StoreOptions {
+            role: settings.role,
+            liveness: settings.liveness,
+            ..StoreOptions::default()
+        };
+        let registrar = Registrar::open(&settings.database, options, clock)?;
+        let (address, listener) = listen(settings)?;
+        let upstream: Option<Arc<dyn Upstream>> = match settings.role {
+            RegistryRole::Root => None,
+            RegistryRole::Secondary => Some(Arc::new(Away::new(registrar.clone()))),
+        };
+        let snapshots = settings.snapshots.clone().map(|snapshots| {
+            let every = Duration::from_millis(snapshots.interval);
+            let registrar = registrar.clone();
+            tokio::spawn(snapshots::keep_writing(
+                registrar,
+                snapshots.folder,
+                every,
+                SNAPSHOTS,
+            ))
+        });
+        let registry = Arc::new(Registry::new(registrar, settings, node_id, token, upstream));
+        let (end, ending) = watch::channel(false);
+        let limits = within_files(settings.limits);
+        let serving = tokio::spawn(server::run(listener, Arc::clone(&registry), limits, ending));
+        tracing::info!(%address, %node_id, role = ?settings.role, "the registry answers");
+        Ok(Self {
+            address,
+            registry,
+            end,
+            serving,
+            snapshots,
+        })
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What its routes share.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Answers what has begun, writes what waits, and ends.
+    pub async fn stop(self) {
+        self.end.send_replace(true);
+        // Serving ends by itself; only a bug in it would make this fail.
+        let _ = self.serving.await;
+        if let Some(snapshots) = self.snapshots {
+            snapshots.abort();
+        }
+        self.registry.registrar().clone().close().await;
+        tracing::info!("the registry has ended");
+    }
+}
+
+/// Listens at the configured port, or at the next one that is free.
+fn listen(settings: &RegistrySettings) -> Result<(SocketAddr, TcpListener), ServiceError> {
+    let mut port = settings.port;
+    loop {
+        let address = SocketAddr::V6(SocketAddrV6::new(settings.address, port, 0, 0));
+        let failed = |source| ServiceError::Listen { address, source };
+        match bind(address) {
+            Ok(listener) => {
+                let address = listener.local_addr().map_err(failed)?;
+                return Ok((address, listener));
+            }
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && port - settings.port < PORTS
+                    && port < u16::MAX =>
+            {
+                port += 1;
+            }
+            Err(source) => return Err(failed(source)),
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v6()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// As many open files as this process may have, and no more connections than that.
+fn within_files(limits: Limits) -> Limits {
+    let files = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: files.maximum,
+        maximum: files.maximum,
+    };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => files.maximum,
+        Err(_) => files.current,
+    };
+    let most = files.map_or(u64::MAX, |files| files.saturating_sub(OTHER_FILES).max(16));
+    let connections = limits
+        .connections
+        .min(usize::try_from(most).unwrap_or(usize::MAX));
+    if connections < limits.connections {
+        tracing::warn!(
+            connections,
+            configured = limits.connections,
+            "fewer connections than configured: the system allows this process no more open files"
+        );
+    }
+    Limits {
+        connections,
+        ..limits
+    }
+}
