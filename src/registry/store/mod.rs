@@ -3,6 +3,7 @@
 mod load;
 mod row;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, params};
@@ -72,8 +73,9 @@ impl Store {
     /// Makes the database a root's: versions jump, and followers take a snapshot.
     ///
     /// # Errors
-    /// The database cannot be opened or written; the registry that has it runs.
+    /// There is none, or it cannot be opened or written; the registry that has it runs.
     pub(crate) fn promote(path: &Path) -> Result<u64, StoreError> {
+        fs::metadata(path).map_err(StoreError::file("open the database", path))?;
         let mut store = Self {
             connection: sqlite::open(path, MIGRATIONS)?,
             path: path.to_owned(),

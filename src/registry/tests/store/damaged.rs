@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::nodes::{id, register, register_all, remove};
+use crate::nodes::{id, register, register_all};
+use crate::remove;
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 use trustnet_api::network::RegistryRole;
@@ -199,6 +200,11 @@ async fn a_secondary_becomes_a_root_by_a_command_only() {
         ..StoreOptions::default()
     };
     let secondary = || Registrar::open(&database, options, Clock::system());
+    let missing = Registrar::promote(&database);
+    assert!(
+        matches!(missing, Err(StoreError::File { .. })),
+        "{missing:?}"
+    );
     let registrar = secondary().expect("a new database");
     registrar.write(register(1, 9000, 1)).await.expect("room");
     registrar.close().await;

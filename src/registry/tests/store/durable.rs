@@ -1,6 +1,7 @@
 //! What was acknowledged is there when the database is opened again.
 
-use crate::nodes::{id, proof, register, remove};
+use crate::nodes::{id, proof, register};
+use crate::remove;
 use tempfile::tempdir;
 use trustnet_api::network::{ChangeType, NodeState};
 use trustnet_core::network::{Refusal, Write};

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::{env, fs, io, thread};
 
-use crate::nodes::{id, proof, register, remove};
+use crate::nodes::{id, proof, register};
+use crate::remove;
 use tempfile::tempdir;
 use trustnet_api::network::Snapshot;
 use trustnet_core::network::{Directory, Refusal};

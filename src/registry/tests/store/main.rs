@@ -9,4 +9,16 @@ mod durable;
 mod full_disk;
 /// Processes that were killed.
 mod killed;
+/// Directories that live.
+mod living;
 mod nodes;
+
+use trustnet_core::network::Write;
+
+/// It leaves.
+fn remove(number: u64, created: u64) -> Write {
+    Write::Remove {
+        id: nodes::id(number),
+        proof: nodes::proof(created),
+    }
+}

@@ -45,14 +45,6 @@ pub fn register(number: u64, port: u16, created: u64) -> Write {
     }
 }
 
-/// It leaves.
-pub fn remove(number: u64, created: u64) -> Write {
-    Write::Remove {
-        id: id(number),
-        proof: proof(created),
-    }
-}
-
 /// They register, all at once.
 pub async fn register_all(registrar: &Registrar, numbers: std::ops::Range<u64>) {
     let mut writes = JoinSet::new();
