@@ -60,6 +60,9 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// How it stands with the root.
     fn state(&self) -> ReplicationHealth;
+
+    /// Lets the root and all else go: the service ends.
+    fn end(&self) {}
 }
 
 /// A root that is never there.

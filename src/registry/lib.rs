@@ -2,10 +2,14 @@
 //!
 //! In the order in which data flows:
 
+/// What a secondary says to its root.
+pub mod client;
 /// What time it is.
 pub mod clock;
 /// Registries found by a domain.
 pub mod discovery;
+/// A secondary's following of its root.
+pub mod follower;
 /// What a secondary hands on to its root.
 pub mod forward;
 /// The key that a registry or node is known by.
@@ -16,6 +20,8 @@ pub mod limits;
 pub mod logging;
 /// What is counted.
 pub mod metrics;
+/// The writes that a secondary keeps for its root.
+pub mod queue;
 /// The directory, read from memory and written durably.
 pub mod registrar;
 /// What the routes share.

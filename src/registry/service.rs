@@ -11,10 +11,12 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use trustnet_api::network::RegistryRole;
-use trustnet_core::network::{Limits, RegistrySettings};
+use trustnet_core::network::{Limits, NodeId, RegistrySettings};
 
 use crate::clock::Clock;
-use crate::forward::{Away, Upstream};
+use crate::discovery::{Discovery, DiscoveryError};
+use crate::follower::{Follower, FollowerError, FollowerSettings, Lookup};
+use crate::forward::Upstream;
 use crate::identity::{self, IdentityError};
 use crate::registrar::{Registrar, StoreOptions};
 use crate::registry::Registry;
@@ -60,6 +62,12 @@ pub enum ServiceError {
     /// The key.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// What a secondary needs to follow its root.
+    #[error(transparent)]
+    Follower(#[from] FollowerError),
+    /// The name servers to ask.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
 }
 
 impl RegistryService {
@@ -87,7 +95,7 @@ impl RegistryService {
         let (address, listener) = listen(settings)?;
         let upstream: Option<Arc<dyn Upstream>> = match settings.role {
             RegistryRole::Root => None,
-            RegistryRole::Secondary => Some(Arc::new(Away::new(registrar.clone()))),
+            RegistryRole::Secondary => Some(Arc::new(follow(settings, &registrar, node_id)?)),
         };
         let snapshots = settings.snapshots.clone().map(|snapshots| {
             let every = Duration::from_millis(snapshots.interval);
@@ -133,9 +141,43 @@ impl RegistryService {
         if let Some(snapshots) = self.snapshots {
             snapshots.abort();
         }
+        if let Some(upstream) = self.registry.upstream() {
+            upstream.end();
+        }
         self.registry.registrar().clone().close().await;
         tracing::info!("the registry has ended");
     }
+}
+
+/// Follows the root of a configuration.
+fn follow(
+    settings: &RegistrySettings,
+    registrar: &Registrar,
+    own: NodeId,
+) -> Result<Follower, ServiceError> {
+    let token = settings.join_token_file.as_deref();
+    let token = token.map(JoinToken::text).transpose()?;
+    let lookup = match &settings.root.domain {
+        Some(domain) => Some(lookup(domain)?),
+        None => None,
+    };
+    let settings = FollowerSettings::new(settings, own, token, lookup);
+    Ok(Follower::start(registrar.clone(), settings)?)
+}
+
+/// Asks for the addresses of `tnr.<domain>`.
+fn lookup(domain: &str) -> Result<Lookup, ServiceError> {
+    let (discovery, domain) = (Discovery::from_environment()?, domain.to_owned());
+    Ok(Arc::new(move || {
+        let (discovery, domain) = (discovery.clone(), domain.clone());
+        Box::pin(async move {
+            let found = discovery.registries(&domain).await;
+            found.unwrap_or_else(|error| {
+                tracing::debug!(%error, "the root is not to be found by name");
+                Vec::new()
+            })
+        })
+    }))
 }
 
 /// Listens at the configured port, or at the next one that is free.

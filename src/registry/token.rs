@@ -64,6 +64,14 @@ impl JoinToken {
     /// # Errors
     /// It cannot be read, others may read it too, or it is no token.
     pub fn read(path: &Path) -> Result<Self, TokenError> {
+        Self::text(path).map(|text| Self::new(&text))
+    }
+
+    /// The token itself, for who has to show it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn text(path: &Path) -> Result<String, TokenError> {
         let failed = |source| TokenError::Read {
             path: path.to_owned(),
             source,
@@ -79,7 +87,7 @@ impl JoinToken {
             let path = path.to_owned();
             return Err(TokenError::Form { path });
         }
-        Ok(Self::new(token))
+        Ok(token.to_owned())
     }
 
     /// Whether one is wanted.

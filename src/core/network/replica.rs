@@ -292,6 +292,12 @@ impl<P: Clone> Replica<P> {
         self.root_link().map(|(_, root)| root)
     }
 
+    /// The directory's version.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// What was counted.
     #[must_use]
     pub fn counts(&self) -> ReplicaCounts {

@@ -1,0 +1,308 @@
+//! What the replica says is to be done, done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand_core::{OsRng, RngCore as _};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::{debug, error, info, warn};
+use trustnet_api::network::{Changes, RegistryRole};
+use trustnet_core::network::{
+    Asked, Directory, Endpoint, Probe, ReplicaAction, ReplicaEvent, Sent,
+};
+
+use super::{Event, Handed, Lookup, Shared, answers, lock};
+use crate::client::{CallError, Client, MAX_CHANGES};
+use crate::forward::Submitted;
+use crate::queue::{Put, Queue, Queued};
+use crate::registrar::{Registrar, WriteError};
+
+/// When to try again, in seconds, where the queue is full, or its disk takes nothing.
+const RETRY_AFTER: u64 = 30;
+
+type Action = ReplicaAction<Arc<Handed>>;
+
+#[derive(Clone)]
+pub(super) struct Driver {
+    pub registrar: Registrar,
+    pub replica: Shared,
+    pub queue: Queue,
+    pub client: Client,
+    pub lookup: Option<Lookup>,
+    pub token: Option<String>,
+}
+
+/// What is under way. It ends with this.
+type Tasks = JoinSet<Event>;
+
+impl Driver {
+    /// Tells the replica what happens, and does what it says, while anyone may hand something in.
+    pub async fn run(self, mut inbox: mpsc::Receiver<Event>) {
+        let mut tasks = Tasks::new();
+        self.tell(ReplicaEvent::Woke, &mut tasks);
+        loop {
+            let wake = lock(&self.replica).wake();
+            let wait = wake.map(|at| at.saturating_sub(self.registrar.now().steady));
+            let woken = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(Duration::from_millis(wait)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let event = tokio::select! {
+                event = inbox.recv() => match event {
+                    Some(event) => event,
+                    None => return,
+                },
+                Some(done) = tasks.join_next() => match done {
+                    Ok(event) => event,
+                    Err(error) => {
+                        error!(%error, "a task of the follower came to no end");
+                        continue;
+                    }
+                },
+                () = woken => ReplicaEvent::Woke,
+            };
+            self.tell(event, &mut tasks);
+        }
+    }
+
+    fn tell(&self, event: Event, tasks: &mut Tasks) {
+        let (before, actions, after) = {
+            let mut replica = lock(&self.replica);
+            let before = replica.root();
+            let actions = replica.on(event, &self.registrar.now(), OsRng.next_u64());
+            (before, actions, replica.root())
+        };
+        match (before, after) {
+            (None, Some(root)) => info!(%root, "the root answers"),
+            (Some(root), None) => warn!(%root, "the root is lost: it is tried again"),
+            _ => {}
+        }
+        for action in actions {
+            self.act(action, tasks);
+        }
+    }
+
+    /// Begins what is to be done; what comes of it is an event.
+    fn act(&self, action: Action, tasks: &mut Tasks) {
+        match action {
+            Action::Resolve => self.begin(tasks, |driver| async move {
+                let found = match &driver.lookup {
+                    Some(lookup) => lookup().await,
+                    None => Vec::new(),
+                };
+                ReplicaEvent::Resolved(found)
+            }),
+            Action::Probe(link, at) => self.begin(tasks, move |driver| async move {
+                ReplicaEvent::Probed(link, driver.probe(at).await)
+            }),
+            Action::Load(link, root) => self.begin(tasks, move |driver| async move {
+                ReplicaEvent::Loaded(link, driver.load(root).await)
+            }),
+            Action::Ask {
+                link,
+                root,
+                since,
+                hold,
+            } => self.begin(tasks, move |driver| async move {
+                ReplicaEvent::Asked(link, driver.ask(root, since, hold).await)
+            }),
+            Action::Forward(link, root, kind, handed) => {
+                self.begin(tasks, move |driver| async move {
+                    let sent = driver.forward(root, &handed).await;
+                    ReplicaEvent::Forwarded(link, kind, handed, sent)
+                })
+            }
+            Action::Queue(handed) => self.queue(handed, tasks),
+            Action::Keep(handed) => handed.answer(Submitted::Queued),
+            Action::Full(handed) => handed.answer(Submitted::Full {
+                retry_after: RETRY_AFTER,
+            }),
+            Action::Deliver(link, root) => self.begin(tasks, move |driver| async move {
+                ReplicaEvent::Delivered(link, driver.deliver(root).await)
+            }),
+            Action::Tell(link, root, handed) => self.begin(tasks, move |driver| async move {
+                let answered = driver.client.forward(root, &handed.request, None).await;
+                ReplicaEvent::Told(link, answers::live(&answered))
+            }),
+        }
+    }
+
+    fn begin<F>(&self, tasks: &mut Tasks, task: impl FnOnce(Self) -> F)
+    where
+        F: Future<Output = Event> + Send + 'static,
+    {
+        tasks.spawn(task(self.clone()));
+    }
+
+    async fn probe(&self, at: Endpoint) -> Option<Probe> {
+        match self.client.probe(at).await {
+            Ok(probe) => {
+                let own = lock(&self.replica).version();
+                if probe.role == RegistryRole::Secondary {
+                    debug!(%at, "the registry there is no root");
+                } else if probe.version < own {
+                    warn!(%at, version = probe.version, own, "the root there is behind this registry");
+                }
+                Some(probe)
+            }
+            Err(error) => {
+                debug!(%at, %error, "no root answers");
+                None
+            }
+        }
+    }
+
+    async fn load(&self, root: Endpoint) -> Option<u64> {
+        let snapshot = match self.client.snapshot(root).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                warn!(%root, %error, "the root's snapshot could not be taken");
+                return None;
+            }
+        };
+        let (version, nodes) = (snapshot.version, snapshot.nodes.len());
+        match self.registrar.replace(snapshot).await {
+            Ok(()) => {
+                info!(%root, version, nodes, "the root's snapshot is taken in");
+                Some(version)
+            }
+            Err(error) => {
+                warn!(%root, %error, "the root's snapshot could not be taken in");
+                None
+            }
+        }
+    }
+
+    async fn ask(&self, root: Endpoint, since: u64, hold: u64) -> Asked {
+        let hold = Duration::from_millis(hold);
+        match self.client.changes(root, since, hold).await {
+            Ok(changes) => self.follow(root, changes).await,
+            Err(CallError::Gone) => Asked::Gap,
+            Err(error) => {
+                warn!(%root, %error, "the root's changes could not be asked for");
+                Asked::Failed
+            }
+        }
+    }
+
+    async fn follow(&self, root: Endpoint, changes: Changes) -> Asked {
+        let to = changes.to_version;
+        let full = changes.changes.len() >= MAX_CHANGES;
+        let followed = if changes.changes.is_empty() && changes.from_version == to {
+            Ok(())
+        } else {
+            self.registrar.follow(changes).await
+        };
+        match followed {
+            Ok(()) => {
+                let version = self.registrar.read(Directory::version);
+                if version == to {
+                    Asked::Followed { version, full }
+                } else {
+                    Asked::Gap
+                }
+            }
+            Err(WriteError::Gap(gap)) => {
+                info!(%root, %gap, "a snapshot is due");
+                Asked::Gap
+            }
+            Err(error) => {
+                warn!(%root, %error, "the root's changes could not be taken in");
+                Asked::Failed
+            }
+        }
+    }
+
+    async fn forward(&self, root: Endpoint, handed: &Handed) -> Sent {
+        let answered = self.client.forward(root, &handed.request, None).await;
+        let sent = answers::live(&answered);
+        match (sent, answered) {
+            (Sent::Done | Sent::Refused, Ok(answer)) => handed.answer(Submitted::Answer {
+                status: answer.status,
+                retry_after: answer.retry_after,
+                body: answer.body,
+            }),
+            (_, Ok(answer)) => debug!(%root, status = answer.status, "a write is kept for later"),
+            (_, Err(error)) => debug!(%root, %error, "a write is kept for later"),
+        }
+        sent
+    }
+
+    /// Puts a write into the queue. That is asked for here and now, so that the order is the replica's.
+    fn queue(&self, handed: Arc<Handed>, tasks: &mut Tasks) {
+        let mut request = handed.request.clone();
+        // This registry has the join token itself: it is not written anywhere else.
+        if let (Some(shown), Some(token)) = (&request.authorization, &self.token)
+            && shown.strip_prefix("Bearer ") == Some(token)
+        {
+            request.authorization = Some(String::new());
+        }
+        let coming = self.queue.put(handed.received, request);
+        self.begin(tasks, |_| async move {
+            let put = match coming.await {
+                Ok(Ok(put)) => Some(put),
+                Ok(Err(error)) => {
+                    warn!(%error, "a write could not be kept for the root");
+                    None
+                }
+                Err(_) => None,
+            };
+            handed.answer(match put {
+                Some(Put::New | Put::Known) => Submitted::Queued,
+                Some(Put::TooMany) => Submitted::Full { retry_after: 1 },
+                None => Submitted::Full {
+                    retry_after: RETRY_AFTER,
+                },
+            });
+            ReplicaEvent::Queued(put == Some(Put::New))
+        });
+    }
+
+    /// Brings the root the first write of the queue.
+    async fn deliver(&self, root: Endpoint) -> Sent {
+        let mut first = match self.queue.first().await {
+            Ok(Ok(Some(first))) => first,
+            // Nothing waits, whatever was counted.
+            Ok(Ok(None)) => return Sent::Done,
+            Ok(Err(error)) => {
+                warn!(%error, "the queue of writes could not be read");
+                return Sent::Busy;
+            }
+            Err(_) => return Sent::Busy,
+        };
+        if first.request.authorization.as_deref() == Some("") {
+            let token = self.token.as_ref();
+            first.request.authorization = token.map(|token| format!("Bearer {token}"));
+        }
+        let at = Timestamp::from_millisecond(first.received).ok();
+        let answered = self.client.forward(root, &first.request, at).await;
+        let sent = answers::queued(&answered, &first, self.registrar.now().wall);
+        match sent {
+            Sent::Done => {}
+            Sent::Refused => self.dropped(&first, answered.ok().and_then(|a| a.refusal())),
+            Sent::Busy | Sent::Lost => return sent,
+        }
+        match self.queue.remove(first.number).await {
+            Ok(Ok(())) => sent,
+            // It is sent again: the root knows that it was.
+            Ok(Err(error)) => {
+                warn!(%error, "a delivered write stays in the queue");
+                Sent::Busy
+            }
+            Err(_) => Sent::Busy,
+        }
+    }
+
+    fn dropped(&self, write: &Queued, refusal: Option<trustnet_api::network::ErrorBody>) {
+        let why = refusal.map_or_else(String::new, |refusal| refusal.message);
+        let request = &write.request;
+        warn!(
+            node = %request.node, method = request.method, path = request.path, why,
+            "the root refuses a write that had waited: it is dropped"
+        );
+    }
+}
