@@ -10,6 +10,8 @@ pub mod client;
 mod driver;
 /// How nodes know of one another.
 pub mod gossip;
+/// The registry in a node's own process.
+mod integrated;
 /// What a node remembers from run to run.
 pub mod memory;
 /// What a node counts.
@@ -24,7 +26,5 @@ mod routes;
 pub mod service;
 /// The configuration file.
 pub mod settings;
-/// The network's join token.
-mod token;
 /// What a node tells of itself.
 pub mod view;

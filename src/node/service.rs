@@ -23,16 +23,18 @@ use trustnet_core::network::{
 use trustnet_registry::clock::Clock;
 use trustnet_registry::discovery::Discovery;
 use trustnet_registry::identity::{self, IdentityError};
+use trustnet_registry::service::{RegistryService, ServiceError};
+use trustnet_registry::token::{JoinToken, TokenError};
 
 use crate::address;
 use crate::client::{Client, ClientError};
 use crate::driver::Driver;
 use crate::gossip::{CardError, Claim, Gossip, GossipSettings, Seal};
+use crate::integrated;
 use crate::memory::Memory;
 use crate::peers::PeerBook;
 use crate::ports::{self, Ports, PortsError};
 use crate::routes::{Shared, routes};
-use crate::token::{self, TokenError};
 use crate::view::{View, Who};
 
 /// How long what has begun may take after the end was asked for.
@@ -45,6 +47,7 @@ pub struct NodeService {
     address: SocketAddr,
     who: Arc<Who>,
     view: watch::Receiver<Arc<View>>,
+    registry: Option<RegistryService>,
     end: watch::Sender<bool>,
     going: JoinHandle<()>,
     serving: JoinHandle<()>,
@@ -67,6 +70,9 @@ pub enum StartError {
     /// The join token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The integrated registry.
+    #[error("start the integrated registry: {0}")]
+    Registry(#[from] ServiceError),
     /// Calls to registries.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -99,13 +105,17 @@ impl NodeService {
         folder(&settings.data)?;
         let key = identity::load_or_make(&settings.data.join(identity::FILE))?;
         let token = settings.join_token_file.as_deref();
-        let token = token.map(token::read).transpose()?;
+        let token = token.map(JoinToken::text).transpose()?;
         let memory = Memory::load(&settings.data);
         if !settings.address.is_unspecified() {
             ports::wait_for(settings.address).await;
         }
         let told = told(settings.address)?;
-        let integrated = None;
+        let registry = integrated::start(settings, &clock).await?;
+        let integrated = registry.as_ref().map(|registry| {
+            let port = registry.address().port();
+            Endpoint::new(told.into(), port)
+        });
         let ports = Ports::open(settings.address, settings.port, settings.gossip.as_ref()).await?;
         let address = ports.listener.local_addr().map_err(StartError::Socket)?;
         let plan = Plan {
@@ -132,6 +142,7 @@ impl NodeService {
             address,
             who,
             view: seen,
+            registry,
             end,
             going,
             serving,
@@ -142,6 +153,12 @@ impl NodeService {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its integrated registry answers, if it has one.
+    #[must_use]
+    pub fn registry_address(&self) -> Option<SocketAddr> {
+        self.registry.as_ref().map(RegistryService::address)
     }
 
     /// Who it is.
@@ -166,6 +183,9 @@ impl NodeService {
         });
         if ended.await.is_err() {
             tracing::warn!("some requests were not at their end in time: they are cut");
+        }
+        if let Some(registry) = self.registry {
+            registry.stop().await;
         }
         tracing::info!("the node has ended");
     }

@@ -1,74 +1,81 @@
 //! The configuration file of a node.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use serde_json::Value;
 use trustnet_api::network::NodeConfig;
 use trustnet_api::schema;
-use trustnet_core::load::{self, MAX_BYTES};
+use trustnet_core::load;
 use trustnet_core::network::NodeSettings;
-use trustnet_core::problem::Problem;
+use trustnet_registry::settings::{SettingsError, edit, read_as};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema::configuration::<NodeConfig>);
-
-/// Why there are no settings.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The file cannot be read.
-    #[error("read the configuration `{path}`: {source}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file is wrong.
-    #[error("{}", told(path, problems))]
-    Wrong {
-        /// Which.
-        path: PathBuf,
-        /// All that is wrong with it.
-        problems: Vec<Problem>,
-    },
-}
 
 /// Reads a configuration file.
 ///
 /// # Errors
 /// It cannot be read, or is wrong: all that is wrong is said at once.
 pub fn read(path: &Path) -> Result<NodeSettings, SettingsError> {
-    let bytes = bytes(path).map_err(|source| SettingsError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let wrong = |problems| SettingsError::Wrong {
-        path: path.to_owned(),
-        problems,
-    };
-    let check = |config: &NodeConfig| NodeSettings::resolve(config).err().unwrap_or_default();
-    let config = load::configuration(&bytes, &SCHEMA, check).map_err(wrong)?;
-    NodeSettings::resolve(&config).map_err(wrong)
+    read_as(path, &SCHEMA, NodeSettings::resolve)
 }
 
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX) + 1;
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Writes another port of the node into a configuration file, and changes nothing else of it.
+///
+/// # Errors
+/// The file cannot be written, or has no line for it.
+pub fn write_port(path: &Path, port: u16) -> Result<(), SettingsError> {
+    let at = ("node.port", "node.ipv6_address");
+    edit(path, at.0, |text| {
+        load::with_number(text, at.0, at.1, u64::from(port))
+    })
 }
 
-fn told(path: &Path, problems: &[Problem]) -> String {
-    let lines = problems.iter().map(|problem| {
-        let place = problem.place.map_or_else(
-            || path.display().to_string(),
-            |place| format!("{}:{}:{}", path.display(), place.line, place.column),
-        );
-        let hint = problem.hint.as_ref();
-        let hint = hint.map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
-        format!("{place}: {problem}{hint}")
-    });
-    lines.collect::<Vec<_>>().join("\n")
+/// Writes where the integrated registry answers into a configuration file, and changes nothing else of it.
+///
+/// # Errors
+/// The file cannot be written, or has no line for it.
+pub fn write_registry(path: &Path, address: SocketAddr) -> Result<(), SettingsError> {
+    let at = ("registry.address", "registry.type");
+    let address = address.to_string();
+    edit(path, at.0, |text| {
+        load::with_text(text, at.0, at.1, &address)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use trustnet_core::network::NodeRegistry;
+
+    use super::{read, write_port, write_registry};
+
+    const FILE: &str = "\
+node: # mine
+  name: a
+  domain: example.net
+  ipv6_address: \"::1\"
+registry:
+  type: integrated # yes
+  address: \"127.0.0.1:8000\"
+";
+
+    #[test]
+    fn other_ports_are_written_and_the_rest_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("node.yml");
+        std::fs::write(&path, FILE).expect("written");
+        write_port(&path, 9003).expect("written");
+        write_registry(&path, "[::1]:8002".parse().expect("valid")).expect("written");
+        let text = std::fs::read_to_string(&path).expect("read");
+        let wanted = FILE.replace("127.0.0.1:8000", "[::1]:8002");
+        let wanted = wanted.replace("\"::1\"\n", "\"::1\"\n  port: 9003\n");
+        assert_eq!(text, wanted);
+        let settings = read(&path).expect("valid");
+        assert_eq!(settings.port, 9003);
+        let NodeRegistry::Integrated { port, .. } = settings.registry else {
+            panic!("it is integrated")
+        };
+        assert_eq!(port, 8002);
+    }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use trustnet_api::network::RegistryConfig;
 use trustnet_core::load::{self, MAX_BYTES};
@@ -36,13 +37,13 @@ pub enum SettingsError {
     },
     /// The file's text cannot be changed.
     #[error(
-        "failed to write the port into `{path}`: there is no line for it; write `port: {port}` below `registry`"
+        "failed to write `{field}` into `{path}`: there is no line for it; write it there yourself"
     )]
     Edit {
         /// Which.
         path: PathBuf,
-        /// The port.
-        port: u16,
+        /// The field.
+        field: &'static str,
     },
     /// The file is wrong.
     #[error("{}", told(path, problems))]
@@ -59,15 +60,26 @@ pub enum SettingsError {
 /// # Errors
 /// It cannot be read, or is wrong: all that is wrong is said at once.
 pub fn read(path: &Path) -> Result<RegistrySettings, SettingsError> {
+    read_as(path, &SCHEMA, RegistrySettings::resolve)
+}
+
+/// Reads a configuration file of this schema, whose settings another service knows.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as<C: DeserializeOwned, S>(
+    path: &Path,
+    schema: &Value,
+    resolve: impl Fn(&C) -> Result<S, Vec<Problem>>,
+) -> Result<S, SettingsError> {
     let bytes = bytes(path)?;
     let wrong = |problems| SettingsError::Wrong {
         path: path.to_owned(),
         problems,
     };
-    let check =
-        |config: &RegistryConfig| RegistrySettings::resolve(config).err().unwrap_or_default();
-    let config = load::configuration(&bytes, &SCHEMA, check).map_err(wrong)?;
-    RegistrySettings::resolve(&config).map_err(wrong)
+    let check = |config: &C| resolve(config).err().unwrap_or_default();
+    let config = load::configuration(&bytes, schema, check).map_err(wrong)?;
+    resolve(&config).map_err(wrong)
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, SettingsError> {
@@ -88,13 +100,27 @@ fn bytes(path: &Path) -> Result<Vec<u8>, SettingsError> {
 /// # Errors
 /// The file cannot be read or written, or has no line for it.
 pub fn write_port(path: &Path, port: u16) -> Result<(), SettingsError> {
-    let edit = || SettingsError::Edit {
-        path: path.to_owned(),
-        port,
-    };
-    let text = String::from_utf8(bytes(path)?).map_err(|_| edit())?;
     let at = ("registry.port", "registry.ipv6_address");
-    let edited = load::with_number(&text, at.0, at.1, u64::from(port)).ok_or_else(edit)?;
+    edit(path, at.0, |text| {
+        load::with_number(text, at.0, at.1, u64::from(port))
+    })
+}
+
+/// Changes a field of a configuration file: whole or not at all.
+///
+/// # Errors
+/// The file cannot be read or written, or nothing comes of the change.
+pub fn edit(
+    path: &Path,
+    field: &'static str,
+    change: impl FnOnce(&str) -> Option<String>,
+) -> Result<(), SettingsError> {
+    let nothing = || SettingsError::Edit {
+        path: path.to_owned(),
+        field,
+    };
+    let text = String::from_utf8(bytes(path)?).map_err(|_| nothing())?;
+    let edited = change(&text).ok_or_else(nothing)?;
     replace(path, &edited).map_err(|source| SettingsError::Write {
         path: path.to_owned(),
         source,

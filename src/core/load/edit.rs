@@ -7,6 +7,17 @@ use super::yaml;
 /// mapping, `beside`. `None`, if neither is there, or the text cannot be read.
 #[must_use]
 pub fn with_number(text: &str, path: &str, beside: &str, number: u64) -> Option<String> {
+    with_scalar(text, path, beside, &number.to_string())
+}
+
+/// The text with another text at a path, in quotes; else as [`with_number`].
+#[must_use]
+pub fn with_text(text: &str, path: &str, beside: &str, value: &str) -> Option<String> {
+    // A text in JSON is the same text in YAML.
+    with_scalar(text, path, beside, &serde_json::to_string(value).ok()?)
+}
+
+fn with_scalar(text: &str, path: &str, beside: &str, scalar: &str) -> Option<String> {
     let (nodes, problems) = yaml::parse(text);
     let [node] = nodes.as_slice() else {
         return None;
@@ -17,7 +28,7 @@ pub fn with_number(text: &str, path: &str, beside: &str, number: u64) -> Option<
     let places = Places::of(node);
     if let Some(place) = places.exact(path) {
         let (before, after) = text.split_at_checked(place.offset)?;
-        return Some(format!("{before}{number}{}", after.get(place.length..)?));
+        return Some(format!("{before}{scalar}{}", after.get(place.length..)?));
     }
     let place = places.exact(beside)?;
     let start = text.get(..place.offset)?.rfind('\n').map_or(0, |at| at + 1);
@@ -27,7 +38,7 @@ pub fn with_number(text: &str, path: &str, beside: &str, number: u64) -> Option<
     let key = path.rsplit('.').next()?;
     let (before, after) = (text.get(..start)?, rest.get(line.len()..)?);
     let line = line.trim_end_matches('\n');
-    let edited = format!("{before}{line}\n{indent}{key}: {number}\n{after}");
+    let edited = format!("{before}{line}\n{indent}{key}: {scalar}\n{after}");
     // Where the mapping is written on one line, this is no way to do it.
     let (nodes, problems) = yaml::parse(&edited);
     let [node] = nodes.as_slice() else {
@@ -39,7 +50,23 @@ pub fn with_number(text: &str, path: &str, beside: &str, number: u64) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::with_number;
+    use super::{with_number, with_text};
+
+    #[test]
+    fn a_text_is_put_in_quotes() {
+        let edit = |text: &str| with_text(text, "registry.address", "registry.type", "[::1]:8001");
+        let edited = edit("registry:\n  address: 127.0.0.1:8000 # here\n");
+        let wanted = "registry:\n  address: \"[::1]:8001\" # here\n";
+        assert_eq!(edited.as_deref(), Some(wanted));
+        let edited = edit("registry:\n  address: \"127.0.0.1:8000\"\n");
+        assert_eq!(
+            edited.as_deref(),
+            Some("registry:\n  address: \"[::1]:8001\"\n")
+        );
+        let edited = edit("registry:\n  type: integrated\n");
+        let wanted = "registry:\n  type: integrated\n  address: \"[::1]:8001\"\n";
+        assert_eq!(edited.as_deref(), Some(wanted));
+    }
 
     fn edit(text: &str) -> Option<String> {
         with_number(text, "registry.port", "registry.ipv6_address", 8001)

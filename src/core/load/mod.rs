@@ -22,7 +22,7 @@ use trustnet_api::{FOUNDRY_V1ALPHA1, NODE, REGISTRY, TRUSTNET_V1ALPHA1, VIRTUAL_
 
 use self::check::Checked;
 pub use self::configuration::configuration;
-pub use self::edit::with_number;
+pub use self::edit::{with_number, with_text};
 use self::places::Places;
 use self::tree::{Node, Value};
 use crate::kind::{self, Expansion, Origin, Siblings};

@@ -1,0 +1,215 @@
+//! The programs, as processes on loopback.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long anything is waited for. What is well comes long before.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program that runs, and is killed when it is dropped.
+pub struct Program {
+    child: Child,
+    lines: Receiver<String>,
+    /// Where it answers, as `[address]:port`.
+    pub address: String,
+}
+
+impl Program {
+    fn start(program: &Path, config: &Path, words: &str, environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program)
+            .arg("--config")
+            .arg(config)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (told, lines) = channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if told.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut program = Self {
+            child,
+            lines,
+            address: String::new(),
+        };
+        program.address = program.line(words)["address"]
+            .as_str()
+            .expect("an address")
+            .to_owned();
+        program
+    }
+
+    /// The first line of the log from here on with these words.
+    pub fn line(&mut self, words: &str) -> Value {
+        let end = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("no `{words}` in:\n{}", seen.join("\n"));
+            };
+            let value: Value = serde_json::from_str(&line).expect("a line of JSON");
+            if value["message"]
+                .as_str()
+                .is_some_and(|message| message.contains(words))
+            {
+                return value;
+            }
+            seen.push(line);
+        }
+    }
+
+    /// Ends it as a service manager does, and waits for its end.
+    pub fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+        assert!(self.child.wait().expect("it ends").success());
+    }
+
+    /// Ends it without a word.
+    pub fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The registry's program, built from the same sources.
+fn registry_program() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let beside = Path::new(env!("CARGO_BIN_EXE_trustnet-node"));
+        let profile = beside
+            .parent()
+            .expect("a folder")
+            .file_name()
+            .expect("a name");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--offline", "-p", "trustnet-registry"]);
+        if profile != "debug" {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success());
+        beside.with_file_name("trustnet-registry")
+    })
+}
+
+/// A root registry on loopback, at this port or the next free one; 0: at one that nothing else has.
+pub fn registry(folder: &Path, port: u16) -> Program {
+    let config = json!({
+        "registry": {"role": "root", "ipv6_address": "::1", "port": port, "domain": "example.net"},
+        "database": {"path": folder.join("registry.db")},
+    });
+    let path = write(folder, "registry.yml", &config);
+    Program::start(registry_program(), &path, "the registry answers", &[])
+}
+
+/// A node on loopback. No name server answers.
+pub fn node(folder: &Path, name: &str, registry: &Value) -> Program {
+    node_with(folder, name, registry, "[::1]:1")
+}
+
+/// A node on loopback with a name server.
+pub fn node_with(folder: &Path, name: &str, registry: &Value, name_server: &str) -> Program {
+    let config = folder.join(format!("{name}.yml"));
+    if !config.exists() {
+        let data = folder.join(name);
+        write(
+            folder,
+            &format!("{name}.yml"),
+            &json!({
+                "node": {"name": name, "domain": "example.net", "ipv6_address": "::1", "port": free_port(), "data": data},
+                "registry": registry,
+                "gossip": {"interval": 2},
+            }),
+        );
+    }
+    let program = Path::new(env!("CARGO_BIN_EXE_trustnet-node"));
+    let environment = [("TRUSTNET_NAME_SERVERS", name_server)];
+    Program::start(program, &config, "the node answers", &environment)
+}
+
+/// JSON is YAML.
+pub fn write(folder: &Path, name: &str, config: &Value) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, config.to_string()).expect("written");
+    path
+}
+
+/// A port that was free a moment ago. If it is taken meanwhile, the program takes the next one.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("[::1]:0").expect("a port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// The answer: its status and its body.
+pub fn get(address: &str, path: &str) -> (u16, Value) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
+        let answer = client.get(format!("http://{address}{path}")).send().await;
+        let Ok(answer) = answer else {
+            return (0, Value::Null);
+        };
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.unwrap_or_default();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    })
+}
+
+/// Waits until the answer is as wanted, and gives it.
+pub fn wait_for(address: &str, path: &str, wanted: impl Fn(u16, &Value) -> bool) -> Value {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let (status, body) = get(address, path);
+        if wanted(status, &body) {
+            return body;
+        }
+        assert!(Instant::now() < end, "{path} of {address}: {status} {body}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Waits until the node knows exactly these peers.
+pub fn wait_for_peers(node: &Program, names: &[&str]) {
+    wait_for(&node.address, "/api/peers", |_, body| peers(body) == names);
+}
+
+/// The names of the peers of an answer, sorted.
+pub fn peers(body: &Value) -> Vec<String> {
+    let peers = body["peers"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let names = peers
+        .iter()
+        .map(|peer| peer["node_name"].as_str().unwrap_or_default().to_owned());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names
+}
