@@ -344,6 +344,7 @@ impl<P: Clone> Replica<P> {
             self.counts.lost += 1;
         }
         self.number += 1;
+        self.fresh = false;
         let until = now.steady + self.backoff.failed(drawn);
         self.link = Link::Away { until };
     }

@@ -1,0 +1,243 @@
+//! Secondaries and their root: real processes on loopback, with a network between them that fails.
+
+mod node;
+mod proxy;
+mod registry;
+
+use std::time::Duration;
+
+use serde_json::json;
+use trustnet_api::network::ChangeType;
+
+use node::Node;
+use proxy::{Network, Proxy};
+use registry::Registry;
+
+/// A root, a way to it, and a secondary behind that; the root runs.
+async fn pair(more: &serde_json::Value) -> (Registry, Proxy, Registry) {
+    let mut root = Registry::new(None, &json!({}));
+    root.start().await;
+    let proxy = Proxy::start(root.address, Network::Well).await;
+    let secondary = Registry::new(Some(proxy.address), more);
+    (root, proxy, secondary)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secondary_starts_before_its_root_and_then_has_what_the_root_has() {
+    let mut root = Registry::new(None, &json!({}));
+    let mut one = Registry::new(Some(root.address), &json!({}));
+    let mut two = Registry::new(Some(root.address), &json!({}));
+    one.start().await;
+    let health = one.health().await.expect("it answers");
+    assert!(!health.replication.connected);
+    root.start().await;
+    for number in 1..=20 {
+        assert_eq!(Node::new(number).register(&root, 9000).await.status(), 201);
+    }
+    two.start().await;
+    assert_eq!(one.catches_up(&root).await.len(), 20);
+    assert_eq!(two.catches_up(&root).await.len(), 20);
+    // What changes after the snapshot comes, too: new, changed, gone.
+    Node::new(21).register(&root, 9000).await;
+    Node::new(1).register(&root, 9001).await;
+    Node::new(2).leave(&root).await;
+    assert_eq!(one.catches_up(&root).await.len(), 20);
+    assert_eq!(two.catches_up(&root).await.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_root_answers_a_secondary_passes_its_answers_on() {
+    let (root, _proxy, mut secondary) = pair(&json!({})).await;
+    secondary.start().await;
+    secondary
+        .until("it is connected", |health| health.replication.connected)
+        .await;
+    let node = Node::new(1);
+    assert_eq!(node.register(&secondary, 9000).await.status(), 201);
+    assert_eq!(secondary.catches_up(&root).await.len(), 1);
+    assert_eq!(node.beat(&secondary).await.status(), 200);
+    assert_eq!(node.register(&secondary, 9001).await.status(), 200);
+    secondary.catches_up(&root).await;
+    assert_eq!(node.leave(&secondary).await.status(), 200);
+    assert_eq!(secondary.catches_up(&root).await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_during_a_partition_reaches_the_root_once_and_in_order_even_after_a_kill() {
+    let (root, proxy, mut secondary) = pair(&json!({})).await;
+    secondary.start().await;
+    let known = Node::new(1);
+    assert_eq!(known.register(&root, 9000).await.status(), 201);
+    secondary.catches_up(&root).await;
+    proxy.set(Network::Cut);
+    secondary
+        .until("the root is lost", |health| !health.replication.connected)
+        .await;
+    for number in 10..30 {
+        assert_eq!(
+            Node::new(number).register(&secondary, 9000).await.status(),
+            202
+        );
+    }
+    assert_eq!(known.beat(&secondary).await.status(), 202);
+    secondary.kill();
+    secondary.start().await;
+    let health = secondary
+        .until("the queue is there", |health| {
+            health.replication.queued_writes == 20
+        })
+        .await;
+    assert!(!health.replication.connected);
+    for number in 30..50 {
+        assert_eq!(
+            Node::new(number).register(&secondary, 9000).await.status(),
+            202
+        );
+    }
+    assert_eq!(
+        Node::new(10).leave(&secondary).await.status(),
+        404,
+        "it is not in the directory here yet"
+    );
+    secondary.kill();
+    secondary.start().await;
+    // Reads go on all the while.
+    assert_eq!(secondary.nodes().await.len(), 1);
+    proxy.set(Network::Well);
+    secondary
+        .until("the queue is empty", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    assert_eq!(secondary.catches_up(&root).await.len(), 41);
+    let came: Vec<String> = root
+        .changes()
+        .await
+        .changes
+        .into_iter()
+        .filter(|change| {
+            matches!(
+                change.change,
+                ChangeType::NodeRegistered | ChangeType::NodeUpdated
+            )
+        })
+        .map(|change| change.node.node_name)
+        .collect();
+    let wanted = std::iter::once(1)
+        .chain(10..50)
+        .map(|number| format!("node-{number}"));
+    assert_eq!(came, wanted.collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_answer_was_lost_is_done_once() {
+    let (root, proxy, mut secondary) = pair(&json!({})).await;
+    secondary.start().await;
+    secondary
+        .until("it is connected", |health| health.replication.connected)
+        .await;
+    // The root hears it, and its answer comes after the secondary's patience.
+    proxy.set(Network::Silent);
+    assert_eq!(Node::new(1).register(&secondary, 9000).await.status(), 202);
+    proxy.set(Network::Cut);
+    proxy.set(Network::Slow(Duration::from_millis(50)));
+    secondary
+        .until("the queue is empty", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    secondary.catches_up(&root).await;
+    assert_eq!(root.changes().await.changes.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_says_when_to_come_again() {
+    let limit = json!({ "replication": { "max_queued_writes": 3 } });
+    let (root, proxy, mut secondary) = pair(&limit).await;
+    proxy.set(Network::Cut);
+    secondary.start().await;
+    for number in 1..=3 {
+        assert_eq!(
+            Node::new(number).register(&secondary, 9000).await.status(),
+            202
+        );
+    }
+    let answer = Node::new(4).register(&secondary, 9000).await;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+    // The same write once more, as after a lost answer, would be no new one; and beats need no room.
+    proxy.set(Network::Well);
+    secondary
+        .until("the queue is empty", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    assert_eq!(Node::new(4).register(&secondary, 9000).await.status(), 201);
+    assert_eq!(secondary.catches_up(&root).await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_lost_what_it_had_is_followed_all_the_same() {
+    let (mut root, _proxy, mut secondary) = pair(&json!({})).await;
+    Node::new(1).register(&root, 9000).await;
+    root.kill();
+    let (database, copy) = (root.database(), root.folder().join("copy.db"));
+    std::fs::copy(&database, &copy).expect("copied");
+    let wal = |path: &std::path::Path| path.with_extension("db-wal");
+    std::fs::copy(wal(&database), wal(&copy)).expect("copied");
+    root.start().await;
+    for number in 2..=9 {
+        Node::new(number).register(&root, 9000).await;
+    }
+    secondary.start().await;
+    assert_eq!(secondary.catches_up(&root).await.len(), 9);
+    root.kill();
+    std::fs::copy(&copy, &database).expect("put back");
+    std::fs::copy(wal(&copy), wal(&database)).expect("put back");
+    root.start().await;
+    assert_eq!(root.nodes().await.len(), 1);
+    assert_eq!(secondary.catches_up(&root).await.len(), 1);
+    Node::new(3).register(&root, 9000).await;
+    assert_eq!(secondary.catches_up(&root).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoted_secondary_is_followed_and_the_root_of_before_is_not() {
+    let (root, proxy, mut other) = pair(&json!({})).await;
+    let mut heir = Registry::new(Some(root.address), &json!({}));
+    for number in 1..=3 {
+        Node::new(number).register(&root, 9000).await;
+    }
+    heir.start().await;
+    other.start().await;
+    heir.catches_up(&root).await;
+    other.catches_up(&root).await;
+    heir.kill();
+    heir.promote();
+    heir.start().await;
+    assert_eq!(Node::new(4).register(&heir, 9000).await.status(), 201);
+    proxy.lead(heir.address);
+    assert_eq!(other.catches_up(&heir).await.len(), 4);
+    let version = other
+        .health()
+        .await
+        .expect("it answers")
+        .replication
+        .version;
+    assert!(version > 1_000_000, "{version}");
+    // The old root is there again, and knows nothing of all that.
+    proxy.lead(root.address);
+    other
+        .until("it is not followed", |health| !health.replication.connected)
+        .await;
+    assert_eq!(Node::new(5).register(&other, 9000).await.status(), 202);
+    assert_eq!(other.nodes().await.len(), 4);
+    proxy.lead(heir.address);
+    other
+        .until("the write is where it belongs", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    assert_eq!(other.catches_up(&heir).await.len(), 5);
+    assert_eq!(root.nodes().await.len(), 3);
+}

@@ -1,0 +1,84 @@
+//! A node that writes what a test wants.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use trustnet_core::network::NodeId;
+use trustnet_core::network::signature::{Message, SigningKey, sign};
+
+use super::registry::{Registry, client};
+
+pub struct Node {
+    key: SigningKey,
+    name: String,
+    http: reqwest::Client,
+    sequence: AtomicU64,
+}
+
+impl Node {
+    pub fn new(number: u8) -> Self {
+        Self {
+            key: SigningKey::from_seed([number; 32]),
+            name: format!("node-{number}"),
+            http: client(),
+            sequence: AtomicU64::new(0),
+        }
+    }
+
+    pub fn id(&self) -> NodeId {
+        self.key.public().node_id()
+    }
+
+    pub async fn register(&self, at: &Registry, port: u16) -> Response {
+        let body = json!({
+            "node_name": self.name,
+            "ipv6_address": "2001:db8::7",
+            "port": port,
+            "domain": "example.org",
+            "registry_address": at.address.to_string(),
+            "public_key": self.key.public().to_string(),
+        });
+        self.send(at, Method::POST, "/api/register", &body).await
+    }
+
+    pub async fn beat(&self, at: &Registry) -> Response {
+        let body = json!({
+            "node_id": self.id().to_string(),
+            "sequence": self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
+            "peers_known": 0,
+            "uptime_seconds": 0,
+        });
+        self.send(at, Method::POST, "/api/heartbeat", &body).await
+    }
+
+    pub async fn leave(&self, at: &Registry) -> Response {
+        let path = format!("/api/nodes/{}", self.id());
+        self.send(at, Method::DELETE, &path, &Value::Null).await
+    }
+
+    async fn send(&self, at: &Registry, method: Method, path: &str, body: &Value) -> Response {
+        let body = if body.is_null() {
+            Vec::new()
+        } else {
+            serde_json::to_vec(body).expect("JSON")
+        };
+        let now = jiff::Timestamp::now().as_second();
+        let message = Message {
+            method: method.as_str(),
+            path,
+            body: &body,
+        };
+        let headers = sign(&self.key, &message, u64::try_from(now).expect("after 1970"));
+        let mut request = self.http.request(method, at.url(path));
+        for (name, value) in headers.pairs() {
+            request = request.header(name, value);
+        }
+        if !body.is_empty() {
+            request = request
+                .header("content-type", "application/json")
+                .body(body);
+        }
+        request.send().await.expect("an answer")
+    }
+}

@@ -1,0 +1,215 @@
+//! A registry as a process of its own.
+
+use std::fs;
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use trustnet_api::network::{Changes, NodeList, NodeRecord, RegistryHealth};
+
+/// How long anything may take to come about.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A registry, its folder, and its process while it has one.
+pub struct Registry {
+    folder: TempDir,
+    pub address: SocketAddr,
+    process: Option<Child>,
+    http: reqwest::Client,
+}
+
+/// A port that nobody has at the moment.
+fn free_port() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("an address")
+}
+
+impl Registry {
+    /// A registry that does not run yet. `more` is laid over its configuration.
+    pub fn new(root: Option<SocketAddr>, more: &Value) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = free_port();
+        let registry = Self {
+            folder,
+            address,
+            process: None,
+            http: client(),
+        };
+        registry.configure(root, more);
+        registry
+    }
+
+    /// Writes the configuration. JSON is YAML.
+    pub fn configure(&self, root: Option<SocketAddr>, more: &Value) {
+        let mut config = json!({
+            "registry": { "role": "root", "ipv6_address": "::1", "port": self.address.port() },
+            "database": { "path": self.database() },
+            "heartbeat": { "interval": 5 },
+            "limits": { "registration_burst": 1_000_000, "registrations_per_second": 1_000_000.0 },
+        });
+        if let Some(root) = root {
+            config["registry"]["role"] = json!("secondary");
+            config["registry"]["root_registry"] = json!({ "address": root.to_string() });
+            config["replication"] = json!({
+                "sync_timeout": 2,
+                "root_refresh_interval": 2,
+                "backoff": { "initial": 1, "max": 1 },
+            });
+        }
+        lay_over(&mut config, more);
+        let text = serde_json::to_string_pretty(&config).expect("JSON");
+        fs::write(self.config(), text).expect("written");
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("registry.yml")
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("data/registry.db")
+    }
+
+    fn program(&self) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_trustnet-registry"));
+        program.arg("--config").arg(self.config());
+        program
+    }
+
+    /// Starts it, and waits until it answers.
+    pub async fn start(&mut self) {
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .expect("a log");
+        let process = self.program().stdout(log).stderr(Stdio::inherit()).spawn();
+        self.process = Some(process.expect("it starts"));
+        self.until("it answers", |_| true).await;
+    }
+
+    /// Ends it without a word: SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("killed");
+            process.wait().expect("gone");
+        }
+    }
+
+    /// Makes it a root. It must not run.
+    pub fn promote(&self) {
+        let status = self
+            .program()
+            .arg("--promote")
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.expect("it runs").success());
+        self.configure(None, &json!({}));
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Option<T> {
+        let answer = self.http.get(self.url(path)).send().await.ok()?;
+        serde_json::from_slice(&answer.bytes().await.ok()?).ok()
+    }
+
+    pub async fn health(&self) -> Option<RegistryHealth> {
+        self.get("/api/health").await
+    }
+
+    /// Waits until its health is as it should be.
+    pub async fn until(
+        &self,
+        what: &str,
+        is_so: impl Fn(&RegistryHealth) -> bool,
+    ) -> RegistryHealth {
+        let looking = async {
+            loop {
+                if let Some(health) = self.health().await
+                    && is_so(&health)
+                {
+                    return health;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, looking).await {
+            Ok(health) => health,
+            Err(_) => panic!(
+                "{what} is not so: {:?}\n{}",
+                self.health().await,
+                self.log()
+            ),
+        }
+    }
+
+    /// Waits until it has what the other one has.
+    pub async fn catches_up(&self, with: &Self) -> Vec<NodeRecord> {
+        let version = with.health().await.expect("it answers").replication.version;
+        self.until("it is at the root's version", |health| {
+            health.replication.version == version && health.replication.connected
+        })
+        .await;
+        let (mine, theirs) = (self.nodes().await, with.nodes().await);
+        assert_eq!(identities(&mine), identities(&theirs));
+        mine
+    }
+
+    pub async fn nodes(&self) -> Vec<NodeRecord> {
+        let list: NodeList = self.get("/api/nodes?limit=1000").await.expect("a list");
+        list.nodes
+    }
+
+    pub async fn changes(&self) -> Changes {
+        self.get("/api/changes?since=0").await.expect("changes")
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What the directory says of nodes that is the same everywhere.
+fn identities(nodes: &[NodeRecord]) -> Vec<(String, String, u16, String)> {
+    let identity = |node: &NodeRecord| {
+        let state = format!("{:?}", node.state);
+        (
+            node.node_id.clone(),
+            node.node_name.clone(),
+            node.port,
+            state,
+        )
+    };
+    nodes.iter().map(identity).collect()
+}
+
+pub fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+    client.build().expect("a client")
+}
+
+fn lay_over(config: &mut Value, more: &Value) {
+    match (config, more) {
+        (Value::Object(config), Value::Object(more)) => {
+            for (key, value) in more {
+                lay_over(config.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (config, more) => *config = more.clone(),
+    }
+}
