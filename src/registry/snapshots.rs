@@ -80,34 +80,56 @@ pub(crate) fn write(registrar: &Registrar, folder: &Path) -> Result<PathBuf, Sto
     Ok(path)
 }
 
-/// Removes all but the newest snapshots of a folder. Versions never go back, and lead the names.
+/// Removes all snapshots of a folder but so many: this one, and those of the latest versions, which lead the names. If a
+/// directory began anew by mistake, its small versions do not push out what it was before.
 ///
 /// # Errors
 /// The folder cannot be read, or a file not be removed.
-pub fn prune(folder: &Path, keep: usize) -> Result<(), StoreError> {
+pub fn prune(folder: &Path, keep: usize, this: &Path) -> Result<(), StoreError> {
     let failed = || StoreError::file("prune the snapshots in", folder);
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder).map_err(failed())? {
-        let name = entry.map_err(failed())?.file_name();
-        let ours = |name: &&str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
-        names.extend(name.to_str().filter(ours).map(str::to_owned));
-    }
-    let old = names.len().saturating_sub(keep);
-    for name in names.into_iter().take(old) {
-        fs::remove_file(folder.join(name)).map_err(failed())?;
+    let mut others = all(folder).map_err(failed())?;
+    others.retain(|path| path != this);
+    let old = (others.len() + 1).saturating_sub(keep);
+    for path in others.into_iter().take(old) {
+        fs::remove_file(path).map_err(failed())?;
     }
     Ok(())
 }
 
-/// Writes a snapshot every so often, and keeps the newest, for as long as it is polled.
+/// The snapshots of a folder.
+fn all(folder: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let ours = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    let mut paths = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(ours) {
+            paths.insert(entry.path());
+        }
+    }
+    Ok(paths)
+}
+
+/// How long ago the last snapshot of a folder was written.
+fn age(folder: &Path) -> Option<Duration> {
+    let paths = all(folder).ok()?;
+    let ages = paths
+        .iter()
+        .filter_map(|path| fs::metadata(path).ok()?.modified().ok()?.elapsed().ok());
+    ages.min()
+}
+
+/// Writes a snapshot every so often, and keeps so many, for as long as it is polled. A service that is started often
+/// writes none for that.
 pub async fn keep_writing(registrar: Registrar, folder: PathBuf, every: Duration, keep: usize) {
+    let mut rest = age(&folder).map_or(Duration::ZERO, |age| every.saturating_sub(age));
     loop {
-        tokio::time::sleep(every).await;
+        tokio::time::sleep(rest).await;
         let done = registrar.snapshot_file(&folder).await;
-        match done.and_then(|path| prune(&folder, keep).map(|()| path)) {
+        match done.and_then(|path| prune(&folder, keep, &path).map(|()| path)) {
             Ok(path) => info!("wrote the snapshot `{}`", path.display()),
             Err(error) => warn!("no snapshot: {error}"),
         }
+        rest = every;
     }
 }
 

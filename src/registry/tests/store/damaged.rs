@@ -283,7 +283,7 @@ async fn nobody_else_may_read_what_is_stored() {
 }
 
 #[tokio::test]
-async fn the_newest_snapshots_are_kept() {
+async fn the_latest_snapshots_are_kept() {
     let folder = tempdir().expect("a folder");
     let snapshots = folder.path().join("snapshots");
     let registrar = open(&folder.path().join("registry.db")).expect("a new database");
@@ -301,9 +301,12 @@ async fn the_newest_snapshots_are_kept() {
         );
     }
     fs::write(snapshots.join("notes.txt"), "mine").expect("a file");
-    snapshots::prune(&snapshots, 2).expect("old ones go");
-    let there: Vec<bool> = written.iter().map(|path| path.exists()).collect();
-    assert_eq!(there, [false, false, false, true, true]);
+    let there = || -> Vec<bool> { written.iter().map(|path| path.exists()).collect() };
+    snapshots::prune(&snapshots, 3, &written[4]).expect("old ones go");
+    assert_eq!(there(), [false, false, true, true, true]);
+    // One that was just written stays, whatever its version is.
+    snapshots::prune(&snapshots, 2, &written[2]).expect("an old one goes");
+    assert_eq!(there(), [false, false, true, false, true]);
     assert!(snapshots.join("notes.txt").exists());
     registrar.close().await;
 }

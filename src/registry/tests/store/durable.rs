@@ -32,7 +32,7 @@ async fn a_closed_directory_opens_as_it_was() {
     let ban = Write::Ban {
         id: id(5),
         banned: true,
-        proof: proof(101),
+        proof: proof(now + 1),
     };
     registrar.write(ban).await.expect("it is there");
     registrar

@@ -232,8 +232,8 @@ async fn load(database: &Path, from: u64) {
         .collect();
     let folder = database.parent().expect("a folder").to_owned();
     loop {
-        registrar.snapshot_file(&folder).await.expect("a snapshot");
-        trustnet_registry::snapshots::prune(&folder, 3).expect("old snapshots go");
+        let this = registrar.snapshot_file(&folder).await.expect("a snapshot");
+        trustnet_registry::snapshots::prune(&folder, 3, &this).expect("old snapshots go");
         for writer in &writers {
             assert!(!writer.is_finished(), "a writer failed");
         }
