@@ -9,6 +9,7 @@ mod health;
 mod heartbeat;
 mod node_config;
 mod node_record;
+pub mod openapi;
 mod register;
 
 pub use answer::{Done, ErrorBody, ErrorCode, Queued};

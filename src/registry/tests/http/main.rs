@@ -1,0 +1,10 @@
+//! The registry over real sockets, on loopback.
+
+mod crowd;
+mod hostile;
+mod program;
+mod reads;
+mod secondary;
+mod signatures;
+mod stage;
+mod writes;
