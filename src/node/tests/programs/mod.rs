@@ -114,10 +114,20 @@ fn registry_program() -> &'static Path {
     })
 }
 
-/// A root registry on loopback, at this port or the next free one; 0: at one that nothing else has.
+/// A root registry on loopback, at this port or the next free one.
 pub fn registry(folder: &Path, port: u16) -> Program {
+    registry_with(folder, port, &json!({}))
+}
+
+/// A root registry with more in its configuration.
+pub fn registry_with(folder: &Path, port: u16, more: &Value) -> Program {
+    let mut registry =
+        json!({"role": "root", "ipv6_address": "::1", "port": port, "domain": "example.net"});
+    for (key, value) in more.as_object().expect("an object") {
+        registry[key] = value.clone();
+    }
     let config = json!({
-        "registry": {"role": "root", "ipv6_address": "::1", "port": port, "domain": "example.net"},
+        "registry": registry,
         "database": {"path": folder.join("registry.db")},
     });
     let path = write(folder, "registry.yml", &config);
@@ -164,6 +174,16 @@ pub fn free_port() -> u16 {
 
 /// The answer: its status and its body.
 pub fn get(address: &str, path: &str) -> (u16, Value) {
+    let (status, body) = ask(address, path);
+    (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+}
+
+/// The body of an answer, as text.
+pub fn text(address: &str, path: &str) -> String {
+    ask(address, path).1
+}
+
+fn ask(address: &str, path: &str) -> (u16, String) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -174,12 +194,21 @@ pub fn get(address: &str, path: &str) -> (u16, Value) {
             .expect("a client");
         let answer = client.get(format!("http://{address}{path}")).send().await;
         let Ok(answer) = answer else {
-            return (0, Value::Null);
+            return (0, String::new());
         };
         let status = answer.status().as_u16();
         let body = answer.bytes().await.unwrap_or_default();
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        (status, String::from_utf8_lossy(&body).into_owned())
     })
+}
+
+/// Waits until it is so.
+pub fn wait_until(so: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < end, "it does not come");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Waits until the answer is as wanted, and gives it.
