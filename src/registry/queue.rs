@@ -68,7 +68,10 @@ impl Queue {
     /// # Errors
     /// The database cannot be opened: see [`StoreError`].
     pub fn open(path: &Path) -> Result<(Self, u64), StoreError> {
-        let connection = sqlite::open(path, &MIGRATIONS)?;
+        let connection = sqlite::open(path, &MIGRATIONS).map_err(|error| match error {
+            StoreError::Damaged { path, what } => StoreError::DamagedQueue { path, what },
+            error => error,
+        })?;
         let waiting: i64 = connection
             .query_row("SELECT count(*) FROM queued", [], |row| row.get(0))
             .map_err(StoreError::sql("count the writes in", path))?;

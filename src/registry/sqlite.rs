@@ -50,6 +50,17 @@ pub enum StoreError {
         /// How that was found.
         what: String,
     },
+    /// What is in the queue of writes is not what was written.
+    #[error(
+        "the queue `{path}` is damaged ({what}): move it away and start again; the writes that waited in it are lost, \
+         and their nodes register anew"
+    )]
+    DamagedQueue {
+        /// Which file.
+        path: PathBuf,
+        /// How that was found.
+        what: String,
+    },
     /// A database of something else.
     #[error("`{path}` is a database of another program: choose another `database.path`")]
     Foreign {

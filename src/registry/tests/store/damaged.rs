@@ -11,6 +11,7 @@ use tempfile::{TempDir, tempdir};
 use trustnet_api::network::RegistryRole;
 use trustnet_core::network::Directory;
 use trustnet_registry::clock::Clock;
+use trustnet_registry::queue::Queue;
 use trustnet_registry::registrar::{Registrar, StoreOptions};
 use trustnet_registry::snapshots::{self, Restored};
 use trustnet_registry::sqlite::StoreError;
@@ -365,4 +366,17 @@ fn everything(directory: &Directory) -> Vec<String> {
         .map(|entry| format!("{} {:?} {}", entry.version, entry.change, entry.node.name));
     let departed = directory.departed().map(|departed| format!("{departed:?}"));
     nodes.chain(log).chain(departed).collect()
+}
+
+#[test]
+fn a_damaged_queue_is_refused_with_what_to_do() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("queue.db");
+    fs::write(&path, "").expect("a damage");
+    let refused = Queue::open(&path).expect_err("it is empty").to_string();
+    let words = format!(
+        "the queue `{}` is damaged (it is empty): move it away",
+        path.display()
+    );
+    assert!(refused.starts_with(&words), "{refused}");
 }
