@@ -153,6 +153,12 @@ impl Registry {
         Arc::clone(&self.held).try_acquire_owned().ok()
     }
 
+    /// How many answers are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        MAX_HELD - self.held.available_permits()
+    }
+
     /// Becomes true when the service ends: nothing is held from then on.
     #[must_use]
     pub fn ending(&self) -> watch::Receiver<bool> {

@@ -115,7 +115,7 @@ async fn a_body_over_the_limit_is_not_read() {
         large
     );
     // Said to be large, and never sent.
-    for length in ["65537", "99999999999", "18446744073709551615"] {
+    for length in ["65537", "99999999999", "9223372036854775807"] {
         let head =
             format!("POST /api/register HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
         assert_eq!(
@@ -286,17 +286,11 @@ async fn who_does_not_read_is_cut() {
     }
     let mut stream = stage.connect().await;
     let ask = request("GET", "/api/snapshot", &[], b"").repeat(40);
-    // Until nothing more is taken: some 4 MiB of answers, and more than any buffer's.
-    let cut = async {
-        for _ in 0..1000 {
-            if stream.write_all(&ask).await.is_err() {
-                return true;
-            }
-        }
-        false
-    };
-    let cut = tokio::time::timeout(Duration::from_secs(60), cut);
-    assert!(cut.await.expect("its end is told"));
+    // Nothing more is taken once the buffers of both sides are full.
+    let cut = async { while stream.write_all(&ask).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(60), cut)
+        .await
+        .expect("its end is told");
     alive(&stage).await;
 }
 

@@ -60,7 +60,7 @@ async fn another_key_cannot_write_in_the_name_of_a_node() {
 async fn a_signature_is_good_for_its_time() {
     let stage = with_ada().await;
     let now = stage.now();
-    for created in [now - 302, now + 310, 0, u64::MAX / 16] {
+    for created in [now - 302, now + 310, 0, 999_999_999_999_999] {
         let answer = stage
             .signed_at(
                 &key(2),

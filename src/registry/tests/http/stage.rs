@@ -14,7 +14,8 @@ use trustnet_registry::service::RegistryService;
 
 pub struct Stage {
     pub service: RegistryService,
-    pub folder: TempDir,
+    /// It lives as long as the registry.
+    _folder: TempDir,
 }
 
 /// What came back.
@@ -79,7 +80,10 @@ impl Stage {
         let service = RegistryService::start(&settings, Clock::system())
             .await
             .expect("it starts");
-        Self { service, folder }
+        Self {
+            service,
+            _folder: folder,
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
