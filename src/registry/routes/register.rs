@@ -12,7 +12,7 @@ use trustnet_api::network::{
 };
 use trustnet_core::network::{NodeId, Refusal, Registration, Write};
 
-use super::signed::Signed;
+use super::signed::{self, Signed};
 use super::{Failure, Known, answer, request, write};
 use crate::registrar::Written;
 use crate::registry::Registry;
@@ -25,7 +25,10 @@ pub async fn register(
     Extension(from): Extension<SocketAddr>,
     incoming: Request<Body>,
 ) -> Result<Response, Failure> {
-    if let Err(seconds) = registry.limiter().take(from.ip(), registry.now().steady) {
+    // A secondary brings what many sent it; it shows that it is one.
+    let forwarded =
+        registry.token().is_wanted() && signed::is_forwarded(&registry, incoming.headers());
+    if !forwarded && let Err(seconds) = registry.limiter().take(from.ip(), registry.now().steady) {
         let message = "too many registrations from this address";
         return Err(Failure::new(ErrorCode::RateLimited, message).retry(seconds));
     }

@@ -13,6 +13,14 @@ use super::{Failure, query, request};
 use crate::forward::SignedRequest;
 use crate::registry::Registry;
 
+/// Whether whoever sends a request shows the join token as a forwarder does; where there is none, everybody does.
+pub fn is_forwarded(registry: &Registry, headers: &HeaderMap) -> bool {
+    let forwarder = headers.get(FORWARDER);
+    registry
+        .token()
+        .admits(forwarder.map(|value| value.as_bytes()))
+}
+
 /// A request that is to be signed, read whole.
 pub struct Signed {
     parts: Parts,
@@ -90,11 +98,7 @@ impl Signed {
         let Some(queued) = self.parts.headers.get(QUEUED_AT) else {
             return Ok(now);
         };
-        let forwarder = self.parts.headers.get(FORWARDER);
-        if !registry
-            .token()
-            .admits(forwarder.map(|value| value.as_bytes()))
-        {
+        if !is_forwarded(registry, &self.parts.headers) {
             let message = format!(
                 "a write that was queued is taken from a secondary with the join token: send `{FORWARDER}: Bearer …`"
             );

@@ -241,3 +241,41 @@ async fn a_promoted_secondary_is_followed_and_the_root_of_before_is_not() {
     assert_eq!(other.catches_up(&heir).await.len(), 5);
     assert_eq!(root.nodes().await.len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secondary_with_the_join_token_brings_more_than_one_address_may_and_writes_the_token_nowhere()
+ {
+    let token = "0123456789abcdef0123456789abcdef";
+    let mut root = Registry::new(None, &json!({}));
+    let file = root.secret("token", token);
+    let limits = json!({ "registration_burst": 10, "registrations_per_second": 0.01 });
+    let admits = json!({ "registry": { "join_token_file": file } });
+    root.configure(
+        None,
+        &json!({ "registry": { "join_token_file": file }, "limits": limits }),
+    );
+    let mut secondary = Registry::new(Some(root.address), &admits);
+    secondary.start().await;
+    assert_eq!(Node::new(1).register(&secondary, 9000).await.status(), 401);
+    for number in 1..=40 {
+        let node = Node::new(number).with_token(token);
+        assert_eq!(node.register(&secondary, 9000).await.status(), 202);
+    }
+    secondary.kill();
+    for entry in std::fs::read_dir(secondary.folder().join("data")).expect("a folder") {
+        let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");
+        assert!(
+            !bytes
+                .windows(token.len())
+                .any(|window| window == token.as_bytes())
+        );
+    }
+    secondary.start().await;
+    root.start().await;
+    secondary
+        .until("the queue is empty", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    assert_eq!(secondary.catches_up(&root).await.len(), 40);
+}

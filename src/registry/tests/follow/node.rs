@@ -14,6 +14,7 @@ pub struct Node {
     name: String,
     http: reqwest::Client,
     sequence: AtomicU64,
+    token: Option<String>,
 }
 
 impl Node {
@@ -23,7 +24,14 @@ impl Node {
             name: format!("node-{number}"),
             http: client(),
             sequence: AtomicU64::new(0),
+            token: None,
         }
+    }
+
+    /// It shows a join token.
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
     }
 
     pub fn id(&self) -> NodeId {
@@ -73,6 +81,9 @@ impl Node {
         let mut request = self.http.request(method, at.url(path));
         for (name, value) in headers.pairs() {
             request = request.header(name, value);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         if !body.is_empty() {
             request = request
