@@ -13,7 +13,7 @@ use crate::paths;
 pub enum Tier {
     /// Pure: api, core and these tasks
     Unit,
-    /// The program and the host's side of it, without guests
+    /// The programs: registry and node, trustnet-vm and the host's side of it, without guests
     Program,
     /// Real QEMU guests
     Guests,
@@ -65,7 +65,10 @@ impl Tier {
                         selection.extend(["--test".to_owned(), name.clone()]);
                     }
                 }
-                vec![Suite::plain("program", selection)]
+                vec![
+                    Suite::plain("network", packages(&["trustnet-registry", "trustnet-node"])),
+                    Suite::plain("program", selection),
+                ]
             }
             Self::Guests => vec![
                 Suite::guests("guests_contract", false),
