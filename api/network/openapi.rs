@@ -1,5 +1,6 @@
 //! OpenAPI documents of the services, generated from the types.
 
+mod node;
 mod registry;
 
 use schemars::JsonSchema;
@@ -9,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ErrorBody, ErrorCode};
 
+pub use self::node::node;
 pub use self::registry::registry;
 
 /// A document that grows by its operations.
@@ -180,6 +182,15 @@ impl Operation {
     }
 }
 
+/// What any of the services counts.
+fn metrics() -> Operation {
+    let page = json!({
+        "description": "OpenMetrics text.",
+        "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
+    });
+    Operation::new("get", "/metrics", "metrics", "What is counted").answer(200, &page)
+}
+
 fn list(words: &[Value]) -> String {
     let words = words.iter().filter_map(Value::as_str);
     let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
@@ -220,6 +231,7 @@ mod tests {
 
     #[test]
     fn the_committed_documents_are_what_the_types_say() {
+        compare("node", &super::node());
         compare("registry", &super::registry());
     }
 }

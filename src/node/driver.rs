@@ -24,6 +24,8 @@ use crate::view::View;
 const MAX_SLEEP: u64 = 60_000;
 /// So many datagrams are taken before anything else has its turn.
 const BATCH: usize = 64;
+/// The most peers that a registry is asked for.
+const MAX_ASKED: usize = 100;
 /// So many peers are called at the start.
 const FIRST_CALLS: usize = 32;
 /// The least time between two writings of what is remembered. Milliseconds.
@@ -191,7 +193,7 @@ impl Driver {
                 });
             }
             Action::FetchPeers { at } => {
-                let count = self.peers_per_batch;
+                let count = self.peers_per_batch.min(MAX_ASKED);
                 tokio::spawn(async move {
                     let peers = client.peers(at, count).await;
                     report(&reporter, Report::Peers(peers)).await;

@@ -62,6 +62,7 @@ async fn health(State(shared): State<Shared>) -> Response {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Asked {
     count: Option<usize>,
 }
@@ -70,16 +71,15 @@ async fn peers(
     State(shared): State<Shared>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
-    let count = match asked {
-        Ok(Query(asked)) => asked.count.unwrap_or(MAX_PAGE),
-        Err(_) => {
-            let rule = "`count`: a whole number is wanted";
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return refused(status, ErrorCode::InvalidField, rule, Some("count"));
-        }
-    };
+    let count = asked.map_or(0, |Query(asked)| asked.count.unwrap_or(MAX_PAGE));
+    if !(1..=MAX_PAGE).contains(&count) {
+        let rule =
+            "`count`: a whole number from 1 to 1000 is wanted, and no other parameter is known";
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return refused(status, ErrorCode::InvalidField, rule, Some("count"));
+    }
     let view = shared.view();
-    let peers = view.peers.iter().take(count.min(MAX_PAGE)).cloned();
+    let peers = view.peers.iter().take(count).cloned();
     Json(Peers {
         peers: peers.collect(),
     })

@@ -340,9 +340,5 @@ fn changes(document: &mut Document) -> Operation {
 }
 
 fn metrics(_: &mut Document) -> Operation {
-    let page = json!({
-        "description": "OpenMetrics text.",
-        "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
-    });
-    Operation::new("get", "/metrics", "metrics", "What is counted").answer(200, &page)
+    super::metrics()
 }

@@ -221,6 +221,10 @@ fn what_a_node_answers_has_its_form() {
     let folder = tempfile::tempdir().expect("a folder");
     let alone = node(folder.path(), "alone", &json!({}));
     assert_eq!(peers(&get(&alone.address, "/api/peers?count=3").1), [""; 0]);
+    for wrong in ["count=many", "count=0", "count=1001", "counter=3"] {
+        let (status, _) = get(&alone.address, &format!("/api/peers?{wrong}"));
+        assert_eq!(status, 422, "{wrong}");
+    }
     let (status, body) = get(&alone.address, "/api/peers?count=many");
     assert_eq!(
         (status, &body["code"], &body["field"]),
