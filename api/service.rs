@@ -70,6 +70,10 @@ pub struct ServiceSpec {
     /// Ports on which the service listens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
+    /// The guest's address at which it listens there, where it has a certain one; default `localhost`. `::` and
+    /// `0.0.0.0` are every one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// What the guest's init runs; none for a tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,

@@ -24,9 +24,11 @@ pub struct Member<'a> {
     pub name: &'a str,
     /// Its services.
     pub services: &'a [Instance],
+    /// Whom it says that it depends on.
+    pub depends_on: &'a [String],
 }
 
-/// The VMs of an invocation, each behind those that its services depend on.
+/// The VMs of an invocation, each behind those that it and its services depend on.
 ///
 /// # Errors
 /// They depend on each other in a circle.
@@ -34,17 +36,15 @@ pub fn sorted<T>(mut specs: Vec<T>, member: impl Fn(&T) -> Member<'_>) -> Result
     let mut sorted: Vec<T> = Vec::new();
     while !specs.is_empty() {
         let free = |spec: &T| {
-            let needs = member(spec).needed();
-            !specs
-                .iter()
-                .any(|other| needs.contains(&member(other).name))
+            let one = member(spec);
+            !specs.iter().any(|other| one.waits_for(member(other).name))
         };
         let Some(next) = specs.iter().position(free) else {
             let names: Vec<&str> = specs.iter().map(|spec| member(spec).name).collect();
             let names = names.join(", ");
             return Err(Failure::new(
                 Exit::Spec,
-                format!("the services of the VMs {names} depend on each other"),
+                format!("the VMs {names} depend on each other"),
             ));
         };
         sorted.push(specs.remove(next));
@@ -53,8 +53,14 @@ pub fn sorted<T>(mut specs: Vec<T>, member: impl Fn(&T) -> Member<'_>) -> Result
 }
 
 impl<'a> Member<'a> {
+    fn waits_for(&self, name: &str) -> bool {
+        let mut said = self.depends_on.iter();
+        said.any(|one| one.eq_ignore_ascii_case(name)) || self.needed().contains(&name)
+    }
+
     /// The VMs that its services depend on.
-    fn needed(&self) -> Vec<&'a str> {
+    #[must_use]
+    pub fn needed(&self) -> Vec<&'a str> {
         let needs = self
             .services
             .iter()
@@ -72,6 +78,7 @@ impl Spec {
         Member {
             name: self.vm.name().as_str(),
             services: &self.services,
+            depends_on: &self.vm.wire().spec.depends_on,
         }
     }
 }
@@ -139,32 +146,48 @@ impl Board {
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
         for name in member.needed() {
-            if !all.contains(&name) {
-                continue;
-            }
-            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            loop {
-                match ended.get(name) {
-                    Some(true) => break,
-                    Some(false) => {
-                        return Err(Failure::new(
-                            Exit::Provision,
-                            format!("its services depend on `{name}`, which is not ready"),
-                        )
-                        .hint(format!(
-                            "once `{name}` is, `trustnet-vm provision {}`",
-                            member.name
-                        )));
-                    }
-                    None if interrupt.stop() => {
-                        return Err(Failure::new(Exit::Interrupted, "interrupted"));
-                    }
-                    None => {}
-                }
-                let waited = self.news.wait_timeout(ended, LOOK);
-                ended = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if all.contains(&name) && !self.await_one(name, interrupt)? {
+                let message = format!("its services depend on `{name}`, which is not ready");
+                let hint = format!("once `{name}` is, `trustnet-vm provision {}`", member.name);
+                return Err(Failure::new(Exit::Provision, message).hint(hint));
             }
         }
         Ok(())
+    }
+
+    /// Waits for those VMs of the invocation that are to be ready before this one is begun.
+    ///
+    /// # Errors
+    /// One of them failed, or the user interrupts.
+    pub fn await_ahead(
+        &self,
+        member: &Member<'_>,
+        all: &[&str],
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        for name in member.depends_on {
+            let name = name.to_ascii_lowercase();
+            if all.contains(&name.as_str()) && !self.await_one(&name, interrupt)? {
+                let message = format!("it depends on `{name}`, which is not ready");
+                let hint = format!("once `{name}` is, do the same again");
+                return Err(Failure::new(Exit::Vm, message).hint(hint));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a VM has ended; whether it ended well.
+    fn await_one(&self, name: &str, interrupt: &Interrupt) -> Result<bool, Failure> {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(well) = ended.get(name) {
+                return Ok(*well);
+            }
+            if interrupt.stop() {
+                return Err(Failure::new(Exit::Interrupted, "interrupted"));
+            }
+            let waited = self.news.wait_timeout(ended, LOOK);
+            ended = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 }

@@ -252,7 +252,7 @@ fn of_service(
     }
     for (name, port) in service.instance.listens(scope) {
         let Ok(port) = port else { continue };
-        let is_open = open(shell, port, DIAL)?.0 == Verdict::Passed;
+        let is_open = open(shell, (scope.address.as_str(), port), DIAL)?.0 == Verdict::Passed;
         if !is_open {
             wrong.push(format!("its port {port} is closed"));
         }

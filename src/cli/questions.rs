@@ -191,7 +191,9 @@ impl<'a> Questions<'a> {
                 Err(_) => format!("its port {name} takes connections"),
             };
             tests.push(match port {
-                Ok(port) => self.case(&title, |shell, _| open(shell, port, DIAL)),
+                Ok(port) => self.case(&title, |shell, _| {
+                    open(shell, (scope.address.as_str(), port), DIAL)
+                }),
                 Err(why) => Case::new(title, Verdict::Failed(why.to_string())),
             });
         }
@@ -262,8 +264,12 @@ fn unit_runs(shell: &mut dyn Shell, names: &(String, String)) -> Result<Answer, 
 }
 
 /// Whether a port inside the guest takes connections.
-pub fn open(shell: &mut dyn Shell, port: u16, limit: Duration) -> Result<Answer, ShellError> {
-    let verdict = match shell.dial("localhost", port, limit) {
+pub fn open(
+    shell: &mut dyn Shell,
+    (host, port): (&str, u16),
+    limit: Duration,
+) -> Result<Answer, ShellError> {
+    let verdict = match shell.dial(host, port, limit) {
         Ok(_) => Verdict::Passed,
         Err(error) if error.is_lost() => return Err(error),
         Err(error) => Verdict::Failed(chain(&error)),
@@ -279,7 +285,7 @@ pub fn ready(
     masks: &Masks,
 ) -> Result<Answer, ShellError> {
     match (check, unit) {
-        (ReadyCheck::Tcp { port }, _) => open(shell, *port, DIAL),
+        (ReadyCheck::Tcp { host, port }, _) => open(shell, (host, *port), DIAL),
         (ReadyCheck::Http(question), _) => http(shell, question, DIAL),
         (ReadyCheck::Command { command }, _) => ran(shell, command, READY, None, masks),
         (ReadyCheck::Journal { contains }, Some(unit)) => {
@@ -306,7 +312,7 @@ fn asked(shell: &mut dyn Shell, test: &Test, masks: &Masks) -> Result<Answer, Sh
     let limit = Duration::from_secs(u64::from(test.limit_s));
     match &test.ask {
         Ask::Http(question) => http(shell, question, limit),
-        Ask::Tcp { port } => open(shell, *port, limit),
+        Ask::Tcp { host, port } => open(shell, (host, *port), limit),
         Ask::Command { command, contains } => {
             ran(shell, command, limit, contains.as_deref(), masks)
         }

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use trustnet_api::service_ref::ServiceRef;
+use trustnet_core::dependence::{self, Dependent};
 use trustnet_core::load::{self, Document};
-use trustnet_core::problem::Problem;
+use trustnet_core::problem::{Problem, Severity};
 use trustnet_core::service::{self, Catalogue, Instance};
 use trustnet_core::vm::Vm;
 
@@ -32,8 +33,9 @@ pub struct Spec {
 /// # Errors
 /// A file cannot be read, or something is wrong with what it holds; all problems have been shown then.
 pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> {
-    let mut specs = Vec::new();
-    let mut errors = 0;
+    let mut specs: Vec<Spec> = Vec::new();
+    let mut files: Vec<SpecFile> = Vec::new();
+    let mut origins = Vec::new();
     let mut empty = Vec::new();
     let mut catalogue = None;
     for path in expand(paths)? {
@@ -57,14 +59,31 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
                         folder: folder.clone(),
                         services,
                     });
+                    origins.push((files.len(), document));
                 }
                 Err(problems) => {
                     all.extend(problems.into_iter().map(|problem| document.place(problem)))
                 }
             }
         }
-        errors += problems::show_all(program, &source, &bytes, all);
+        files.push(SpecFile {
+            source,
+            bytes,
+            problems: all,
+        });
     }
+    // A document in which something is wrong may be the one that another depends on.
+    if files.iter().all(SpecFile::is_good) {
+        let dependents: Vec<Dependent<'_>> = specs.iter().map(dependent).collect();
+        for (index, problem) in dependence::check(&dependents) {
+            let (file, document) = &origins[index];
+            files[*file].problems.push(document.place(problem));
+        }
+    }
+    let errors: usize = files
+        .into_iter()
+        .map(|file| problems::show_all(program, &file.source, &file.bytes, file.problems))
+        .sum();
     match errors {
         0 if specs.is_empty() => Err(Failure::new(Exit::Spec, "there is no VM in what was given")),
         0 => {
@@ -82,6 +101,29 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
             Exit::Spec,
             format!("{count} problems in the spec; nothing was done"),
         )),
+    }
+}
+
+/// A file of an invocation, and what is wrong with it.
+struct SpecFile {
+    source: String,
+    bytes: Vec<u8>,
+    problems: Vec<Problem>,
+}
+
+impl SpecFile {
+    fn is_good(&self) -> bool {
+        let mut problems = self.problems.iter();
+        problems.all(|problem| problem.severity != Severity::Error)
+    }
+}
+
+fn dependent(spec: &Spec) -> Dependent<'_> {
+    let member = spec.member();
+    Dependent {
+        name: member.name,
+        depends_on: member.depends_on,
+        implied: member.needed(),
     }
 }
 

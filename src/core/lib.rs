@@ -8,6 +8,8 @@ pub mod artifact;
 pub mod cache_disk;
 /// Debian's package archives: indexes, versions, and everything that a package needs.
 pub mod deb;
+/// Which documents wait for which.
+pub mod dependence;
 /// What is wrong with a VM, and what mends it.
 pub mod diagnosis;
 /// Where two specs differ.

@@ -21,6 +21,8 @@ pub mod examine;
 pub mod fake;
 /// The addresses of VMs, remembered between lists.
 pub mod glance;
+/// One question over HTTP: at an address, or inside a guest.
+pub mod inquiry;
 /// Interruption by the user.
 pub mod interrupt;
 /// A plan on disk, with how far it has come.

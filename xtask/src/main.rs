@@ -6,6 +6,7 @@
 //! - `artifacts`: what tests need of the network, before they run without one
 //! - `tier`, `tally`, `test`: every test, and what came of it
 //! - `fuzz`: the parsers against any bytes
+//! - `services`: what runs in the guests of a network, as files that need no library
 //! - `bench`: what the program costs beside its peers
 //! - `lab`: a second libvirtd that touches nothing of the host
 //! - `process`, `paths`, `speak`: how the tasks run programs, where things lie, the one file that prints
@@ -24,6 +25,7 @@ mod process;
 mod recipe;
 mod resident;
 mod roots;
+mod services;
 mod setup;
 mod speak;
 mod tally;
@@ -52,6 +54,8 @@ enum Task {
     Demo(demo::Demo),
     /// Run the tests, real guests included, and count them
     Test(test::Test),
+    /// Build the services of a network for guests, without shared libraries
+    Services(services::Services),
     /// Run every fuzz target for a while
     Fuzz(fuzz::Fuzz),
     /// Measure the program beside its peers, and write BENCHMARKS.md (root)
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Task::Image(image) => image.run(),
         Task::Demo(demo) => demo.run(),
         Task::Test(test) => test.run(),
+        Task::Services(services) => services.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Bench(bench) => bench.run(),
         Task::Lab(lab) => lab.run(),

@@ -35,12 +35,15 @@ pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
     let mut maker = maker(program, &host, !args.waiting.no_wait)?;
     let services = Services::prepare(&maker, &specs, args.offline)?;
     maker.artifacts = services.artifacts();
+    let names: Vec<&str> = specs.iter().map(|spec| spec.vm.name().as_str()).collect();
     let results = in_parallel(&specs, args.parallel, |spec| {
         let name = spec.vm.name().as_str();
         let progress = program.ui.progress(name);
         let begun = Instant::now();
-        let made = maker
-            .make(spec, &progress)
+        let made = services
+            .board
+            .await_ahead(&spec.member(), &names, &maker.interrupt)
+            .and_then(|()| maker.make(spec, &progress))
             .and_then(|made| Ok((made, services.bring(&maker, spec, &specs, &progress)?)));
         services.board.end(name, made.is_ok());
         drop(progress);

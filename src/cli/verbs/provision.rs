@@ -37,6 +37,7 @@ impl Target {
         Member {
             name: self.name.as_str(),
             services: &self.services,
+            depends_on: &self.wire.spec.depends_on,
         }
     }
 }
@@ -103,6 +104,7 @@ fn bring_all(program: &Program, args: &Provision) -> Result<(Vec<Target>, Brough
     let bring = |target: &Target| -> Result<usize, Failure> {
         let name = target.name.as_str();
         let progress = program.ui.progress(name);
+        board.await_ahead(&target.member(), &names, &interrupt)?;
         board.await_needed(&target.member(), &names, &interrupt)?;
         let _mine = lock_vm(&host, name)?;
         refuse_leftover(&host, name)?;

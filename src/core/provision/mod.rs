@@ -221,6 +221,9 @@ pub enum ReadyCheck {
     Http(HttpQuestion),
     /// A port inside the guest takes connections.
     Tcp {
+        /// Where in the guest.
+        #[serde(skip_serializing_if = "is_local")]
+        host: String,
         /// The port.
         port: u16,
     },
@@ -245,6 +248,9 @@ pub enum ReadyCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpQuestion {
+    /// Where in the guest.
+    #[serde(skip_serializing_if = "is_local")]
+    pub host: String,
     /// The port.
     pub port: u16,
     /// The path.
@@ -253,6 +259,11 @@ pub struct HttpQuestion {
     pub status: Option<u16>,
     /// A text in the body.
     pub contains: Option<String>,
+}
+
+/// What goes without saying: a step that does not name another place is what it was before one could be named.
+fn is_local(host: &str) -> bool {
+    host == "localhost"
 }
 
 impl ReadyCheck {

@@ -15,6 +15,11 @@ use crate::path;
 use crate::problem::Problem;
 use crate::vm::check_reference;
 
+/// Where a service is reached that listens at every address.
+const LOCAL: &str = "localhost";
+/// What stands for every address.
+const EVERYWHERE: [&str; 4] = ["", "::", "0.0.0.0", "*"];
+
 /// A service of a VM, complete: every parameter has its value, every dependency its place.
 #[derive(Debug, Clone)]
 pub struct Instance {
@@ -336,7 +341,7 @@ impl Instance {
             let own = || format!("/etc/trustnet-vm/secrets/{}/{name}", self.name());
             (name.clone(), secret.path.clone().unwrap_or_else(own))
         });
-        Scope {
+        let mut scope = Scope {
             version: version.to_owned(),
             arch: arch.to_string(),
             machine: arch.libvirt().to_owned(),
@@ -349,8 +354,15 @@ impl Instance {
             params: self.params.clone(),
             secret_files: secret_files.collect(),
             secrets: None,
+            address: LOCAL.to_owned(),
             dependencies: BTreeMap::new(),
+        };
+        let address = spec.address.as_deref();
+        let address = address.and_then(|text| render(text, &scope, Escape::Whole).ok());
+        if let Some(address) = address.filter(|text| !EVERYWHERE.contains(&text.as_str())) {
+            scope.address = address;
         }
+        scope
     }
 
     /// The number of the service's port of that name, or of its first.

@@ -28,6 +28,8 @@ pub enum Ask {
     Http(HttpQuestion),
     /// A port inside the guest that takes connections.
     Tcp {
+        /// Where in the guest.
+        host: String,
         /// The port.
         port: u16,
     },
@@ -113,6 +115,7 @@ fn filled_test(test: &ServiceTest, scope: &Scope) -> Result<Test, TemplateError>
         Ask::Http(http_check(http, scope)?)
     } else if let Some(tcp) = &test.tcp {
         Ask::Tcp {
+            host: scope.address.clone(),
             port: port(&tcp.port.to_string(), scope)?,
         }
     } else {
@@ -230,6 +233,7 @@ spec:
         let page = tests[1].1.clone().expect("a test");
         assert_eq!(page.limit_s, 30);
         let http = Ask::Http(HttpQuestion {
+            host: "localhost".to_owned(),
             port: 7000,
             path: "/x".to_owned(),
             status: None,
@@ -238,7 +242,10 @@ spec:
         assert_eq!(page.ask, http);
         assert_eq!(
             tests[2].1.as_ref().map(|test| &test.ask),
-            Ok(&Ask::Tcp { port: 9 })
+            Ok(&Ask::Tcp {
+                host: "localhost".to_owned(),
+                port: 9
+            })
         );
         assert!(
             tests[3].1.is_err(),

@@ -27,6 +27,8 @@ pub struct Scope {
     pub vm: String,
     /// The path of the data folder; empty without one.
     pub data: String,
+    /// Where the guest itself reaches the service's ports.
+    pub address: String,
     /// The parameters.
     pub params: BTreeMap<String, ConfigValue>,
     /// The paths of the secrets' files in the guest.

@@ -1,6 +1,5 @@
 //! What the host sees for itself: ports and answers inside the guest, its console, other VMs.
 
-use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use trustnet_core::provision::{Action, HttpQuestion, ReadyCheck, Said, Step};
@@ -8,6 +7,7 @@ use trustnet_core::provision::{Action, HttpQuestion, ReadyCheck, Said, Step};
 use super::exchange::{Exchange, Line, Mode};
 use super::{Job, ProvisionError};
 use crate::error::{HostError, chain};
+use crate::inquiry::{self, Question};
 use crate::shell::{Shell, ShellError};
 
 /// How often is looked.
@@ -16,8 +16,6 @@ const POLL: Duration = Duration::from_millis(300);
 const UNIT_POLL: Duration = Duration::from_secs(2);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
-/// The most of an answer that is read.
-const MOST: usize = 1 << 20;
 
 /// What is to be known of other VMs and of the console.
 pub trait Elsewhere {
@@ -92,7 +90,7 @@ fn look(
             open(shell, host, *port)
         }
         Action::Ready { check, .. } => match check {
-            ReadyCheck::Tcp { port } => open(shell, "localhost", *port),
+            ReadyCheck::Tcp { host, port } => open(shell, host, *port),
             ReadyCheck::Http(question) => Ok(answers(shell, question, ANSWER)?),
             ReadyCheck::Console { contains } => {
                 let seen = job.elsewhere.on_console(contains).map_err(host_error)?;
@@ -130,65 +128,26 @@ fn open(
 /// The connection to the guest is gone.
 pub fn answers(
     shell: &mut dyn Shell,
-    question: &HttpQuestion,
+    wanted: &HttpQuestion,
     limit: Duration,
 ) -> Result<Result<(), String>, ShellError> {
-    let answer = match ask(shell, question, limit) {
+    let at = (wanted.host.as_str(), wanted.port);
+    let answer = match inquiry::through(shell, at, &Question::get(&wanted.path), limit)? {
         Ok(answer) => answer,
-        Err(error) if error.is_lost() => return Err(error),
         Err(error) => return Ok(Err(chain(&error))),
     };
-    let mut headers = [httparse::EMPTY_HEADER; 64];
-    let mut response = httparse::Response::new(&mut headers);
-    let Ok(httparse::Status::Complete(body)) = response.parse(&answer) else {
-        return Ok(Err("what answers there does not speak HTTP".to_owned()));
-    };
-    let code = response.code.unwrap_or_default();
-    let good = question
+    let code = answer.status;
+    let good = wanted
         .status
         .map_or((200..400).contains(&code), |status| status == code);
     if !good {
         return Ok(Err(format!("it answered with status {code}")));
     }
-    match &question.contains {
-        Some(text) if !String::from_utf8_lossy(&answer[body..]).contains(text.as_str()) => {
+    match &wanted.contains {
+        Some(text) if !String::from_utf8_lossy(&answer.body).contains(text.as_str()) => {
             Ok(Err(format!("the answer does not hold `{text}`")))
         }
         _ => Ok(Ok(())),
-    }
-}
-
-fn ask(
-    shell: &mut dyn Shell,
-    question: &HttpQuestion,
-    limit: Duration,
-) -> Result<Vec<u8>, ShellError> {
-    let HttpQuestion { port, path, .. } = question;
-    let begun = Instant::now();
-    let mut stream = shell.dial("localhost", *port, limit)?;
-    let broken = |error: std::io::Error| ShellError::Closed {
-        to: format!("localhost:{port}"),
-        why: error.to_string(),
-    };
-    let request = format!(
-        "GET {path} HTTP/1.0\r\nHost: localhost\r\nUser-Agent: trustnet-vm\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).map_err(broken)?;
-    stream.flush().map_err(broken)?;
-    let mut answer = Vec::new();
-    let mut piece = [0; 8192];
-    loop {
-        match stream.read(&mut piece) {
-            Ok(0) => return Ok(answer),
-            Ok(count) => answer.extend_from_slice(&piece[..count]),
-            // What has come is an answer, also where the other side goes without a word.
-            Err(_) if !answer.is_empty() => return Ok(answer),
-            Err(error) => return Err(broken(error)),
-        }
-        // The limit of the connection is one for each piece.
-        if answer.len() > MOST || begun.elapsed() >= limit {
-            return Ok(answer);
-        }
     }
 }
 

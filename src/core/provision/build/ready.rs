@@ -53,8 +53,11 @@ impl Builder<'_> {
             return http_check(http, &self.service.scope).map(ReadyCheck::Http);
         }
         if let Some(tcp) = &ready.tcp {
-            let port = port(&tcp.port.to_string(), &self.service.scope)?;
-            return Ok(ReadyCheck::Tcp { port });
+            let scope = &self.service.scope;
+            return Ok(ReadyCheck::Tcp {
+                host: scope.address.clone(),
+                port: port(&tcp.port.to_string(), scope)?,
+            });
         }
         if !ready.command.is_empty() {
             let command = self.all(&ready.command)?;
@@ -84,6 +87,7 @@ pub(crate) fn http_check(http: &HttpCheck, scope: &Scope) -> Result<HttpQuestion
     let contains = http.contains.as_deref();
     let contains = contains.map(|text| render(text, scope, Escape::Whole));
     Ok(HttpQuestion {
+        host: scope.address.clone(),
         port: port(&http.port.to_string(), scope)?,
         path,
         status: http.status,
