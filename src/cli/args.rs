@@ -4,6 +4,8 @@
 mod cache;
 /// Arguments of verbs that look at VMs and their services.
 mod examine;
+/// Arguments of `registry`, `peers` and `node`.
+mod network;
 /// Arguments of `service` and `schema`.
 mod service;
 
@@ -14,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
 pub use examine::{Logs, Status, Test};
+pub use network::{NodeRemove, NodeVerb, Peers, RegistryNodes, RegistryStatus, RegistryVerb};
 pub use service::{Kind, Schema, ServiceAdd, ServiceVerb};
 
 /// Provision and manage libvirt virtual machines from Kubernetes-style YAML.
@@ -138,6 +141,14 @@ pub enum Verb {
     /// Show the settings, and where each comes from.
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Look at the registries of a network, and promote one.
+    #[command(subcommand)]
+    Registry(RegistryVerb),
+    /// List the peers that a node knows.
+    Peers(Peers),
+    /// Take nodes out of a network.
+    #[command(subcommand)]
+    Node(NodeVerb),
     /// Look at the services that VMs can ask for, and add some.
     #[command(subcommand)]
     Service(ServiceVerb),

@@ -4,12 +4,16 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use trustnet_api::network::{NodeHealth, RegistryHealth, RegistryRole};
 use trustnet_api::status::Phase;
 use trustnet_core::diagnosis::{GuestFacts, UnitState};
 use trustnet_core::examination::Verdict;
+use trustnet_core::kind::{NODE_SERVICE, REGISTRY_SERVICE};
 use trustnet_core::provision::ready_check;
 use trustnet_core::record::{Role, ServicePhase};
+use trustnet_core::service::Scope;
 use trustnet_host::examine;
+use trustnet_host::inquiry::{self, Question};
 use trustnet_host::shell::{self, Fetched, ReadWrite, Shell, ShellError, Stream};
 
 use crate::guest::Guest;
@@ -101,6 +105,84 @@ pub struct ServiceHealth {
     pub state: Option<ServicePhase>,
     /// Since when, in RFC 3339.
     pub since: Option<String>,
+    /// What a registry or a node says of itself at `/api/health`; absent for other services, and where it does not
+    /// answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
+}
+
+/// What a service of a network says of itself.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Live {
+    /// A registry.
+    Registry(RegistryHealth),
+    /// A node.
+    Node(NodeHealth),
+}
+
+impl Live {
+    /// Asks a service of a network; none for another one.
+    fn ask(
+        shell: &mut dyn Shell,
+        service: &Service,
+        scope: &Scope,
+        port: u16,
+    ) -> Result<Option<Self>, ShellError> {
+        let name = service.instance.name();
+        if ![REGISTRY_SERVICE, NODE_SERVICE].contains(&name) {
+            return Ok(None);
+        }
+        let question = Question::get("/api/health");
+        let at = (scope.address.as_str(), port);
+        let Ok(answer) = inquiry::through(shell, at, &question, DIAL)? else {
+            return Ok(None);
+        };
+        let body = answer.body.as_slice();
+        Ok(match name {
+            REGISTRY_SERVICE => serde_json::from_slice(body).ok().map(Self::Registry),
+            _ => serde_json::from_slice(body).ok().map(Self::Node),
+        })
+    }
+
+    /// In words, for a tree.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Registry(health) => {
+                let (nodes, replication) = (health.nodes, &health.replication);
+                let role = match health.role {
+                    RegistryRole::Root => "root".to_owned(),
+                    RegistryRole::Secondary if replication.connected => {
+                        format!("secondary, {:.1} s behind", replication.lag_seconds)
+                    }
+                    RegistryRole::Secondary => "secondary, the root is away".to_owned(),
+                };
+                format!(
+                    "{role}, nodes {} active {} offline {} inactive, version {}, {} queued",
+                    nodes.active,
+                    nodes.offline,
+                    nodes.inactive,
+                    replication.version,
+                    replication.queued_writes
+                )
+            }
+            Self::Node(health) => {
+                let registry = &health.registry;
+                let at = registry.address.as_deref().unwrap_or("no registry");
+                let word = match (registry.registered, registry.queued) {
+                    (true, _) => "registered",
+                    (false, true) => "registration queued",
+                    (false, false) => "not registered",
+                };
+                let (peers, id) = (health.peers, &health.node_id);
+                format!(
+                    "{id}, {word} at {at}, peers {} known {} alive, consensus not included",
+                    peers.known, peers.alive
+                )
+            }
+        }
+    }
 }
 
 /// A port of a service.
@@ -198,6 +280,7 @@ fn services(subject: &Subject, shell: Option<&mut Hurried>) -> Vec<ServiceHealth
             ports: Vec::new(),
             state: found.map(|one| one.state),
             since: found.and_then(|one| status::rfc3339(one.at)),
+            live: None,
         }
     };
     let services = match &subject.services {
@@ -255,6 +338,9 @@ fn of_service(
         let is_open = open(shell, (scope.address.as_str(), port), DIAL)?.0 == Verdict::Passed;
         if !is_open {
             wrong.push(format!("its port {port} is closed"));
+        }
+        if is_open && health.live.is_none() {
+            health.live = Live::ask(shell, service, scope, port)?;
         }
         health.ports.push(PortHealth {
             name,

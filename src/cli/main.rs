@@ -3,6 +3,7 @@
 mod args;
 mod bring;
 mod catalogue;
+mod contact;
 mod env;
 mod evidence;
 mod failure;
@@ -12,6 +13,7 @@ mod health;
 mod host;
 mod lock_file;
 mod make;
+mod network;
 mod outcome;
 mod prepare;
 mod problems;
@@ -125,6 +127,9 @@ impl Program {
             Verb::Rollback(args) => verbs::resume::rollback(self, &args),
             Verb::Cache(verb) => verbs::cache::run(self, &verb),
             Verb::Config(args::ConfigVerb::Show) => verbs::config::show(self),
+            Verb::Registry(verb) => verbs::registry::run(self, &verb),
+            Verb::Peers(args) => verbs::peers::run(self, &args.place),
+            Verb::Node(args::NodeVerb::Remove(args)) => verbs::remove::run(self, &args),
             Verb::Service(verb) => verbs::service::run(self, &verb),
             Verb::Schema(args) => verbs::reference::schema(self, args.kind),
             Verb::Explain(args) => verbs::reference::explain(self, &args.path),

@@ -15,6 +15,7 @@ mod home;
 mod input;
 mod interrupt;
 mod login;
+mod network;
 mod pitfalls;
 mod refuses;
 mod says;

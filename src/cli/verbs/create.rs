@@ -19,6 +19,7 @@ use crate::failure::{Exit, Failure};
 use crate::fleet::{self, Board};
 use crate::host::Host;
 use crate::make::{Made, Maker, lock_vm};
+use crate::network;
 use crate::outcome::entry;
 use crate::prepare::{Asked, Prepared, Preparer};
 use crate::specs::{self, Spec};
@@ -55,7 +56,17 @@ pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
         }
         made
     });
-    summarise(program, &specs, results)
+    let ready = |brought: &Brought| matches!(brought, Brought::Ready(_));
+    let settled = if results
+        .iter()
+        .all(|one| matches!(one, Ok((_, brought)) if ready(brought)))
+    {
+        network::settle(program, &host, &specs, &maker.interrupt)
+    } else {
+        Ok(())
+    };
+    let exit = summarise(program, &specs, results)?;
+    settled.map(|()| exit)
 }
 
 /// What came of a VM's services.

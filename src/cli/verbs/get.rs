@@ -136,6 +136,9 @@ fn describe(vm: &VirtualMachine, domain: &DomainFacts) -> String {
                 .unwrap_or_else(|| "-".to_owned()),
         ),
     ];
+    if let Some(kind) = vm.metadata.labels.get(trustnet_api::KIND_LABEL) {
+        rows.insert(1, ("Kind:", kind.clone()));
+    }
     for service in &status.services {
         let since = service.since.as_deref();
         let since = since.map(|at| format!(" since {at}")).unwrap_or_default();

@@ -136,6 +136,9 @@ fn service_line(program: &Program, service: &ServiceHealth) -> String {
         let word = if port.open { "open" } else { "closed" };
         facts.push(format!("port {} ({}) {word}", port.port, port.name));
     }
+    if let Some(live) = &service.live {
+        facts.push(live.words());
+    }
     if let Some(why) = &service.why {
         facts.push(why.clone());
     }

@@ -57,7 +57,7 @@ impl Defaults {
             mut problems,
         } = inside;
         origin.note("spec", "spec.vm");
-        origin.note("spec.services[0]", "spec");
+        origin.note("spec.services", "spec");
         origin.note("spec.dependsOn", "spec.dependsOn");
         let mut spec = fields.map(|fields| fields.0.clone()).unwrap_or_default();
         self.fill(&mut spec, domain);

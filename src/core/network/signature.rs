@@ -6,6 +6,7 @@
 
 mod error;
 mod key;
+mod pem;
 mod received;
 
 use base64::Engine as _;

@@ -63,6 +63,7 @@ fn an_http_server_that_says_nothing_is_given_up_at_the_limit_of_who_asks() {
     let mut shell = guest.connect();
     let server = TcpListener::bind("127.0.0.1:0").expect("a port");
     let question = HttpQuestion {
+        host: "localhost".to_owned(),
         port: server.local_addr().expect("an address").port(),
         path: "/".to_owned(),
         status: None,

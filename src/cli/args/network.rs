@@ -1,0 +1,73 @@
+//! Arguments of `registry`, `peers` and `node`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What to do with registries.
+#[derive(Debug, Subcommand)]
+pub enum RegistryVerb {
+    /// Show how registries are: role, nodes, how far a secondary is behind, how long the answer took. Exits with 0 where
+    /// all are well, else with 7.
+    Status(RegistryStatus),
+    /// List the nodes of a registry's directory.
+    Nodes(RegistryNodes),
+    /// Make a secondary the root of its network, where the root is lost for good. What is done is shown first, and
+    /// asked for.
+    Promote(RegistryPromote),
+}
+
+/// Arguments of `registry status`.
+#[derive(Debug, Args)]
+pub struct RegistryStatus {
+    /// A VM with a registry, or an address such as `[2001:db8::1]:8000`; none for all such VMs that run.
+    #[arg(value_name = "NAME|ADDRESS")]
+    pub place: Option<String>,
+}
+
+/// Arguments of `registry nodes`.
+#[derive(Debug, Args)]
+pub struct RegistryNodes {
+    /// A VM with a registry, or an address such as `[2001:db8::1]:8000`; none for the root among the VMs that run.
+    #[arg(value_name = "NAME|ADDRESS")]
+    pub place: Option<String>,
+}
+
+/// Arguments of `registry promote`.
+#[derive(Debug, Args)]
+pub struct RegistryPromote {
+    /// The VM of the secondary.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Arguments of `peers`.
+#[derive(Debug, Args)]
+pub struct Peers {
+    /// A VM with a node, or an address such as `[2001:db8::1]:9000`.
+    #[arg(value_name = "NODE")]
+    pub place: String,
+}
+
+/// What to do with nodes.
+#[derive(Debug, Subcommand)]
+pub enum NodeVerb {
+    /// Take a node out of its network's directory. Signed with the node's own key, in its guest, where its service is
+    /// stopped first; or with the administrator's key.
+    #[command(visible_alias = "rm")]
+    Remove(NodeRemove),
+}
+
+/// Arguments of `node remove`.
+#[derive(Debug, Args)]
+pub struct NodeRemove {
+    /// The node's VM; with --key also its name in the directory, or its id.
+    #[arg(value_name = "NODE")]
+    pub node: String,
+    /// The registry that is told: a VM, or an address; default the root among the VMs that run.
+    #[arg(long, value_name = "NAME|ADDRESS")]
+    pub registry: Option<String>,
+    /// The administrator's Ed25519 private key (PKCS#8, PEM), instead of the node's own.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+}

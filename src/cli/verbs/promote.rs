@@ -1,0 +1,141 @@
+//! `registry promote`: a secondary becomes the root, in its guest over SSH.
+
+use std::time::{Duration, Instant};
+
+use trustnet_api::network::{RegistryHealth, RegistryRole};
+use trustnet_core::kind::REGISTRY_SERVICE;
+use trustnet_core::masks::Masks;
+use trustnet_host::examine::{self, Ended};
+use trustnet_host::shell::Shell;
+
+use crate::Program;
+use crate::contact::{self, Contact, Sought};
+use crate::failure::{Exit, Failure};
+use crate::guest::Guest;
+use crate::outcome::{self, Outcome};
+
+/// How long a command may take.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How long the registry may take to be the root.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is asked.
+const EVERY: Duration = Duration::from_millis(500);
+/// Makes the directory a root's, as the user whom it belongs to.
+const PROMOTE: &str = "exec trustnet-registry --config /etc/trustnet/registry.yaml --promote";
+
+/// Promotes a secondary.
+///
+/// # Errors
+/// It is none, or a step fails.
+pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let guest = Guest::find(&host, name)?;
+    let Some(registry) = contact::service(&guest.record, REGISTRY_SERVICE) else {
+        let message = format!("`{}` has no registry of its own", guest.name);
+        return Err(Failure::new(Exit::Usage, message));
+    };
+    if contact::text(registry, "role") != Some("secondary") {
+        let message = format!("`{}` is a root already", guest.name);
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    program.ui.always(format!(
+        "promoting `{name}`, in its guest:\n\
+         \x20 - stop {REGISTRY_SERVICE}\n\
+         \x20 - make its directory a root's: trustnet-registry --config /etc/trustnet/registry.yaml --promote\n\
+         \x20 - start {REGISTRY_SERVICE}\n\
+         a network has one root: the old one must not come back as one",
+    ));
+    confirm(program, "promoting")?;
+    let mut shell = guest.connect(&host)?;
+    let stopped = control(&mut *shell, "stop").map_err(|error| guest.failure(error))?;
+    succeeded("stop the registry", &stopped)?;
+    let words = ["su", "-s", "/bin/sh", "keeper", "-c", PROMOTE].map(str::to_owned);
+    let promoted = examine::command(&mut *shell, &words, LIMIT);
+    // Whatever came of it: a registry that was there is there again.
+    let started = control(&mut *shell, "start").map_err(|error| guest.failure(error))?;
+    let promoted = promoted.map_err(|error| guest.failure(error))?;
+    succeeded("make its directory a root's", &promoted)?;
+    succeeded("start the registry", &started)?;
+    drop(shell);
+    let mut contact = Contact::find(&host, name, Sought::Registry)?;
+    await_root(&mut contact)?;
+    let text = format!(
+        "`{name}` is the root of its network now; write `role: root` into its file before you create or provision it again"
+    );
+    let outcome = Outcome::new("promoted", text);
+    if program.in_words() {
+        program.ui.result(outcome.text);
+    }
+    program.print_entries(&[outcome::entry(&guest.name, Ok(outcome.result))])?;
+    Ok(Exit::Done)
+}
+
+/// Goes on only with a yes.
+///
+/// # Errors
+/// There is none, or nobody to ask.
+pub fn confirm(program: &Program, doing: &str) -> Result<(), Failure> {
+    if program.yes {
+        return Ok(());
+    }
+    if !program.env.stdin_terminal {
+        let message = format!("{doing} needs a yes, and there is no terminal to ask on");
+        return Err(Failure::new(Exit::Usage, message).hint("give `--yes`"));
+    }
+    if program.ui.ask("go on?") {
+        Ok(())
+    } else {
+        Err(Failure::new(Exit::Usage, "nothing was done"))
+    }
+}
+
+/// Starts or stops the registry's unit, under systemd or OpenRC.
+fn control(shell: &mut dyn Shell, word: &str) -> Result<Ended, trustnet_host::shell::ShellError> {
+    unit(shell, word, REGISTRY_SERVICE)
+}
+
+/// Starts or stops a unit, under systemd or OpenRC.
+///
+/// # Errors
+/// The connection is gone.
+pub fn unit(
+    shell: &mut dyn Shell,
+    word: &str,
+    name: &str,
+) -> Result<Ended, trustnet_host::shell::ShellError> {
+    const SCRIPT: &str = "if command -v systemctl >/dev/null; then exec systemctl \"$1\" \"$2\"; else exec rc-service \"$2\" \"$1\"; fi";
+    let words = ["sh", "-c", SCRIPT, "sh", word, name].map(str::to_owned);
+    examine::command(shell, &words, LIMIT)
+}
+
+/// Refuses what did not go well, with its last lines.
+///
+/// # Errors
+/// It did not.
+pub fn succeeded(what: &str, ended: &Ended) -> Result<(), Failure> {
+    if ended.is_success() {
+        return Ok(());
+    }
+    let lines = ended.last_lines(&Masks::default());
+    let lines: String = lines.iter().map(|line| format!("\n    {line}")).collect();
+    let message = format!("failed to {what}: {}{lines}", ended.why(LIMIT));
+    Err(Failure::new(Exit::Provision, message))
+}
+
+fn await_root(contact: &mut Contact) -> Result<(), Failure> {
+    let begun = Instant::now();
+    loop {
+        let why = match contact.get::<RegistryHealth>("/api/health") {
+            Ok((health, _)) if health.role == RegistryRole::Root => return Ok(()),
+            Ok(_) => Failure::new(
+                Exit::Provision,
+                "the registry still says that it is a secondary",
+            ),
+            Err(failure) => failure,
+        };
+        if begun.elapsed() > PATIENCE {
+            return Err(why);
+        }
+        std::thread::sleep(EVERY);
+    }
+}
