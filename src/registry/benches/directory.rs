@@ -4,13 +4,14 @@
 
 #[path = "../tests/store/nodes.rs"]
 mod nodes;
+mod report;
 
-use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{env, fs, io};
+use std::{env, fs};
 
 use nodes::{id, proof, register, register_all};
+use report::{ms, resident, say};
 use rusqlite::params;
 use trustnet_api::network::{NodeState, RegistryRole, Snapshot};
 use trustnet_core::network::Liveness;
@@ -206,29 +207,4 @@ fn timed<T>(work: impl Fn() -> T) -> f64 {
         ms(start)
     });
     best.fold(f64::INFINITY, f64::min)
-}
-
-fn ms(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1000.0
-}
-
-/// Memory of this process, in MiB.
-fn resident() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").expect("this process");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("a line");
-    let kib: f64 = line
-        .trim()
-        .trim_end_matches("kB")
-        .trim()
-        .parse()
-        .expect("a number");
-    kib / 1024.0
-}
-
-fn say(what: &str, value: f64, unit: &str) {
-    let line = format!("{what:40} {value:>12.1} {unit}\n");
-    io::stdout().write_all(line.as_bytes()).expect("stdout");
 }
