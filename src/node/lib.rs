@@ -22,6 +22,8 @@ pub mod peers;
 pub mod ports;
 /// What a node answers over HTTP.
 mod routes;
+/// Connections, their limits, and their end.
+mod server;
 /// A node that runs.
 pub mod service;
 /// The configuration file.

@@ -35,6 +35,7 @@ use crate::memory::Memory;
 use crate::peers::PeerBook;
 use crate::ports::{self, Ports, PortsError};
 use crate::routes::{Shared, routes};
+use crate::server;
 use crate::view::{View, Who};
 
 /// How long what has begun may take after the end was asked for.
@@ -136,7 +137,7 @@ impl NodeService {
             who: Arc::clone(&who),
             view: seen.clone(),
         });
-        let serving = tokio::spawn(serve(ports.listener, router, ending));
+        let serving = tokio::spawn(server::run(ports.listener, router, ending));
         tracing::info!(%address, node_id = %who.id, name = who.name, "the node answers");
         Ok(Self {
             address,
@@ -188,20 +189,6 @@ impl NodeService {
             registry.stop().await;
         }
         tracing::info!("the node has ended");
-    }
-}
-
-async fn serve(
-    listener: tokio::net::TcpListener,
-    router: axum::Router,
-    mut end: watch::Receiver<bool>,
-) {
-    let served = axum::serve(listener, router).with_graceful_shutdown(async move {
-        // It is at its end, too, when nobody is left to ask for it.
-        let _ = end.wait_for(|end| *end).await;
-    });
-    if let Err(error) = served.await {
-        tracing::error!(%error, "the node answers no more");
     }
 }
 
