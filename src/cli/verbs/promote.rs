@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use trustnet_api::config_value::ConfigValue;
 use trustnet_api::network::{RegistryHealth, RegistryRole};
 use trustnet_core::kind::REGISTRY_SERVICE;
 use trustnet_core::masks::Masks;
@@ -12,7 +13,9 @@ use crate::Program;
 use crate::contact::{self, Contact, Sought};
 use crate::failure::{Exit, Failure};
 use crate::guest::Guest;
+use crate::host::Host;
 use crate::outcome::{self, Outcome};
+use crate::verbs::provision;
 
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -42,7 +45,7 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
         "promoting `{name}`, in its guest:\n\
          \x20 - stop {REGISTRY_SERVICE}\n\
          \x20 - make its directory a root's: trustnet-registry --config /etc/trustnet/registry.yaml --promote\n\
-         \x20 - start {REGISTRY_SERVICE}\n\
+         \x20 - write `role: root` into its configuration, and start it\n\
          a network has one root: the old one must not come back as one",
     ));
     confirm(program, "promoting")?;
@@ -51,12 +54,22 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
     succeeded("stop the registry", &stopped)?;
     let words = ["su", "-s", "/bin/sh", "keeper", "-c", PROMOTE].map(str::to_owned);
     let promoted = examine::command(&mut *shell, &words, LIMIT);
-    // Whatever came of it: a registry that was there is there again.
-    let started = control(&mut *shell, "start").map_err(|error| guest.failure(error))?;
-    let promoted = promoted.map_err(|error| guest.failure(error))?;
-    succeeded("make its directory a root's", &promoted)?;
-    succeeded("start the registry", &started)?;
+    let well = promoted
+        .map_err(|error| guest.failure(error))
+        .and_then(|ended| succeeded("make its directory a root's", &ended));
+    if let Err(failure) = well {
+        // A secondary that was there is there again.
+        let started = control(&mut *shell, "start").map_err(|error| guest.failure(error))?;
+        succeeded("start the registry again", &started)?;
+        return Err(failure);
+    }
     drop(shell);
+    note(&host, &guest)?;
+    provision::quietly(program, &guest.name).map_err(|failure| {
+        let hint =
+            format!("its directory is a root's already: `trustnet-vm provision {name}` goes on");
+        failure.hint(hint)
+    })?;
     let mut contact = Contact::find(&host, name, Sought::Registry)?;
     await_root(&mut contact)?;
     let text = format!(
@@ -68,6 +81,23 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
     }
     program.print_entries(&[outcome::entry(&guest.name, Ok(outcome.result))])?;
     Ok(Exit::Done)
+}
+
+/// Notes on the domain that the registry is a root: it follows nobody any more.
+fn note(host: &Host, guest: &Guest) -> Result<(), Failure> {
+    let mut record = guest.record.clone();
+    let mut services = record.spec.spec.services.iter_mut();
+    let registry = services.find(|one| [REGISTRY_SERVICE, "registry"].contains(&one.name.as_str()));
+    if let Some(registry) = registry {
+        let root = ConfigValue::Text("root".to_owned());
+        registry.config.insert("role".to_owned(), root);
+        registry.config.remove("root");
+        registry
+            .dependencies
+            .retain(|need| need.service != REGISTRY_SERVICE);
+    }
+    let records = host.hypervisor.records();
+    Ok(records.write(&guest.uuid, &record.to_text())?)
 }
 
 /// Goes on only with a yes.
