@@ -11,9 +11,9 @@ use trustnet_core::network::GossipPlan;
 /// So many ports are tried, from the configured one on.
 const PORTS: u16 = 100;
 /// So often an address is waited for that the machine does not have yet: one comes up a second or two after its interface.
-const PATIENCE: u32 = 60;
+pub(crate) const PATIENCE: u32 = 60;
 /// How long is waited each time.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 
 /// The sockets of a node.
 #[derive(Debug)]

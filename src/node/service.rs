@@ -14,7 +14,7 @@ use rand_core::{OsRng, RngCore as _};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use trustnet_api::network::RegisterRequest;
 use trustnet_core::network::signature::SigningKey;
 use trustnet_core::network::{
@@ -108,10 +108,7 @@ impl NodeService {
         let token = settings.join_token_file.as_deref();
         let token = token.map(JoinToken::text).transpose()?;
         let memory = Memory::load(&settings.data);
-        if !settings.address.is_unspecified() {
-            ports::wait_for(settings.address).await;
-        }
-        let told = told(settings.address)?;
+        let told = told(settings.address).await?;
         let registry = integrated::start(settings, &clock).await?;
         let integrated = registry.as_ref().map(|registry| {
             let port = registry.address().port();
@@ -200,11 +197,19 @@ fn folder(path: &Path) -> Result<(), StartError> {
     })
 }
 
-fn told(configured: Ipv6Addr) -> Result<Ipv6Addr, StartError> {
-    if configured.is_unspecified() {
-        return address::of_machine().ok_or(StartError::NoAddress);
+/// The address that others are told, once the machine has it.
+async fn told(configured: Ipv6Addr) -> Result<Ipv6Addr, StartError> {
+    if !configured.is_unspecified() {
+        ports::wait_for(configured).await;
+        return Ok(configured);
     }
-    Ok(configured)
+    for _ in 0..ports::PATIENCE {
+        if let Some(address) = address::of_machine() {
+            return Ok(address);
+        }
+        sleep(ports::PAUSE).await;
+    }
+    Err(StartError::NoAddress)
 }
 
 /// What a node is made of.
