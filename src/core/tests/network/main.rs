@@ -4,3 +4,4 @@ mod directory;
 mod histories;
 mod model;
 mod nodes;
+mod replica;
