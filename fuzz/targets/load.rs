@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use trustnet_core::load::load;
-use trustnet_core::plan;
+use trustnet_core::plan::{self, PublicKeys};
 use trustnet_core::vm::Vm;
 use trustnet_core::xml::{DomainType, read_domain};
 
@@ -16,7 +16,8 @@ fuzz_target!(|data: &[u8]| {
     for document in documents {
         let Ok((vm, _)) = Vm::resolve(&document.object) else { continue };
         let host = plan::ideal_host(&vm, true, DomainType::Qemu);
-        let (domain, _) = plan::render(&vm, &host, "ssh-ed25519 AAAA", "0");
+        let keys = PublicKeys { host: "ssh-ed25519 AAAA", login: "ssh-ed25519 BBBB" };
+        let (domain, _) = plan::render(&vm, &host, keys, "0");
         assert_eq!(read_domain(&domain).name, vm.name().as_str());
     }
 });

@@ -37,7 +37,7 @@ impl Fuzz {
                 .current_dir(&fuzz)
                 .env("RUSTFLAGS", COVERAGE),
         )?;
-        for name in ["deb", "iso", "load"] {
+        for name in ["deb", "iso", "load", "request"] {
             let corpus = fuzz.join("corpus").join(name);
             let artifacts = fuzz.join("artifacts").join(name);
             for folder in [&corpus, &artifacts] {
@@ -47,6 +47,7 @@ impl Fuzz {
             match name {
                 "deb" => copy(&fuzz.join("seeds/deb"), &corpus.join("seed"))?,
                 "load" => seed(&corpus)?,
+                "request" => copy(&fuzz.join("seeds/request"), &corpus.join("seed"))?,
                 _ => {}
             }
             process::run(

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod batch;
+pub mod body;
 mod change;
 mod directory;
 mod endpoint;
@@ -14,6 +15,7 @@ mod member;
 mod node;
 mod now;
 mod outbox;
+pub mod query;
 mod refusal;
 mod registration;
 mod replica;

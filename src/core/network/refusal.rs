@@ -9,6 +9,9 @@ use super::NodeId;
 /// Why a request was refused. Its text is the answer's `message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// The body cannot be read.
+    #[error("the body is no JSON: {0}")]
+    Malformed(String),
     /// A field is not what it must be.
     #[error("`{field}`: {reason}")]
     Invalid {
@@ -55,6 +58,7 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
+            Self::Malformed(_) => ErrorCode::BadRequest,
             Self::Invalid { .. } => ErrorCode::InvalidField,
             Self::NameTaken(_) => ErrorCode::NameTaken,
             Self::JoinToken => ErrorCode::JoinToken,

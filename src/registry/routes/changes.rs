@@ -8,9 +8,9 @@ use axum::response::Response;
 use trustnet_api::network::{Changes, ErrorCode};
 use trustnet_core::network::LogEntry;
 
-use super::query::Query;
 use super::{Failure, Known, answer};
 use crate::registry::Registry;
+use trustnet_core::network::query::Query;
 
 /// The most changes of an answer.
 const MAX_CHANGES: u64 = 1000;

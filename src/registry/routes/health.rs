@@ -5,7 +5,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use trustnet_api::network::HealthStatus;
 
-use super::{Failure, Known, answer, query};
+use super::{Failure, Known, answer};
+use trustnet_core::network::query;
 
 pub async fn health(State(registry): Known, RawQuery(text): RawQuery) -> Result<Response, Failure> {
     query::none(text.as_deref())?;

@@ -6,6 +6,7 @@ use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
 use trustnet_api::network::{Heartbeat, HeartbeatAnswer, HeartbeatStatus, NodeState};
+use trustnet_core::network::query;
 use trustnet_core::network::{NodeId, PublicKey, Refusal};
 
 use super::signed::Signed;
@@ -19,7 +20,7 @@ pub async fn heartbeat(
 ) -> Result<Response, Failure> {
     let signed = Signed::read(&registry, incoming).await?;
     let body: Heartbeat = request::json(signed.headers(), &signed.body)?;
-    let id: NodeId = super::query::id("node_id", &body.node_id)?;
+    let id: NodeId = query::id("node_id", &body.node_id)?;
     let signature = signed.signature()?;
     let key = key(&registry, id)?;
     let proof = signed.verify(&registry, &signature, &key)?;

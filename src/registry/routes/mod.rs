@@ -7,7 +7,6 @@ mod health;
 mod heartbeat;
 mod node;
 mod nodes;
-mod query;
 mod register;
 mod request;
 mod signed;

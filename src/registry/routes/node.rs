@@ -9,9 +9,9 @@ use axum::response::Response;
 use trustnet_api::network::{ErrorCode, Peers};
 use trustnet_core::network::{NodeId, Refusal, Write};
 
-use super::query::{self, Query};
 use super::signed::Signed;
 use super::{Failure, Known, answer, write};
+use trustnet_core::network::query::{self, Query};
 
 /// How many peers are told, where it is not said.
 const PEERS: u64 = 5;
@@ -81,5 +81,5 @@ pub async fn remove(State(registry): Known, incoming: Request<Body>) -> Result<R
 pub(super) fn of_path(uri: &Uri) -> Result<NodeId, Failure> {
     let id = uri.path().strip_prefix("/api/nodes/").unwrap_or_default();
     let id = id.split('/').next().unwrap_or_default();
-    query::id("node_id", id)
+    Ok(query::id("node_id", id)?)
 }

@@ -9,8 +9,8 @@ use trustnet_api::network::{MAX_PAGE, NodeList, NodeState};
 
 use trustnet_core::network::Node;
 
-use super::query::Query;
 use super::{Failure, Known, answer};
+use trustnet_core::network::query::Query;
 
 /// The words of the parameter `state`.
 const STATES: [(&str, NodeState); 4] = [

@@ -7,8 +7,8 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
 use trustnet_api::network::{ErrorCode, MAX_BODY};
+use trustnet_core::network::body::parse;
 
 use super::Failure;
 
@@ -53,59 +53,7 @@ pub fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, 
         let message = "the body is to be `Content-Type: application/json`";
         return Err(Failure::new(ErrorCode::MediaType, message));
     }
-    parse(body)
-}
-
-/// Reads JSON, as [`json`] does.
-pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    // A list of the fields' values would be taken too.
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'{')
-        && let Ok(value) = serde_json::from_slice(body)
-    {
-        return Ok(value);
-    }
-    Err(wrong::<T>(body, first))
-}
-
-/// Says what is wrong; slower.
-fn wrong<T: DeserializeOwned>(body: &[u8], first: Option<&u8>) -> Failure {
-    let malformed = |error: &dyn std::fmt::Display| {
-        Failure::new(
-            ErrorCode::BadRequest,
-            format!("the body is no JSON: {error}"),
-        )
-    };
-    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-        return malformed(&error);
-    }
-    if first != Some(&b'{') {
-        return Failure::field("", "the body is to be a JSON object");
-    }
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Ok(_) => malformed(&"something stands after it"),
-        Err(error) if error.inner().classify() != Category::Data => malformed(error.inner()),
-        Err(error) => {
-            let text = error.inner().to_string();
-            let path = error.path().to_string();
-            let field = named(&text).unwrap_or(if path == "." { "" } else { &path });
-            Failure::field(field, strip_place(&text))
-        }
-    }
-}
-
-/// The field that serde names in its message, where it has no path: an unknown, missing or repeated one.
-fn named(text: &str) -> Option<&str> {
-    let rest = ["unknown field `", "missing field `", "duplicate field `"]
-        .iter()
-        .find_map(|start| text.strip_prefix(start))?;
-    rest.split_once('`').map(|(field, _)| field)
-}
-
-/// The message without its line and column: bodies are no files.
-fn strip_place(text: &str) -> &str {
-    text.rfind(" at line ").map_or(text, |end| &text[..end])
+    Ok(parse(body)?)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -9,9 +9,10 @@ use trustnet_api::network::{ErrorCode, FORWARDER, QUEUE_LIFE, QUEUED_AT, SIGNATU
 use trustnet_core::network::signature::{Message, Received, Signature, SignatureHeaders};
 use trustnet_core::network::{NodeId, Proof, PublicKey};
 
-use super::{Failure, query, request};
+use super::{Failure, request};
 use crate::forward::SignedRequest;
 use crate::registry::Registry;
+use trustnet_core::network::query;
 
 /// Whether whoever sends a request shows the join token as a forwarder does; where there is none, everybody does.
 pub fn is_forwarded(registry: &Registry, headers: &HeaderMap) -> bool {

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 use trustnet_core::network::{Node, Now};
 
-use super::{Failure, Known, answer, query};
+use super::{Failure, Known, answer};
+use trustnet_core::network::query;
 
 /// About how many bytes are made at once.
 const CHUNK: usize = 64 * 1024;

@@ -2,9 +2,7 @@
 
 use std::str::FromStr;
 
-use trustnet_core::network::NodeId;
-
-use super::Failure;
+use super::{NodeId, Refusal};
 
 /// The parameters of a query.
 #[derive(Debug)]
@@ -15,7 +13,7 @@ impl<'a> Query<'a> {
     ///
     /// # Errors
     /// A parameter is not known, or twice there.
-    pub fn parse(query: Option<&'a str>, known: &[&str]) -> Result<Self, Failure> {
+    pub fn parse(query: Option<&'a str>, known: &[&str]) -> Result<Self, Refusal> {
         let mut found: Vec<(&str, &str)> = Vec::new();
         let pairs = query.unwrap_or_default().split('&');
         for pair in pairs.filter(|pair| !pair.is_empty()) {
@@ -26,10 +24,10 @@ impl<'a> Query<'a> {
                     [] => "the route takes no parameter".to_owned(),
                     words => format!("the route takes {}", words.join(", ")),
                 };
-                return Err(Failure::field(name, reason));
+                return Err(Refusal::invalid(name, reason));
             }
             if found.iter().any(|(before, _)| *before == name) {
-                return Err(Failure::field(name, "it is given twice"));
+                return Err(Refusal::invalid(name, "it is given twice"));
             }
             found.push((name, value));
         }
@@ -45,7 +43,7 @@ impl<'a> Query<'a> {
     ///
     /// # Errors
     /// It is none, or not between them.
-    pub fn number(&self, name: &str, least: u64, most: u64) -> Result<Option<u64>, Failure> {
+    pub fn number(&self, name: &str, least: u64, most: u64) -> Result<Option<u64>, Refusal> {
         let Some(text) = self.get(name) else {
             return Ok(None);
         };
@@ -55,7 +53,7 @@ impl<'a> Query<'a> {
             Some(number) => Ok(Some(number)),
             None => {
                 let reason = format!("a whole number from {least} to {most} is wanted");
-                Err(Failure::field(name, reason))
+                Err(Refusal::invalid(name, reason))
             }
         }
     }
@@ -64,7 +62,7 @@ impl<'a> Query<'a> {
     ///
     /// # Errors
     /// It is none.
-    pub fn id(&self, name: &str) -> Result<Option<NodeId>, Failure> {
+    pub fn id(&self, name: &str) -> Result<Option<NodeId>, Refusal> {
         self.get(name).map(|text| id(name, text)).transpose()
     }
 
@@ -72,7 +70,7 @@ impl<'a> Query<'a> {
     ///
     /// # Errors
     /// It is none of them.
-    pub fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Failure> {
+    pub fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Refusal> {
         let Some(text) = self.get(name) else {
             return Ok(None);
         };
@@ -82,7 +80,7 @@ impl<'a> Query<'a> {
                 let words: Vec<String> =
                     words.iter().map(|(word, _)| format!("`{word}`")).collect();
                 let reason = format!("one of {} is wanted", words.join(", "));
-                Err(Failure::field(name, reason))
+                Err(Refusal::invalid(name, reason))
             }
         }
     }
@@ -92,14 +90,14 @@ impl<'a> Query<'a> {
 ///
 /// # Errors
 /// It is none.
-pub fn id(name: &str, text: &str) -> Result<NodeId, Failure> {
-    NodeId::from_str(text).map_err(|error| Failure::field(name, error))
+pub fn id(name: &str, text: &str) -> Result<NodeId, Refusal> {
+    NodeId::from_str(text).map_err(|error| Refusal::invalid(name, error))
 }
 
 /// Refuses any query: what is not signed decides nothing.
 ///
 /// # Errors
 /// There is one.
-pub fn none(query: Option<&str>) -> Result<(), Failure> {
+pub fn none(query: Option<&str>) -> Result<(), Refusal> {
     Query::parse(query, &[]).map(drop)
 }
