@@ -1,5 +1,6 @@
 //! The registry over real sockets, on loopback.
 
+mod administrator;
 mod crowd;
 mod hostile;
 mod program;
