@@ -36,7 +36,7 @@ fn main() {
 }
 
 async fn measure(folder: &Path) {
-    let root = start(&folder.join("root.db"), None).await;
+    let root = start(&folder.join("root/registry.db"), None).await;
     let written = root.registry().registrar().clone();
     for first in (0..NODES).step_by(10_000) {
         register_all(&written, first..first + 10_000).await;
@@ -44,7 +44,7 @@ async fn measure(folder: &Path) {
     say("resident, root of 100,000 alone", resident(), "MiB");
     let began = Instant::now();
     let secondary = start(
-        &folder.join("secondary.db"),
+        &folder.join("secondary/registry.db"),
         Some(root.address().to_string()),
     )
     .await;

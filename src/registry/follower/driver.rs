@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 use trustnet_api::network::{Changes, RegistryRole};
 use trustnet_core::network::{
-    Asked, Directory, Endpoint, Probe, ReplicaAction, ReplicaEvent, Sent,
+    Asked, Directory, Endpoint, NodeId, Probe, ReplicaAction, ReplicaEvent, Sent,
 };
 
 use super::{Event, Handed, Lookup, Shared, answers, lock};
@@ -30,6 +30,7 @@ pub(super) struct Driver {
     pub replica: Shared,
     pub queue: Queue,
     pub client: Client,
+    pub own: NodeId,
     pub lookup: Option<Lookup>,
     pub token: Option<String>,
 }
@@ -141,11 +142,13 @@ impl Driver {
     async fn probe(&self, at: Endpoint) -> Option<Probe> {
         match self.client.probe(at).await {
             Ok(probe) => {
-                let own = lock(&self.replica).version();
-                if probe.role == RegistryRole::Secondary {
+                let version = lock(&self.replica).version();
+                if probe.id == self.own {
+                    warn!(%at, "what answers there has this registry's own key: it is itself, or a copy");
+                } else if probe.role == RegistryRole::Secondary {
                     debug!(%at, "the registry there is no root");
-                } else if probe.version < own {
-                    warn!(%at, version = probe.version, own, "the root there is behind this registry");
+                } else if probe.version < version {
+                    warn!(%at, root = probe.version, own = version, "the root there is behind this registry");
                 }
                 Some(probe)
             }

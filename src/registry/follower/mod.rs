@@ -139,6 +139,7 @@ impl Follower {
         if queued > 0 {
             tracing::info!(queued, "writes of before wait for the root");
         }
+        let own = settings.replica.own;
         let replica = Replica::new(settings.replica, version, queued, &registrar.now());
         let replica = Arc::new(Mutex::new(replica));
         let (events, inbox) = mpsc::channel(EVENTS);
@@ -147,6 +148,7 @@ impl Follower {
             replica: Arc::clone(&replica),
             queue,
             client,
+            own,
             lookup: settings.lookup,
             token: settings.token,
         };

@@ -18,6 +18,8 @@ pub struct Ledger {
     direct: BTreeSet<u64>,
     /// Nodes that signed by a clock so far ahead that nobody can tell any more what of theirs was seen.
     ahead: BTreeSet<NodeId>,
+    /// Signatures that a secondary took by a clock a day off.
+    given_up: BTreeSet<u64>,
     /// What the directory was at each version.
     versions: BTreeMap<u64, u64>,
     /// The highest version that was seen of each registry.
@@ -67,6 +69,10 @@ impl Ledger {
                 ));
             }
         }
+    }
+
+    pub fn give_up(&mut self, proof: Proof) {
+        self.given_up.insert(proof.signature);
     }
 
     pub fn direct(&mut self, proof: Proof) {
@@ -138,6 +144,9 @@ impl Ledger {
         for (registry, queued) in &self.queued {
             let mut last = 0;
             for (id, proof) in queued {
+                if self.ahead.contains(id) || self.given_up.contains(&proof.signature) {
+                    continue;
+                }
                 match places.get(&proof.signature) {
                     None if later(id, proof) || root.get(*id).is_none() => {}
                     None => {

@@ -51,6 +51,8 @@ struct Run {
     secondaries: Vec<Secondary>,
     nodes: Vec<Node>,
     seen: Seen,
+    /// Whether the clocks of all jump by a day: what such a key signed is not checked for order.
+    far: bool,
 }
 
 /// Runs a seed.
@@ -73,6 +75,7 @@ pub fn run(seed: u64, switches: Switches) -> Result<Seen, String> {
         secondaries,
         nodes,
         seen: Seen::default(),
+        far: seed.is_multiple_of(4),
     };
     run.all()
         .map_err(|why| format!("at {} ms: {why}", run.net.time))?;
@@ -261,7 +264,7 @@ impl Run {
                     .filter(|skew| skew.abs() > 60_000)
                     .for_each(|skew| *skew = 0);
             }
-            46..47 => {
+            46..47 if self.far => {
                 let day = 86_400_000;
                 self.net.skews.iter_mut().for_each(|skew| *skew = day);
             }

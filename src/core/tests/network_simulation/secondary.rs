@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use trustnet_api::network::{Change, NodeRecord, RegistryRole};
+use trustnet_api::network::{Change, NodeRecord, QUEUE_LIFE, RegistryRole};
 use trustnet_core::network::{
     Asked, Backoff, Directory, Kind, LogEntry, Node, NodeId, Probe, Replica, ReplicaAction,
     ReplicaEvent, ReplicaSettings, Sent,
@@ -341,7 +341,17 @@ impl Secondary {
                 ReplicaEvent::Forwarded(link, kind, handed, sent)
             }
             Call::Deliver(number) => {
-                let sent = sent(answer.as_ref(), false);
+                let mut sent = sent(answer.as_ref(), false);
+                let now = net.now(self.of).wall;
+                let first = self.queue.front();
+                let old = first.is_some_and(|first| now.abs_diff(first.at) >= QUEUE_LIFE * 1000);
+                if old && matches!(answer, Some(Answer::Expired)) {
+                    // Taken by a clock that was a day off: it can be good nowhere.
+                    sent = Sent::Refused;
+                    first
+                        .iter()
+                        .for_each(|first| ledger.give_up(first.signed.proof));
+                }
                 if matches!(sent, Sent::Done | Sent::Refused) {
                     let first = self
                         .queue
