@@ -154,6 +154,7 @@ impl RegistrySettings {
                 "an Ed25519 key is 32 bytes in Base64",
             ),
             tls: registry.tls.as_ref().and_then(|tls| {
+                check.no_tls();
                 let certificate = check.path("registry.tls.certificate", Some(&tls.certificate));
                 let key = check.path("registry.tls.key", Some(&tls.key));
                 Some(TlsFiles {
@@ -215,6 +216,12 @@ impl Check {
             self.wrong(path, format!("`{text}` is not what belongs here"), rule);
         }
         value
+    }
+
+    /// Nothing serves it yet: to speak plainly all the same would be worse than not to start.
+    fn no_tls(&mut self) {
+        let hint = "take it out, and let a proxy with TLS stand before the registry";
+        self.wrong("registry.tls", "this version speaks plain HTTP only", hint);
     }
 
     fn port(&mut self, port: Option<u16>) -> u16 {

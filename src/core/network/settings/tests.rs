@@ -161,7 +161,11 @@ fn values_that_make_no_sense_are_refused() {
         ),
         ("port: 8000", "domain: a..b", "registry.domain"),
         ("port: 8000", "port: 65536", "registry.port"),
-        ("port: 8000", "tls: { certificate: a }", "registry.tls.key"),
+        (
+            "port: 8000",
+            "tls: { certificate: a, key: b }",
+            "registry.tls",
+        ),
     ];
     for (from, to, path) in cases {
         if to == "{}" {
