@@ -8,14 +8,18 @@ use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use trustnet_api::network::{
-    ErrorBody, Heartbeat, HeartbeatAnswer, NodeRecord, NodeState, Peer, Peers, RegisterAnswer,
-    RegisterRequest,
+    ErrorBody, ErrorCode, Heartbeat, HeartbeatAnswer, MAX_PAGE, NodeList, NodeRecord, NodeState,
+    Peer, Peers, RegisterAnswer, RegisterRequest,
 };
 use trustnet_core::network::signature::{Message, SigningKey, sign};
 use trustnet_core::network::{Answer, Endpoint, NodeId};
 
+use crate::bans::BanList;
+
 /// The most bytes of an answer that are read.
 const MAX_ANSWER: usize = 1 << 20;
+/// The most pages of banned nodes that are read: as many nodes as there may be peers.
+const MAX_PAGES: usize = 10;
 
 /// Calls registries.
 #[derive(Debug)]
@@ -134,6 +138,43 @@ impl Client {
         read::<Peers>(response)
             .await
             .map_or_else(|_| Vec::new(), |peers| peers.peers)
+    }
+
+    /// Whom the administrator keeps out; `None`, if there is no whole answer.
+    pub async fn banned(&self, at: Endpoint) -> Option<BanList> {
+        let mut list = BanList::default();
+        let mut after = String::new();
+        for number in 0..MAX_PAGES {
+            let path = format!("/api/nodes?state=banned&limit={MAX_PAGE}{after}");
+            let page: NodeList = read(self.get(at, &path).await.ok()?).await.ok()?;
+            if number == 0 {
+                list.version = page.version;
+            }
+            list.nodes
+                .extend(page.nodes.into_iter().map(|node| node.node_id));
+            // What is no id leads nowhere.
+            let Some(next) = page.next.and_then(|next| next.parse::<NodeId>().ok()) else {
+                return Some(list);
+            };
+            after = format!("&after={next}");
+        }
+        tracing::warn!(%at, "more nodes are banned than are looked at");
+        Some(list)
+    }
+
+    /// Whether a node is surely not in the directory.
+    pub async fn lacks(&self, at: Endpoint, id: NodeId) -> bool {
+        let Ok(response) = self.get(at, &format!("/api/nodes/{id}")).await else {
+            return false;
+        };
+        let answer = read::<NodeRecord>(response).await;
+        matches!(
+            answer,
+            Err(Answer::Refused {
+                code: ErrorCode::NotFound,
+                ..
+            })
+        )
     }
 
     async fn get(&self, at: Endpoint, path: &str) -> Result<Response, Answer> {

@@ -1,5 +1,7 @@
 //! What makes a node go: one task that owns all that the node knows, and is told what happens.
 
+mod calls;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,11 +11,12 @@ use rand::Rng as _;
 use rand::rngs::StdRng;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
-use trustnet_api::network::{Heartbeat, Peer, RegisterRequest};
-use trustnet_core::network::{Action, Endpoint, Event, Member, NodeId, PublicKey};
+use trustnet_api::network::{Peer, RegisterRequest};
+use trustnet_core::network::{Event, Member, NodeId};
 use trustnet_registry::clock::Clock;
 use trustnet_registry::discovery::Discovery;
 
+use crate::bans::{BanList, Bans};
 use crate::client::Client;
 use crate::gossip::{Gossip, Notice};
 use crate::memory::Memory;
@@ -24,8 +27,6 @@ use crate::view::View;
 const MAX_SLEEP: u64 = 60_000;
 /// So many datagrams are taken before anything else has its turn.
 const BATCH: usize = 64;
-/// The most peers that a registry is asked for.
-const MAX_ASKED: usize = 100;
 /// So many peers are called at the start.
 const FIRST_CALLS: usize = 32;
 /// The least time between two writings of what is remembered. Milliseconds.
@@ -36,6 +37,7 @@ pub(crate) struct Driver {
     pub clock: Clock,
     pub member: Member,
     pub book: PeerBook,
+    pub bans: Bans,
     pub gossip: Option<(Gossip, UdpSocket)>,
     pub gossip_interval: u64,
     pub peers_per_batch: usize,
@@ -53,6 +55,8 @@ pub(crate) struct Driver {
 enum Report {
     Event(Event),
     Peers(Vec<Peer>),
+    Banned(BanList),
+    Absent(NodeId),
 }
 
 /// What is between two turns of the driver.
@@ -78,13 +82,14 @@ impl Driver {
             saved_at: 0,
         };
         let mut buffer = vec![0; 2048];
+        self.keep_out();
         self.call_silent(FIRST_CALLS);
         loop {
             self.turn(&mut turns).await;
             let sleep = Duration::from_millis(self.sleep(&turns));
             tokio::select! {
                 _ = end.wait_for(|end| *end) => break,
-                Some(report) = turns.reports.recv() => self.reported(report, &turns),
+                Some(report) = turns.reports.recv() => self.reported(report, &mut turns),
                 received = receive(self.gossip.as_ref(), &mut buffer) => {
                     self.received(received, &mut buffer);
                 }
@@ -145,82 +150,7 @@ impl Driver {
         }
     }
 
-    fn act(&mut self, action: Action, turns: &Turns) {
-        let (client, reporter) = (Arc::clone(&self.client), turns.reporter.clone());
-        let seconds = self.clock.now().seconds();
-        match action {
-            Action::Remember { registries } => {
-                self.memory.registries = registries.iter().map(Endpoint::to_string).collect();
-            }
-            Action::Resolve { ticket } => {
-                let (discovery, domain) = (self.discovery.clone(), self.lookup_domain.clone());
-                tokio::spawn(async move {
-                    let registries = discovery.registries(&domain).await.unwrap_or_else(|error| {
-                        tracing::info!(%error, "no registry by the domain");
-                        Vec::new()
-                    });
-                    let event = Event::Resolved { ticket, registries };
-                    report(&reporter, Report::Event(event)).await;
-                });
-            }
-            Action::Register { ticket, at } => {
-                let request = self.request_to(at);
-                tokio::spawn(async move {
-                    let (answer, peers) = client.register(at, &request, seconds).await;
-                    let event = Event::Answered { ticket, answer };
-                    report(&reporter, Report::Event(event)).await;
-                    report(&reporter, Report::Peers(peers)).await;
-                });
-            }
-            Action::Find { ticket, at } => {
-                let request = self.request_to(at);
-                tokio::spawn(async move {
-                    let answer = client.find(at, &request).await;
-                    let event = Event::Answered { ticket, answer };
-                    report(&reporter, Report::Event(event)).await;
-                });
-            }
-            Action::Beat {
-                ticket,
-                at,
-                sequence,
-            } => {
-                let beat = self.heartbeat(sequence);
-                tokio::spawn(async move {
-                    let answer = client.beat(at, &beat, seconds).await;
-                    let event = Event::Answered { ticket, answer };
-                    report(&reporter, Report::Event(event)).await;
-                });
-            }
-            Action::FetchPeers { at } => {
-                let count = self.peers_per_batch.min(MAX_ASKED);
-                tokio::spawn(async move {
-                    let peers = client.peers(at, count).await;
-                    report(&reporter, Report::Peers(peers)).await;
-                });
-            }
-        }
-    }
-
-    fn request_to(&self, at: Endpoint) -> RegisterRequest {
-        RegisterRequest {
-            registry_address: at.to_string(),
-            ..self.request.clone()
-        }
-    }
-
-    fn heartbeat(&self, sequence: u64) -> Heartbeat {
-        let key: Option<PublicKey> = self.request.public_key.parse().ok();
-        let id = key.map_or_else(|| NodeId::new([0; 8]), |key| key.node_id());
-        Heartbeat {
-            node_id: id.to_string(),
-            sequence,
-            peers_known: u32::try_from(self.book.counts().known).unwrap_or(u32::MAX),
-            uptime_seconds: self.now() / 1000,
-        }
-    }
-
-    fn reported(&mut self, came: Report, turns: &Turns) {
+    fn reported(&mut self, came: Report, turns: &mut Turns) {
         match came {
             Report::Event(event) => self.on(event, turns),
             Report::Peers(peers) => {
@@ -230,6 +160,27 @@ impl Driver {
                 self.on(Event::Heard { registries }, turns);
                 self.call_silent(self.peers_per_batch);
             }
+            Report::Banned(list) => {
+                if self.bans.told(&list, self.now()) {
+                    let banned = self.bans.nodes().len();
+                    tracing::info!(
+                        banned,
+                        "the administrator keeps other nodes out than before"
+                    );
+                    self.keep_out();
+                    turns.save_at = Some(0);
+                }
+            }
+            Report::Absent(id) => self.book.absent(id),
+        }
+    }
+
+    /// Nobody hears of those whom the administrator keeps out, and they hear of nobody.
+    fn keep_out(&mut self) {
+        let now = self.now();
+        self.book.keep_out(self.bans.nodes());
+        if let Some((gossip, _)) = &mut self.gossip {
+            gossip.keep_out(self.bans.nodes(), now);
         }
     }
 
@@ -327,6 +278,7 @@ impl Driver {
 
     async fn save(&mut self) {
         self.memory.peers = self.book.remember();
+        self.memory.bans = self.bans.list();
         let (memory, data) = (self.memory.clone(), self.data.clone());
         let saved = tokio::task::spawn_blocking(move || memory.save(&data)).await;
         match saved {
@@ -349,11 +301,6 @@ impl Driver {
         }
         self.save().await;
     }
-}
-
-/// Nobody waits for a report any more when the node is at its end.
-async fn report(reporter: &mpsc::Sender<Report>, report: Report) {
-    let _ = reporter.send(report).await;
 }
 
 /// The next datagram: who sent it, and how long it is.

@@ -4,6 +4,8 @@
 
 /// The address that a node tells others.
 pub mod address;
+/// Whom the administrator keeps out.
+pub mod bans;
 /// What a node says to registries.
 pub mod client;
 /// What makes a node go.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bans::BanList;
 use crate::peers::Remembered;
 
 /// The file's name.
@@ -22,6 +23,8 @@ pub struct Memory {
     pub registries: Vec<String>,
     /// The peers that it knew.
     pub peers: Vec<Remembered>,
+    /// Whom the administrator keeps out.
+    pub bans: BanList,
 }
 
 impl Memory {
@@ -85,6 +88,7 @@ fn beside(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::Memory;
+    use crate::bans::BanList;
 
     #[test]
     fn what_is_written_is_read_again_and_damage_is_no_obstacle() {
@@ -94,6 +98,10 @@ mod tests {
             edition: 7,
             registries: vec!["[2001:db8::1]:8000".to_owned()],
             peers: Vec::new(),
+            bans: BanList {
+                version: 3,
+                nodes: vec!["0x0102030405060708".to_owned()],
+            },
         };
         memory.save(folder.path()).expect("written");
         assert_eq!(Memory::load(folder.path()), memory);

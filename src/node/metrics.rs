@@ -73,6 +73,7 @@ fn write(text: &mut String, who: &Who, view: &View) -> fmt::Result {
             ("sealed", gossip.sealed),
             ("malformed", gossip.malformed),
             ("forged", gossip.forged),
+            ("banned", gossip.banned),
         ];
         for (result, count) in counts {
             writeln!(text, "{name}_total{{result=\"{result}\"}} {count}")?;

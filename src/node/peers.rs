@@ -1,6 +1,6 @@
 //! The peers that a node knows of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, SocketAddrV6};
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ struct Known {
 pub struct PeerBook {
     own: NodeId,
     known: BTreeMap<NodeId, Known>,
+    /// Whom the administrator keeps out: they are known, and no peers.
+    banned: BTreeSet<NodeId>,
     edition: u64,
 }
 
@@ -57,6 +59,7 @@ impl PeerBook {
         Self {
             own,
             known: BTreeMap::new(),
+            banned: BTreeSet::new(),
             edition: 0,
         }
     }
@@ -131,15 +134,39 @@ impl PeerBook {
         }
     }
 
+    /// Keeps these out, and no others: they are no peers for as long as that is so.
+    pub fn keep_out(&mut self, banned: &BTreeSet<NodeId>) {
+        if self.banned != *banned {
+            self.banned.clone_from(banned);
+            self.edition += 1;
+        }
+    }
+
+    /// A registry does not have a node that it, or another one, told of.
+    pub fn absent(&mut self, id: NodeId) {
+        if self
+            .known
+            .get(&id)
+            .is_some_and(|known| known.life == Life::Told)
+        {
+            self.known.remove(&id);
+            self.edition += 1;
+        }
+    }
+
+    fn peers(&self) -> impl Iterator<Item = &Known> {
+        let known = self.known.iter();
+        known
+            .filter(|(id, _)| !self.banned.contains(id))
+            .map(|(_, known)| known)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn counts(&self) -> PeerCounts {
-        let alive = self
-            .known
-            .values()
-            .filter(|known| known.life == Life::Alive);
+        let alive = self.peers().filter(|known| known.life == Life::Alive);
         PeerCounts {
-            known: self.known.len() as u64,
+            known: self.peers().count() as u64,
             alive: alive.count() as u64,
         }
     }
@@ -148,19 +175,35 @@ impl PeerBook {
     #[must_use]
     pub fn list(&self) -> Vec<Peer> {
         let of = |life| move |known: &&Known| known.life == life;
-        let alive = self.known.values().filter(of(Life::Alive));
-        let told = self.known.values().filter(of(Life::Told));
+        let alive = self.peers().filter(of(Life::Alive));
+        let told = self.peers().filter(of(Life::Told));
         alive.chain(told).map(|known| known.peer.clone()).collect()
     }
 
     /// Some of whom gossip does not say that they live, to be called: those after a drawn place in the ring of ids.
     #[must_use]
     pub fn silent(&self, count: usize, drawn: u64) -> Vec<(NodeId, SocketAddr)> {
-        let start = NodeId::new(drawn.to_be_bytes());
-        let ring = self.known.range(start..).chain(self.known.range(..start));
-        let silent = ring.filter(|(_, known)| known.life != Life::Alive);
+        let silent = self.ring(drawn, |life| life != Life::Alive);
         let silent = silent.map(|(id, known)| (*id, known.socket()));
         silent.take(count).collect()
+    }
+
+    /// Some of whom only a registry told, or an earlier run: whether they are in the directory yet is to be looked at.
+    #[must_use]
+    pub fn unheard(&self, count: usize, drawn: u64) -> Vec<NodeId> {
+        let unheard = self.ring(drawn, |life| life == Life::Told);
+        unheard.map(|(id, _)| *id).take(count).collect()
+    }
+
+    /// Those of such a life who are not kept out, after a drawn place in the ring of ids.
+    fn ring(
+        &self,
+        drawn: u64,
+        of: impl Fn(Life) -> bool,
+    ) -> impl Iterator<Item = (&NodeId, &Known)> {
+        let start = NodeId::new(drawn.to_be_bytes());
+        let ring = self.known.range(start..).chain(self.known.range(..start));
+        ring.filter(move |(id, known)| of(known.life) && !self.banned.contains(id))
     }
 
     /// What to remember for the next run.
@@ -233,6 +276,38 @@ mod tests {
         book.told([peer(3)], 80_000_000);
         book.forget(90_000_000);
         assert_eq!(book.list(), [peer(3).peer]);
+    }
+
+    #[test]
+    fn those_who_are_kept_out_are_neither_told_nor_called_until_they_are_let_in() {
+        let mut book = PeerBook::new(NodeId::new([1; 8]));
+        book.told([peer(2), peer(3)], 0);
+        let edition = book.edition();
+        book.keep_out(&[NodeId::new([2; 8])].into());
+        assert_ne!(book.edition(), edition);
+        // Whatever another registry tells.
+        book.told([peer(2)], 1);
+        assert_eq!(book.list(), [peer(3).peer]);
+        assert_eq!(book.counts().known, 1);
+        assert_eq!(book.unheard(5, 0), [NodeId::new([3; 8])]);
+        assert_eq!(book.silent(5, 0).len(), 1);
+        let mut again = PeerBook::new(NodeId::new([1; 8]));
+        again.told(book.remember(), 0);
+        again.keep_out(&[NodeId::new([3; 8])].into());
+        assert_eq!(again.list(), [peer(2).peer]);
+        again.keep_out(&[].into());
+        assert_eq!(again.list(), [peer(2).peer, peer(3).peer]);
+    }
+
+    #[test]
+    fn who_is_removed_from_the_directory_and_silent_is_forgotten() {
+        let mut book = PeerBook::new(NodeId::new([1; 8]));
+        book.told([peer(2), peer(3)], 0);
+        book.down(NodeId::new([3; 8]));
+        book.absent(NodeId::new([2; 8]));
+        book.absent(NodeId::new([3; 8]));
+        assert_eq!(book.list(), []);
+        assert_eq!(book.counts().known, 1, "of the other one gossip has told");
     }
 
     #[test]

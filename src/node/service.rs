@@ -27,6 +27,7 @@ use trustnet_registry::service::{RegistryService, ServiceError};
 use trustnet_registry::token::{JoinToken, TokenError};
 
 use crate::address;
+use crate::bans::Bans;
 use crate::client::{Client, ClientError};
 use crate::driver::Driver;
 use crate::gossip::{CardError, Claim, Gossip, GossipSettings, Seal};
@@ -255,6 +256,7 @@ impl Plan<'_> {
             clock,
             member: Member::new(self.member()),
             book,
+            bans: Bans::remembered(&self.memory.bans),
             gossip,
             gossip_interval: plan.map_or(30_000, |plan| plan.interval),
             peers_per_batch: plan.map_or(5, |plan| plan.peers_per_batch),

@@ -2,7 +2,7 @@
 
 mod decide;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use trustnet_api::network::{ChangeType, NodeCounts, NodeState};
@@ -22,6 +22,8 @@ pub struct Beaten {
 pub struct Directory {
     nodes: BTreeMap<NodeId, Arc<Node>>,
     names: BTreeMap<Box<str>, NodeId>,
+    /// Those whom the administrator keeps out: every node asks for them again and again.
+    banned: BTreeSet<NodeId>,
     domains: BTreeMap<Arc<str>, ()>,
     departed: BTreeMap<NodeId, Signed>,
     counts: NodeCounts,
@@ -39,6 +41,7 @@ impl Directory {
         Self {
             nodes: BTreeMap::new(),
             names: BTreeMap::new(),
+            banned: BTreeSet::new(),
             domains: BTreeMap::new(),
             departed: BTreeMap::new(),
             counts: NodeCounts::default(),
@@ -150,6 +153,14 @@ impl Directory {
         use std::ops::Bound::{Excluded, Unbounded};
         let from = id.map_or(Unbounded, Excluded);
         self.nodes.range((from, Unbounded)).map(|(_, node)| node)
+    }
+
+    /// The banned nodes after an id, or all, in order; none of the others is looked at.
+    pub fn banned_after(&self, id: Option<NodeId>) -> impl Iterator<Item = &Arc<Node>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = id.map_or(Unbounded, Excluded);
+        let banned = self.banned.range((from, Unbounded));
+        banned.filter_map(|id| self.nodes.get(id))
     }
 
     /// Some active nodes, never the asker: those after a drawn place in the ring of ids, which are digests and so lie evenly.
@@ -297,6 +308,9 @@ impl Directory {
             self.domains.insert(Arc::clone(&node.domain), ());
         }
         self.names.insert(node.name.clone(), node.id);
+        if node.state == NodeState::Banned {
+            self.banned.insert(node.id);
+        }
         *counted(&mut self.counts, node.state) += 1;
         self.nodes.insert(node.id, node);
     }
@@ -304,6 +318,7 @@ impl Directory {
     fn take(&mut self, id: NodeId) -> Option<Arc<Node>> {
         let node = self.nodes.remove(&id)?;
         self.names.remove(&node.name);
+        self.banned.remove(&id);
         *counted(&mut self.counts, node.state) -= 1;
         Some(node)
     }

@@ -1,10 +1,10 @@
 //! What members write to one another, in bytes; and that no card is believed unchecked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, BufMut};
-use foca::{Header, Member, Message, PostcardCodec};
+use foca::{Header, Member, Message, PostcardCodec, State};
 use trustnet_core::network::NodeId;
 
 use super::card::{Card, CardError};
@@ -18,6 +18,29 @@ pub(super) const MAX_MEMBERS: usize = 10_000;
 pub(super) struct Codec {
     domain: String,
     cards: Cards,
+    banned: Banned,
+    /// Who sent what is being read, as it was read: it lives.
+    sender: Option<Member<Identity>>,
+}
+
+/// Whom the administrator keeps out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Banned(Arc<Mutex<BTreeSet<NodeId>>>);
+
+impl Banned {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a node is kept out.
+    pub fn contains(&self, id: NodeId) -> bool {
+        self.lock().contains(&id)
+    }
+
+    /// Keeps these out, and no others.
+    pub fn set(&self, banned: &BTreeSet<NodeId>) {
+        self.lock().clone_from(banned);
+    }
 }
 
 /// The cards that were checked: the newest of each node.
@@ -51,11 +74,18 @@ pub(super) enum CodecError {
     NoCard,
     #[error("more members than {MAX_MEMBERS}")]
     Full,
+    #[error("a member sends it that the administrator keeps out")]
+    Banned,
 }
 
 impl Codec {
-    pub fn new(domain: String, cards: Cards) -> Self {
-        Self { domain, cards }
+    pub fn new(domain: String, cards: Cards, banned: Banned) -> Self {
+        Self {
+            domain,
+            cards,
+            banned,
+            sender: None,
+        }
     }
 
     fn check(&self, identity: Identity) -> Result<Identity, CodecError> {
@@ -130,9 +160,18 @@ impl foca::Codec<Identity> for Codec {
     }
 
     fn decode_header(&mut self, buf: impl Buf) -> Result<Header<Identity>, CodecError> {
-        let header = PostcardCodec.decode_header(buf)?;
+        let header: Header<Identity> = PostcardCodec.decode_header(buf)?;
+        if self.banned.contains(header.src.id) {
+            return Err(CodecError::Banned);
+        }
+        let src = self.check(header.src)?;
+        self.sender = Some(Member::new(
+            src.clone(),
+            header.src_incarnation,
+            State::Alive,
+        ));
         Ok(Header {
-            src: self.check(header.src)?,
+            src,
             src_incarnation: header.src_incarnation,
             dst: header.dst.name(),
             message: self.check_message(header.message)?,
@@ -149,6 +188,12 @@ impl foca::Codec<Identity> for Codec {
 
     fn decode_member(&mut self, buf: impl Buf) -> Result<Member<Identity>, CodecError> {
         let member: Member<Identity> = PostcardCodec.decode_member(buf)?;
+        // What others say of one who is kept out is read as what is known already: that who says it lives.
+        if self.banned.contains(member.id().id)
+            && let Some(sender) = &self.sender
+        {
+            return Ok(sender.clone());
+        }
         let identity = self.check(member.id().clone())?;
         Ok(Member::new(identity, member.incarnation(), member.state()))
     }

@@ -6,14 +6,16 @@ use std::num::{NonZeroU8, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use foca::{Config, Foca, NoCustomBroadcast, Notification, PeriodicParams, Runtime, State, Timer};
+use foca::{
+    Config, Foca, Member, NoCustomBroadcast, Notification, PeriodicParams, Runtime, State, Timer,
+};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use trustnet_core::network::signature::SigningKey;
 use trustnet_core::network::{Endpoint, NodeId};
 
 use super::card::{Card, CardError, Claim};
-use super::codec::{Cards, Codec, CodecError};
+use super::codec::{Banned, Cards, Codec, CodecError};
 use super::identity::{Author, Identity};
 use super::limit::Limit;
 use super::seal::{MAX_DATAGRAM, MAX_PAYLOAD, Seal};
@@ -49,6 +51,8 @@ pub enum Dropped {
     Malformed,
     /// A card in it is not signed by its key.
     Forged,
+    /// The administrator keeps its sender out.
+    Banned,
 }
 
 /// How many datagrams there were.
@@ -66,12 +70,15 @@ pub struct Counts {
     pub malformed: u64,
     /// Received and dropped, because a card was forged.
     pub forged: u64,
+    /// Received and dropped, because the administrator keeps the sender out.
+    pub banned: u64,
 }
 
 /// The gossip of a node. Times are steady milliseconds.
 pub struct Gossip {
     foca: Foca<Identity, Codec, StdRng, NoCustomBroadcast>,
     cards: Cards,
+    banned: Banned,
     author: Arc<Author>,
     seal: Seal,
     limit: Limit,
@@ -86,6 +93,7 @@ struct World {
     started: u64,
     timers: BTreeMap<(u64, u64), Timer<Identity>>,
     outgoing: Vec<(SocketAddr, Vec<u8>)>,
+    banned: Banned,
     notices: Vec<Notice>,
 }
 
@@ -107,12 +115,12 @@ impl Gossip {
             key,
             domain: domain.to_owned(),
         });
-        let cards = Cards::default();
+        let (cards, banned) = (Cards::default(), Banned::default());
         let foca = Foca::new(
             Identity::own(card, Arc::clone(&author)),
             config(settings),
             StdRng::seed_from_u64(seed),
-            Codec::new(domain.to_owned(), cards.clone()),
+            Codec::new(domain.to_owned(), cards.clone(), banned.clone()),
         );
         Ok(Self {
             foca,
@@ -120,7 +128,11 @@ impl Gossip {
             author,
             seal,
             limit: Limit::new(0),
-            world: World::default(),
+            world: World {
+                banned: banned.clone(),
+                ..World::default()
+            },
+            banned,
             counts: Counts::default(),
         })
     }
@@ -143,6 +155,7 @@ impl Gossip {
             Err(Dropped::Sealed) => &mut self.counts.sealed,
             Err(Dropped::Malformed) => &mut self.counts.malformed,
             Err(Dropped::Forged) => &mut self.counts.forged,
+            Err(Dropped::Banned) => &mut self.counts.banned,
         } += 1;
         self.forget();
         taken
@@ -161,6 +174,7 @@ impl Gossip {
             Err(foca::Error::Decode(why)) => match why.downcast_ref::<CodecError>() {
                 Some(CodecError::Card(_)) => Err(Dropped::Forged),
                 Some(CodecError::Full) => Err(Dropped::Limited),
+                Some(CodecError::Banned) => Err(Dropped::Banned),
                 _ => Err(Dropped::Malformed),
             },
             Err(_) => Err(Dropped::Malformed),
@@ -190,7 +204,10 @@ impl Gossip {
     pub fn introduce(&mut self, id: NodeId, address: SocketAddr, now: u64) {
         self.world.now = now;
         let own = self.foca.identity().id == id;
-        if own || self.foca.iter_members().any(|member| member.id().id == id) {
+        if own
+            || self.banned.contains(id)
+            || self.foca.iter_members().any(|member| member.id().id == id)
+        {
             return;
         }
         let called = self
@@ -198,6 +215,26 @@ impl Gossip {
             .announce(Identity::at(id, address), &mut self.world);
         if let Err(error) = called {
             tracing::debug!(%error, %id, "gossip: a node cannot be called");
+        }
+    }
+
+    /// Keeps these nodes out, and no others: they are no members, nothing that they send is looked at, and nothing is
+    /// sent to them.
+    pub fn keep_out(&mut self, banned: &BTreeSet<NodeId>, now: u64) {
+        self.world.now = now;
+        self.banned.set(banned);
+        let members = self.foca.iter_members();
+        let members = members.filter(|member| banned.contains(&member.id().id));
+        let down = |member: &Member<Identity>| {
+            Member::new(member.id().clone(), member.incarnation(), State::Down)
+        };
+        let down: Vec<_> = members.map(down).collect();
+        // Others are told by their own registry.
+        if let Err(error) = self
+            .foca
+            .apply_many(down.into_iter(), false, &mut self.world)
+        {
+            tracing::debug!(%error, "gossip: a banned node cannot be taken out");
         }
     }
 
@@ -253,7 +290,21 @@ impl Gossip {
 
     /// What came to be known since the last time.
     pub fn notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.world.notices)
+        let notices = std::mem::take(&mut self.world.notices);
+        if notices.is_empty() {
+            return notices;
+        }
+        // A new card is told of as if its node lived: whether it does is known only now.
+        let live: BTreeSet<NodeId> = self
+            .foca
+            .iter_members()
+            .map(|member| member.id().id)
+            .collect();
+        let true_now = notices.into_iter().map(|notice| match notice {
+            Notice::Up(card) if !live.contains(&card.id()) => Notice::Down(card),
+            notice => notice,
+        });
+        true_now.collect()
     }
 
     /// How many datagrams there were.
@@ -286,7 +337,9 @@ impl Runtime<Identity> for &mut World {
     }
 
     fn send_to(&mut self, to: Identity, data: &[u8]) {
-        if let Some(address) = to.socket() {
+        if let Some(address) = to.socket()
+            && !self.banned.contains(to.id)
+        {
             self.outgoing.push((address, data.to_vec()));
         }
     }

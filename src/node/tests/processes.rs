@@ -1,5 +1,7 @@
 //! Nodes and registries as they run in guests: processes, on loopback.
 
+#[path = "processes/bans.rs"]
+mod bans;
 #[path = "../../registry/tests/name_server/mod.rs"]
 mod name_server;
 mod programs;

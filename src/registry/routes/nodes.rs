@@ -37,7 +37,11 @@ pub async fn nodes(State(registry): Known, RawQuery(text): RawQuery) -> Result<R
         let (version, looked, last) = registry.registrar().read(|directory| {
             let mut last = None;
             let mut looked = 0;
-            for node in directory.after(after).take(AT_ONCE) {
+            let nodes: Box<dyn Iterator<Item = &Arc<Node>>> = match state {
+                Some(NodeState::Banned) => Box::new(directory.banned_after(after)),
+                _ => Box::new(directory.after(after)),
+            };
+            for node in nodes.take(AT_ONCE) {
                 looked += 1;
                 last = Some(node.id);
                 if wanted(node) {

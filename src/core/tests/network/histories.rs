@@ -253,6 +253,15 @@ impl Play {
                 count(NodeState::Banned)
             )
         );
+        let banned = known
+            .iter()
+            .filter(|(_, known)| known.state == NodeState::Banned);
+        let banned: Vec<NodeId> = banned.map(|(id, _)| *id).collect();
+        for after in std::iter::once(None).chain(known.keys().copied().map(Some)) {
+            let listed = directory.banned_after(after).map(|node| node.id);
+            let wanted = banned.iter().copied().filter(|id| Some(*id) > after);
+            assert!(listed.eq(wanted), "after {after:?}");
+        }
         for before in &self.past {
             catch_up(&mut before.clone(), directory);
         }

@@ -7,9 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use trustnet_core::network::signature::{Message, SigningKey, sign};
 
 /// How long anything is waited for. What is well comes long before.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -199,6 +200,31 @@ fn ask(address: &str, path: &str) -> (u16, String) {
         let status = answer.status().as_u16();
         let body = answer.bytes().await.unwrap_or_default();
         (status, String::from_utf8_lossy(&body).into_owned())
+    })
+}
+
+/// Sends a signed request without a body; gives the status.
+pub fn write_signed(address: &str, key: &SigningKey, method: &str, path: &str) -> u16 {
+    let message = Message {
+        method,
+        path,
+        body: b"",
+    };
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let signed = sign(key, &message, since.expect("after 1970").as_secs());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build();
+        let method = method.parse().expect("a method");
+        let mut request = client
+            .expect("a client")
+            .request(method, format!("http://{address}{path}"));
+        for (name, value) in signed.pairs() {
+            request = request.header(name, value);
+        }
+        request.send().await.expect("an answer").status().as_u16()
     })
 }
 
