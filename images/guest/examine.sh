@@ -7,6 +7,7 @@
 #   limited SECONDS COMMAND…    runs a command without input, and stops it when its time is up
 #   log UNIT OPENRC LINES [-f]  the last lines of a unit's log
 #   restart UNIT OPENRC         restarts a unit
+#   unit VERB UNIT OPENRC       starts, stops or disables a unit: VERB is start, stop or disable
 #   mount PATH                  mounts what fstab has for that path
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -28,6 +29,7 @@ main() {
     limited) limited "$@" ;;
     log) log "$@" ;;
     restart) restart "$@" ;;
+    unit) unit "$@" ;;
     mount) exec mount "$1" ;;
     esac
 }
@@ -116,11 +118,25 @@ restart() {
     case $init in
     systemd) exec systemctl restart "$1" ;;
     openrc) exec rc-service "$2" restart ;;
-    *)
-        echo 'this guest has no init that is known: systemd or OpenRC' >&2
-        exit 1
-        ;;
+    *) no_init ;;
     esac
+}
+
+unit() {
+    case $init:$1 in
+    systemd:*) exec systemctl "$1" "$2" ;;
+    openrc:disable)
+        # It is in the runlevel that the guest boots into, or in none.
+        [ ! -e "/etc/runlevels/default/$3" ] || exec rc-update del "$3" default
+        ;;
+    openrc:*) exec rc-service "$3" "$1" ;;
+    *) no_init ;;
+    esac
+}
+
+no_init() {
+    echo 'this guest has no init that is known: systemd or OpenRC' >&2
+    exit 1
 }
 
 main "$@"

@@ -140,6 +140,34 @@ pub fn restart(shell: &mut dyn Shell, (unit, openrc): (&str, &str)) -> Result<En
     run(shell, &["restart", unit, openrc], REPAIR)
 }
 
+/// What is done with a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitVerb {
+    /// It is started.
+    Start,
+    /// It is stopped; the guest's next start starts it again.
+    Stop,
+    /// The guest's next start does not start it.
+    Disable,
+}
+
+/// Starts, stops or disables a unit, under systemd or OpenRC.
+///
+/// # Errors
+/// The connection is gone.
+pub fn unit(
+    shell: &mut dyn Shell,
+    verb: UnitVerb,
+    (unit, openrc): (&str, &str),
+) -> Result<Ended, ShellError> {
+    let verb = match verb {
+        UnitVerb::Start => "start",
+        UnitVerb::Stop => "stop",
+        UnitVerb::Disable => "disable",
+    };
+    run(shell, &["unit", verb, unit, openrc], REPAIR)
+}
+
 /// Mounts what fstab has for a path.
 ///
 /// # Errors

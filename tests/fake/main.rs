@@ -14,6 +14,7 @@ mod guests;
 mod home;
 mod input;
 mod interrupt;
+mod living;
 mod login;
 mod network;
 mod pitfalls;

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use trustnet_host::examine::{self, UnitVerb};
 use trustnet_host::provision::Outcome;
 use trustnet_host::shell::Exit;
 
@@ -180,6 +181,38 @@ fn under_openrc_every_way_to_be_ready_is_seen_and_what_openrc_refuses_is_told() 
     let told = run(&guest, &text, wanted(free_port(), "hello"));
     let why = told.result.expect_err("it cannot start").to_string();
     assert!(why.contains("Capabilities support not enabled"), "{why}");
+}
+
+#[test]
+fn a_disabled_unit_stays_stopped_when_an_openrc_guest_starts_again() {
+    let Some(mut guest) = openrc_guest() else {
+        return;
+    };
+    let (text, wanted) = (format!("{WEB}{HTTP}"), wanted(free_port(), "hello"));
+    brought(&guest, run(&guest, &text, wanted.clone()));
+    let does = |guest: &Sshd, verb| {
+        let ended = examine::unit(&mut *guest.connect(), verb, ("web", "web"));
+        let ended = ended.expect("it runs");
+        assert!(ended.is_success(), "{verb:?}: {}", ended.output);
+    };
+    let runs = |guest: &Sshd| ask(guest, "rc-service web status").0 == Exit::Code(0);
+    does(&guest, UnitVerb::Stop);
+    assert!(!runs(&guest));
+    does(&guest, UnitVerb::Start);
+    assert!(runs(&guest));
+    does(&guest, UnitVerb::Stop);
+    // What is done is done, twice too.
+    does(&guest, UnitVerb::Disable);
+    does(&guest, UnitVerb::Disable);
+    guest.reboot();
+    assert!(!runs(&guest), "its runlevel has it no more");
+    let link = fs::symlink_metadata(guest.path("/etc/runlevels/default/web"));
+    assert!(link.is_err());
+    // Provisioning is what brings it back.
+    brought(&guest, run(&guest, &text, wanted));
+    guest.reboot();
+    let (code, status) = ask(&guest, "sleep 1; rc-service web status");
+    assert_eq!(code, Exit::Code(0), "{status}");
 }
 
 #[test]

@@ -53,7 +53,8 @@ pub struct Peers {
 #[derive(Debug, Subcommand)]
 pub enum NodeVerb {
     /// Take a node out of its network's directory. Signed with the node's own key, in its guest, where its service is
-    /// stopped first; or with the administrator's key.
+    /// stopped first, and then disabled: the guest's next start does not bring it back, `trustnet-vm provision` does. Or
+    /// signed with the administrator's key: then the node's service is left as it is, and one that runs registers again.
     #[command(visible_alias = "rm")]
     Remove(NodeRemove),
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use trustnet_api::config_value::ConfigValue;
 use trustnet_api::network::{RegistryHealth, RegistryRole};
+use trustnet_api::secret::SecretString;
 use trustnet_core::kind::REGISTRY_SERVICE;
 use trustnet_core::masks::Masks;
-use trustnet_host::examine::{self, Ended};
-use trustnet_host::shell::Shell;
+use trustnet_host::examine::{self, Ended, UnitVerb};
 
 use crate::Program;
 use crate::contact::{self, Contact, Sought};
@@ -41,6 +41,7 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
         let message = format!("`{}` is a root already", guest.name);
         return Err(Failure::new(Exit::Usage, message));
     }
+    refuse_unrecorded(&guest)?;
     program.ui.always(format!(
         "promoting `{name}`, in its guest:\n\
          \x20 - stop {REGISTRY_SERVICE}\n\
@@ -50,8 +51,12 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
     ));
     confirm(program, "promoting")?;
     let mut shell = guest.connect(&host)?;
-    let stopped = control(&mut *shell, "stop").map_err(|error| guest.failure(error))?;
-    succeeded("stop the registry", &stopped)?;
+    let names = (REGISTRY_SERVICE, REGISTRY_SERVICE);
+    let stopped = examine::unit(&mut *shell, UnitVerb::Stop, names);
+    succeeded(
+        "stop the registry",
+        &stopped.map_err(|error| guest.failure(error))?,
+    )?;
     let words = ["su", "-s", "/bin/sh", "keeper", "-c", PROMOTE].map(str::to_owned);
     let promoted = examine::command(&mut *shell, &words, LIMIT);
     let well = promoted
@@ -59,8 +64,11 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
         .and_then(|ended| succeeded("make its directory a root's", &ended));
     if let Err(failure) = well {
         // A secondary that was there is there again.
-        let started = control(&mut *shell, "start").map_err(|error| guest.failure(error))?;
-        succeeded("start the registry again", &started)?;
+        let started = examine::unit(&mut *shell, UnitVerb::Start, names);
+        succeeded(
+            "start the registry again",
+            &started.map_err(|error| guest.failure(error))?,
+        )?;
         return Err(failure);
     }
     drop(shell);
@@ -81,6 +89,30 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
     }
     program.print_entries(&[outcome::entry(&guest.name, Ok(outcome.result))])?;
     Ok(Exit::Done)
+}
+
+/// Its configuration is written anew from what is recorded, where secrets of the file itself are left out: that is to be
+/// known before anything is done.
+fn refuse_unrecorded(guest: &Guest) -> Result<(), Failure> {
+    let services = &guest.record.spec.spec.services;
+    let mut secrets = services.iter().flat_map(|one| {
+        one.secrets
+            .iter()
+            .map(move |(name, value)| (one, name, value))
+    });
+    let found = secrets.find(|(_, _, value)| matches!(value, SecretString::Redacted(_)));
+    let Some((service, secret, _)) = found else {
+        return Ok(());
+    };
+    let message = format!(
+        "the secret `{secret}` of `{}` in `{}` stands in its file itself, and is not recorded: its configuration could not be written anew",
+        service.name, guest.name
+    );
+    let hint = format!(
+        "write it there as `valueFrom: …`, run `trustnet-vm provision {} -f FILE`, and promote then",
+        guest.name
+    );
+    Err(Failure::new(Exit::Usage, message).hint(hint))
 }
 
 /// Notes on the domain that the registry is a root: it follows nobody any more.
@@ -117,25 +149,6 @@ pub fn confirm(program: &Program, doing: &str) -> Result<(), Failure> {
     } else {
         Err(Failure::new(Exit::Usage, "nothing was done"))
     }
-}
-
-/// Starts or stops the registry's unit, under systemd or OpenRC.
-fn control(shell: &mut dyn Shell, word: &str) -> Result<Ended, trustnet_host::shell::ShellError> {
-    unit(shell, word, REGISTRY_SERVICE)
-}
-
-/// Starts or stops a unit, under systemd or OpenRC.
-///
-/// # Errors
-/// The connection is gone.
-pub fn unit(
-    shell: &mut dyn Shell,
-    word: &str,
-    name: &str,
-) -> Result<Ended, trustnet_host::shell::ShellError> {
-    const SCRIPT: &str = "if command -v systemctl >/dev/null; then exec systemctl \"$1\" \"$2\"; else exec rc-service \"$2\" \"$1\"; fi";
-    let words = ["sh", "-c", SCRIPT, "sh", word, name].map(str::to_owned);
-    examine::command(shell, &words, LIMIT)
 }
 
 /// Refuses what did not go well, with its last lines.

@@ -8,10 +8,11 @@ use trustnet_core::kind::NODE_SERVICE;
 use trustnet_core::network::NodeId;
 use trustnet_core::network::signature::{Message, SigningKey, sign};
 use trustnet_core::readiness::clean;
+use trustnet_host::examine::{self, UnitVerb};
 use trustnet_host::inquiry::Question;
 use trustnet_host::shell::Shell;
 
-use super::promote::{confirm, succeeded, unit};
+use super::promote::{confirm, succeeded};
 use super::registry::{all_nodes, root};
 use crate::Program;
 use crate::args::NodeRemove;
@@ -59,17 +60,35 @@ fn by_itself(program: &Program, args: &NodeRemove) -> Result<&'static str, Failu
     }
     let mut registry = registry(program, args)?;
     program.ui.always(format!(
-        "removing `{}`:\n  - stop {NODE_SERVICE} in its guest\n  - take it out of the directory of `{}`, signed with its own key",
+        "removing `{}`:\n  - stop {NODE_SERVICE} in its guest\n  - take it out of the directory of `{}`, signed with its own key\n  - disable {NODE_SERVICE}, so that the guest's next start does not register it again",
         guest.name, registry.name
     ));
     confirm(program, "removing a node")?;
     let mut shell = guest.connect(&host)?;
-    let stopped = unit(&mut *shell, "stop", NODE_SERVICE).map_err(|error| guest.failure(error))?;
-    succeeded("stop the node", &stopped)?;
-    let key = identity(&mut *shell, &guest)?;
-    drop(shell);
-    let id = key.public().node_id();
-    delete(&mut registry, id, &key)
+    control(&mut *shell, &guest, UnitVerb::Stop, "stop the node")?;
+    let deleted = identity(&mut *shell, &guest)
+        .and_then(|key| delete(&mut registry, key.public().node_id(), &key));
+    let word = match deleted {
+        Ok(word) => word,
+        Err(failure) => {
+            // A node that is still in the directory runs as it did.
+            control(&mut *shell, &guest, UnitVerb::Start, "start the node again")?;
+            return Err(failure);
+        }
+    };
+    let what = "disable the node, which is out of the directory until its guest starts again";
+    control(&mut *shell, &guest, UnitVerb::Disable, what)?;
+    Ok(word)
+}
+
+fn control(
+    shell: &mut dyn Shell,
+    guest: &Guest,
+    verb: UnitVerb,
+    what: &str,
+) -> Result<(), Failure> {
+    let ended = examine::unit(shell, verb, (NODE_SERVICE, NODE_SERVICE));
+    succeeded(what, &ended.map_err(|error| guest.failure(error))?)
 }
 
 /// By the administrator's key, wherever the node is.

@@ -1,0 +1,308 @@
+//! Networks that live: real registries and nodes, brought into guests that are sshds by a real `create`, and the verbs
+//! that change them.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use trustnet_core::artifact::Arch;
+
+use crate::guests::answer;
+use crate::home::Home;
+use crate::sshd::Sshd;
+
+/// The join token, as a document has it.
+const TOKEN: &str = "{valueFrom: {generate: {name: joinToken, length: 64, shared: true}}}";
+const PROGRAMS: [&str; 2] = ["trustnet-registry", "trustnet-node"];
+
+/// A systemd of a few lines, which runs what units say.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+while [ $# -gt 0 ]; do case $1 in -*) shift ;; *) break ;; esac; done
+verb=$1; shift
+now=
+while [ $# -gt 0 ]; do case $1 in --now) now=1; shift ;; -*) shift ;; *) break ;; esac; done
+name=${1%.service}
+file=/etc/systemd/system/$name.service
+wants=/etc/systemd/system/multi-user.target.wants
+pid=/run/pid-of-$name
+runs() { [ -e "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null; }
+start() {
+    ! runs || return 0
+    eval "set -- $(sed -n 's/^ExecStart=//p' "$file")"
+    user=$(sed -n 's/^User=//p' "$file")
+    setsid setpriv --reuid="$user" --regid="$user" --clear-groups "$@" </dev/null >>"/var/log/$name.log" 2>&1 &
+    echo $! >"$pid"
+}
+stop() {
+    ! runs || kill "$(cat "$pid")"
+    while runs; do sleep 0.05; done
+    rm -f "$pid"
+}
+case $verb in
+is-active) if runs; then echo active; else echo inactive; exit 3; fi ;;
+enable) mkdir -p "$wants" && ln -sf "$file" "$wants/" ;;
+disable) rm -f "$wants/$name.service"; [ -z "$now" ] || stop ;;
+start) start ;;
+stop) stop ;;
+restart | reload-or-restart) stop; start ;;
+default) for link in "$wants"/*.service; do [ ! -e "$link" ] || "$0" start "${link##*/}"; done ;;
+esac
+"#;
+
+/// The services' programs, built from the same sources, in a folder that every user may look into.
+fn programs() -> TempDir {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let beside = Path::new(env!("CARGO_BIN_EXE_trustnet-vm"));
+        let folder = beside.parent().expect("a folder");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--offline"]);
+        build.args(PROGRAMS.iter().flat_map(|program| ["-p", program]));
+        if folder.file_name().is_some_and(|profile| profile != "debug") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success());
+        folder.to_owned()
+    });
+    let folder = tempfile::Builder::new().prefix("tnbin").tempdir_in("/tmp");
+    let folder = folder.expect("a folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+    for program in PROGRAMS {
+        fs::copy(built.join(program), folder.path().join(program)).expect("a copy");
+    }
+    folder
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let free = TcpListener::bind("[::1]:0").expect("a port");
+    free.local_addr().expect("an address").port()
+}
+
+/// A home with the VMs of a network, whose guests share the loopback of this machine.
+struct Network {
+    home: Home,
+    guests: Vec<(&'static str, Sshd)>,
+    _programs: TempDir,
+}
+
+/// A VM with one of the services.
+fn document(home: &Home, name: &str, service: &str, port: u16, config: &str) -> String {
+    let services = format!(
+        "  services:\n    - name: trustnet-{service}\n      config: {{address: '::1', port: {port}, domain: example.org, {config}}}\n      secrets: {{joinToken: {TOKEN}}}\n"
+    );
+    let path = home.spec(name, &services);
+    let kind = if service == "node" {
+        "Node"
+    } else {
+        "Registry"
+    };
+    let labels = format!("metadata:\n  labels: {{trustnet.io/kind: {kind}}}\n");
+    let text = fs::read_to_string(path).expect("the spec");
+    text.replace("metadata:\n", &labels)
+}
+
+impl Network {
+    fn new(documents: impl FnOnce(&Home) -> Vec<(&'static str, String)>) -> Self {
+        let (home, programs) = (Home::new(), programs());
+        let arch = Arch::parse(std::env::consts::ARCH).expect("an architecture");
+        let builds = format!(".local/share/trustnet-vm/builds/{arch}");
+        fs::create_dir_all(home.path(&builds)).expect("a folder");
+        for program in PROGRAMS {
+            let path = programs.path().join(program);
+            let text = format!("#!/bin/sh\nexec {} \"$@\"\n", path.display());
+            home.file(&format!("{builds}/{program}"), &text);
+        }
+        let documents = documents(&home);
+        let texts: Vec<&str> = documents.iter().map(|(_, text)| text.as_str()).collect();
+        home.file("network.yaml", &texts.join("---\n"));
+        home.done(["create", "network.yaml", "--no-wait", "--quiet"]);
+        let guests = documents.iter().map(|(name, _)| {
+            let guest = Sshd::in_root();
+            answer(&home, name, &guest);
+            fs::create_dir_all(guest.path("/run/systemd/system")).expect("a folder");
+            let systemctl = guest.path("/usr/local/bin/systemctl");
+            fs::write(&systemctl, SYSTEMCTL).expect("a file");
+            fs::set_permissions(systemctl, fs::Permissions::from_mode(0o755)).expect("a mode");
+            (*name, guest)
+        });
+        let guests = guests.collect();
+        Self {
+            home,
+            guests,
+            _programs: programs,
+        }
+    }
+
+    fn guest(&mut self, name: &str) -> &mut Sshd {
+        let mut guests = self.guests.iter_mut();
+        let guest = guests.find(|(one, _)| *one == name);
+        &mut guest.expect("it was made").1
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let run = self.home.run(args.iter().copied().chain(["-o", "json"]));
+        serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {run:?}"))
+    }
+
+    /// The names of a directory's nodes.
+    fn nodes(&self, registry: &str) -> Vec<String> {
+        let list = self.json(&["registry", "nodes", registry]);
+        let items = list["items"].as_array().expect("a list").iter();
+        items
+            .map(|node| node["node_name"].as_str().expect("a name").to_owned())
+            .collect()
+    }
+}
+
+#[test]
+fn a_network_is_there_when_create_ends_and_a_removed_node_stays_out_when_its_guest_starts_again() {
+    let port = free_port();
+    let root = format!("registry: external, root: '[::1]:{port}', gossipInterval: 1");
+    let mut network = Network::new(|home| {
+        vec![
+            (
+                "root",
+                document(home, "root", "registry", port, "role: root"),
+            ),
+            (
+                "node-1",
+                document(home, "node-1", "node", free_port(), &root),
+            ),
+            (
+                "node-2",
+                document(home, "node-2", "node", free_port(), &root),
+            ),
+        ]
+    });
+    let created = network.home.done(["create", "network.yaml"]);
+    let settled = "✓ Network ready: node-1, node-2 registered, every peer known\n";
+    assert!(created.out.contains(settled), "{created:?}");
+    assert_eq!(network.nodes("root"), ["node-1", "node-2"]);
+    let peers = network.json(&["peers", "node-1"]);
+    assert_eq!(peers["items"][0]["node_name"], "node-2", "{peers}");
+
+    // Where the registry does not take it, the node runs on.
+    let nobody = format!("[::1]:{}", free_port());
+    let refused = ["node", "remove", "node-2", "--yes", "--registry", &nobody];
+    assert_eq!(network.home.run(refused).code, Some(7));
+    let active = [
+        "exec",
+        "node-2",
+        "--",
+        "systemctl",
+        "is-active",
+        "trustnet-node",
+    ];
+    assert_eq!(network.home.done(active).out, "active\n");
+    let wanted = "/etc/systemd/system/multi-user.target.wants/trustnet-node.service";
+    assert!(fs::symlink_metadata(network.guest("node-2").path(wanted)).is_ok());
+
+    let removed = network.home.done(["node", "remove", "node-2", "--yes"]);
+    assert_eq!(removed.out, "`node-2` is out of the directory\n");
+    assert_eq!(network.nodes("root"), ["node-1"]);
+    network.guest("node-2").reboot();
+    fs::create_dir_all(network.guest("node-2").path("/run/systemd/system")).expect("a folder");
+    network
+        .home
+        .done(["exec", "node-2", "--", "systemctl", "default"]);
+    assert_eq!(network.home.run(active).out, "inactive\n");
+    assert_eq!(network.nodes("root"), ["node-1"]);
+    // What the user asks for again is there again.
+    network.home.done(["create", "network.yaml"]);
+    assert_eq!(network.nodes("root"), ["node-1", "node-2"]);
+    assert!(fs::symlink_metadata(network.guest("node-2").path(wanted)).is_ok());
+}
+
+#[test]
+fn a_promoted_secondary_is_the_root_and_takes_what_is_written() {
+    let (port, second) = (free_port(), free_port());
+    let mut network = Network::new(|home| {
+        let secondary = format!("role: secondary, root: '[::1]:{port}'");
+        let node = format!("registry: external, root: '[::1]:{second}'");
+        vec![
+            (
+                "root",
+                document(home, "root", "registry", port, "role: root"),
+            ),
+            (
+                "second",
+                document(home, "second", "registry", second, &secondary),
+            ),
+            (
+                "node-1",
+                document(home, "node-1", "node", free_port(), &node),
+            ),
+        ]
+    });
+    network.home.done(["create", "network.yaml"]);
+    assert_eq!(network.nodes("second"), ["node-1"]);
+    let before = network.json(&["registry", "status", "second"]);
+    let health = |status: &Value| status["items"][0]["health"].clone();
+    assert_eq!(health(&before)["role"], "secondary", "{before}");
+
+    network.guest("root").stop();
+    let promoted = network
+        .home
+        .done(["registry", "promote", "second", "--yes"]);
+    assert_eq!(
+        promoted.out,
+        "`second` is the root of its network now; write `role: root` into its file before you create or provision it again\n"
+    );
+    let after = network.json(&["registry", "status", "second"]);
+    let health = health(&after);
+    assert_eq!(
+        (&health["role"], &health["status"]),
+        (&"root".into(), &"ok".into()),
+        "{after}"
+    );
+    let version = health["replication"]["version"].as_u64();
+    assert!(
+        version.is_some_and(|version| version > 1_000_000),
+        "{after}"
+    );
+    assert_eq!(network.nodes("second"), ["node-1"], "nothing is lost");
+    // It is a root for good, and takes writes itself.
+    let again = network.home.run(["registry", "promote", "second", "--yes"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    let remove = ["node", "remove", "node-1", "--yes", "--registry", "second"];
+    assert_eq!(
+        network.home.done(remove).out,
+        "`node-1` is out of the directory\n"
+    );
+    assert_eq!(network.nodes("second"), [""; 0]);
+}
+
+#[test]
+fn a_promotion_that_could_not_come_to_its_end_is_not_begun() {
+    let home = Home::new();
+    let text = document(
+        &home,
+        "second",
+        "registry",
+        8000,
+        "role: secondary, root: '[::1]:1'",
+    );
+    home.file(
+        "second.yaml",
+        &text.replace(TOKEN, "0123456789abcdef0123456789abcdef"),
+    );
+    for program in PROGRAMS {
+        let arch = Arch::parse(std::env::consts::ARCH).expect("an architecture");
+        fs::create_dir_all(home.path(&format!("builds/{arch}"))).expect("a folder");
+        home.file(&format!("builds/{arch}/{program}"), "#!/bin/sh\n");
+    }
+    home.done(["create", "second.yaml", "--no-wait", "--quiet"]);
+    let refused = home.run(["registry", "promote", "second", "--yes"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.err.starts_with("error: the secret `joinToken` of `trustnet-registry` in `second` stands in its file itself"),
+        "{}",
+        refused.err
+    );
+}
