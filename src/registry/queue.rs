@@ -1,4 +1,4 @@
-//! The writes that a secondary keeps for its root: durable, in order, each once.
+//! The writes that a secondary keeps for its root: durable, in order, each once; and of a node's registrations the newest.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use tokio::sync::oneshot;
 use tracing::error;
 use trustnet_core::network::NodeId;
+use trustnet_core::network::queued::{Place, Waiting, place};
 use trustnet_core::network::signature::SignatureHeaders;
 
 use crate::forward::SignedRequest;
@@ -19,7 +20,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("queue/001.sql")];
 /// The most jobs of one commit.
 const MAX_BATCH: usize = 256;
 /// The most writes of one key that were signed in one second: a root takes no more.
-const MAX_A_SECOND: i64 = 8;
+const MAX_A_SECOND: usize = 8;
 
 /// A write that waits for the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +37,11 @@ pub struct Queued {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
     /// It is in.
-    New,
-    /// It was in already: the same signature.
+    New {
+        /// How many earlier ones of its node went for it.
+        replaced: u64,
+    },
+    /// It was in already, or one is that was signed later and stands for it.
     Known,
     /// Its key has signed too much in that second.
     TooMany,
@@ -79,6 +83,7 @@ impl Queue {
         let keeper = Keeper {
             connection,
             path: path.to_owned(),
+            sent: None,
         };
         thread::Builder::new()
             .name("queue".to_owned())
@@ -87,12 +92,13 @@ impl Queue {
         Ok((Self { jobs }, u64::try_from(waiting).unwrap_or(0)))
     }
 
-    /// Puts a write at the end. It is durable when the answer comes; writes are in the order of these calls.
+    /// Puts a write at the end, or in the place of one that it stands for. It is durable when the answer comes; writes are
+    /// in the order of these calls.
     pub fn put(&self, received: i64, request: SignedRequest) -> Coming<Put> {
         self.ask(|answer| Job::Put(received, Box::new(request), answer))
     }
 
-    /// The first write.
+    /// The first write. It is not replaced from now on: the root may get it.
     pub fn first(&self) -> Coming<Option<Queued>> {
         self.ask(Job::First)
     }
@@ -115,6 +121,8 @@ impl Queue {
 struct Keeper {
     connection: Connection,
     path: PathBuf,
+    /// The write that was given out last.
+    sent: Option<i64>,
 }
 
 /// What is answered once the commit is durable.
@@ -145,7 +153,7 @@ impl Keeper {
         };
         let answers: Vec<Answer> = jobs
             .into_iter()
-            .map(|job| job.work(&transaction, &path))
+            .map(|job| job.work(&transaction, &path, &mut self.sent))
             .collect();
         let durable = transaction.commit();
         if let Err(error) = &durable {
@@ -158,13 +166,19 @@ impl Keeper {
 }
 
 impl Job {
-    fn work(self, connection: &Connection, path: &Path) -> Answer {
+    fn work(self, connection: &Connection, path: &Path, sent: &mut Option<i64>) -> Answer {
         match self {
             Self::Put(received, request, answer) => {
-                let done = put(connection, received, &request);
+                let done = put(connection, *sent, received, &request);
                 later(done, "keep a write in", path, answer)
             }
-            Self::First(answer) => later(first(connection), "read", path, answer),
+            Self::First(answer) => {
+                let first = first(connection);
+                if let Ok(first) = &first {
+                    *sent = first.as_ref().map(|first| first.number);
+                }
+                later(first, "read", path, answer)
+            }
             Self::Remove(number, answer) => {
                 let done = connection
                     .prepare_cached("DELETE FROM queued WHERE number = ?1")
@@ -192,26 +206,74 @@ fn later<T: 'static>(
     })
 }
 
-fn put(connection: &Connection, received: i64, request: &SignedRequest) -> rusqlite::Result<Put> {
-    let created = i64::try_from(request.created).unwrap_or(i64::MAX);
+fn put(
+    connection: &Connection,
+    sent: Option<i64>,
+    received: i64,
+    request: &SignedRequest,
+) -> rusqlite::Result<Put> {
     let mut known = connection.prepare_cached("SELECT 1 FROM queued WHERE signature = ?1")?;
     if known.exists([&request.signature.signature])? {
         return Ok(Put::Known);
     }
-    let mut count = connection
-        .prepare_cached("SELECT count(*) FROM queued WHERE node = ?1 AND created = ?2")?;
-    let count: i64 = count.query_row((request.node.as_bytes(), created), |row| row.get(0))?;
-    if count >= MAX_A_SECOND {
+    let others = of_node(connection, request.node)?;
+    let before = others
+        .iter()
+        .map(|other| waiting(&other.request, sent == Some(other.number)));
+    let before: Vec<Waiting<'_>> = before.collect();
+    let (gone, number) = match place(&before, &waiting(request, false)) {
+        Place::Nowhere => return Ok(Put::Known),
+        Place::OfLast(gone) => (gone, others.last().map(|last| last.number)),
+        Place::End(gone) => (gone, None),
+    };
+    let second = others
+        .iter()
+        .filter(|other| other.request.created == request.created);
+    if second.count() >= MAX_A_SECOND {
         return Ok(Put::TooMany);
     }
+    let mut delete = connection.prepare_cached("DELETE FROM queued WHERE number = ?1")?;
+    for other in others.iter().rev().take(gone) {
+        delete.execute([other.number])?;
+    }
+    insert(connection, number, received, request)?;
+    let replaced = u64::try_from(gone).unwrap_or(0);
+    Ok(Put::New { replaced })
+}
+
+/// The writes of a node, in order.
+fn of_node(connection: &Connection, node: NodeId) -> rusqlite::Result<Vec<Queued>> {
+    let mut all =
+        connection.prepare_cached("SELECT * FROM queued WHERE node = ?1 ORDER BY number")?;
+    all.query_map([node.as_bytes()], queued)?.collect()
+}
+
+fn waiting(request: &SignedRequest, sent: bool) -> Waiting<'_> {
+    Waiting {
+        registration: request.method == "POST" && request.path == "/api/register",
+        created: request.created,
+        authorization: request.authorization.as_deref(),
+        body: &request.body,
+        sent,
+    }
+}
+
+/// Writes a row; without a number it is the last.
+fn insert(
+    connection: &Connection,
+    number: Option<i64>,
+    received: i64,
+    request: &SignedRequest,
+) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO queued (received, node, created, method, path, content_digest, signature_input, signature, authorization, body)
-         VALUES (:received, :node, :created, :method, :path, :content_digest, :signature_input, :signature, :authorization, :body)",
+        "INSERT INTO queued (number, received, node, created, method, path, content_digest, signature_input, signature, authorization, body)
+         VALUES (:number, :received, :node, :created, :method, :path, :content_digest, :signature_input, :signature, :authorization, :body)",
     )?;
     insert.execute(named_params! {
+        ":number": number,
         ":received": received,
         ":node": request.node.as_bytes(),
-        ":created": created,
+        ":created": i64::try_from(request.created).unwrap_or(i64::MAX),
         ":method": request.method,
         ":path": request.path,
         ":content_digest": request.signature.content_digest,
@@ -220,7 +282,7 @@ fn put(connection: &Connection, received: i64, request: &SignedRequest) -> rusql
         ":authorization": request.authorization,
         ":body": &request.body[..],
     })?;
-    Ok(Put::New)
+    Ok(())
 }
 
 fn first(connection: &Connection) -> rusqlite::Result<Option<Queued>> {

@@ -16,6 +16,7 @@ mod node;
 mod now;
 mod outbox;
 pub mod query;
+pub mod queued;
 mod refusal;
 mod registration;
 mod replica;

@@ -114,9 +114,9 @@ impl<P: Clone> Outbox<P> {
         }
     }
 
-    pub(super) fn queued(&mut self, durable: bool) {
+    pub(super) fn queued(&mut self, added: bool, replaced: u64) {
         self.entering = self.entering.saturating_sub(1);
-        self.queued += u64::from(durable);
+        self.queued = (self.queued + u64::from(added)).saturating_sub(replaced);
     }
 
     pub(super) fn delivered(&mut self, sent: Sent, now: &Now, drawn: u64) {

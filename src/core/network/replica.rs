@@ -101,8 +101,13 @@ pub enum Event<P> {
     Submitted(Kind, P),
     /// What came of handing it on; [`Sent::Done`] and [`Sent::Refused`] if the root's answer was passed back.
     Forwarded(u64, Kind, P, Sent),
-    /// Whether a write is in the durable queue.
-    Queued(bool),
+    /// What became of a write that was to go into the durable queue.
+    Queued {
+        /// Whether it is in, and was not before.
+        added: bool,
+        /// How many it replaced.
+        replaced: u64,
+    },
     /// What came of the first of the queue; it is out of the queue if it was done or refused.
     Delivered(u64, Sent),
     /// What came of a heartbeat that was kept.
@@ -249,7 +254,7 @@ impl<P: Clone> Replica<P> {
                     .forwarded(kind, payload, sent, now, drawn, &mut actions);
                 self.lost(link, sent, now, drawn);
             }
-            Event::Queued(durable) => self.outbox.queued(durable),
+            Event::Queued { added, replaced } => self.outbox.queued(added, replaced),
             Event::Delivered(link, sent) => {
                 self.outbox.delivered(sent, now, drawn);
                 match sent {

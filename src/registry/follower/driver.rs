@@ -255,13 +255,17 @@ impl Driver {
                 Err(_) => None,
             };
             handed.answer(match put {
-                Some(Put::New | Put::Known) => Submitted::Queued,
+                Some(Put::New { .. } | Put::Known) => Submitted::Queued,
                 Some(Put::TooMany) => Submitted::Full { retry_after: 1 },
                 None => Submitted::Full {
                     retry_after: RETRY_AFTER,
                 },
             });
-            ReplicaEvent::Queued(put == Some(Put::New))
+            let (added, replaced) = match put {
+                Some(Put::New { replaced }) => (true, replaced),
+                _ => (false, 0),
+            };
+            ReplicaEvent::Queued { added, replaced }
         });
     }
 

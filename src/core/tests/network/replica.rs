@@ -179,8 +179,22 @@ fn writes_are_forwarded_or_queued_and_never_overtake_the_queue() {
     assert_eq!(replica.on(lost, &now(2), 0), [Action::Queue(1)]);
     assert_eq!(replica.on(submit(2), &now(3), 0), [Action::Queue(2)]);
     assert_eq!(replica.on(submit(3), &now(4), 0), [Action::Full(3)]);
-    replica.on(Event::Queued(true), &now(5), 0);
-    replica.on(Event::Queued(true), &now(6), 0);
+    replica.on(
+        Event::Queued {
+            added: true,
+            replaced: 0,
+        },
+        &now(5),
+        0,
+    );
+    replica.on(
+        Event::Queued {
+            added: true,
+            replaced: 0,
+        },
+        &now(6),
+        0,
+    );
     assert_eq!(replica.health(&now(7)).queued_writes, 2);
     replica.on(Event::Woke, &now(5_000), 0);
     let actions = replica.on(
@@ -192,7 +206,14 @@ fn writes_are_forwarded_or_queued_and_never_overtake_the_queue() {
     let actions = replica.on(Event::Delivered(1, Sent::Done), &now(5_001), 0);
     assert_eq!(actions, [Action::Deliver(1, at(1))]);
     assert_eq!(replica.on(submit(4), &now(5_002), 0), [Action::Queue(4)]);
-    replica.on(Event::Queued(true), &now(5_003), 0);
+    replica.on(
+        Event::Queued {
+            added: true,
+            replaced: 0,
+        },
+        &now(5_003),
+        0,
+    );
     // Busy: it waits, and the root is not lost.
     assert_eq!(
         replica.on(Event::Delivered(1, Sent::Busy), &now(5_004), 0),

@@ -14,10 +14,12 @@ pub struct Ledger {
     promised: Vec<(NodeId, Proof)>,
     /// What a secondary took, in order, and said it would bring to the root.
     queued: BTreeMap<usize, Vec<(NodeId, Proof)>>,
-    /// Signatures that were sent to the root other than out of a queue.
+    /// Signatures that were sent to the root other than out of a queue, or in a place of it that nobody was told of.
     direct: BTreeSet<u64>,
     /// Nodes that signed by a clock so far ahead that nobody can tell any more what of theirs was seen.
     ahead: BTreeSet<NodeId>,
+    /// Signatures of which newer ones took the place in a queue.
+    replaced: BTreeSet<u64>,
     /// Signatures that a secondary took by a clock a day off.
     given_up: BTreeSet<u64>,
     /// What the directory was at each version.
@@ -55,7 +57,7 @@ impl Ledger {
     }
 
     pub fn delivered_len(&self) -> usize {
-        self.delivered.len()
+        self.delivered.len() - self.replaced.len()
     }
 
     /// What a secondary finds in its queue when it starts: everything that it took and has not delivered.
@@ -69,6 +71,26 @@ impl Ledger {
                 ));
             }
         }
+    }
+
+    /// A node's newer registration stands for one that a secondary took: in its place, if it says the same.
+    pub fn replaced(&mut self, registry: usize, old: Proof, by: Option<(NodeId, Proof)>) {
+        self.delivered(registry, old);
+        self.replaced.insert(old.signature);
+        let queued = self.queued.entry(registry).or_default();
+        let Some(by) = by else { return };
+        let place = queued.iter_mut().find(|(_, proof)| *proof == old);
+        // Where a crash came before anybody was told of the first, nobody but the disk knows its place.
+        if place.is_none() || self.direct.contains(&old.signature) {
+            self.direct.insert(by.1.signature);
+        }
+        if let Some(place) = place {
+            *place = by;
+        }
+    }
+
+    pub fn replaced_len(&self) -> usize {
+        self.replaced.len()
     }
 
     pub fn give_up(&mut self, proof: Proof) {

@@ -82,7 +82,11 @@ fn every_registry_comes_to_know_the_living_nodes_and_nothing_acknowledged_is_los
     assert!(failed.is_empty(), "{failed:#?}");
     // What is never seen is not tested either.
     assert!(
-        sum.queued > 0 && sum.delivered > 0 && sum.crashes > 0 && sum.loaded > 0,
+        sum.queued > 0
+            && sum.delivered > 0
+            && sum.replaced > 0
+            && sum.crashes > 0
+            && sum.loaded > 0,
         "{sum:?}"
     );
 }

@@ -26,6 +26,7 @@ pub struct Seen {
     pub done: u64,
     pub queued: u64,
     pub delivered: u64,
+    pub replaced: u64,
     pub dropped: u64,
     pub crashes: u64,
     pub loaded: u64,
@@ -37,6 +38,7 @@ impl Seen {
         self.done += other.done;
         self.queued += other.queued;
         self.delivered += other.delivered;
+        self.replaced += other.replaced;
         self.dropped += other.dropped;
         self.crashes += other.crashes;
         self.loaded += other.loaded;
@@ -375,6 +377,7 @@ impl Run {
         self.seen.done = self.ledger.done_len() as u64;
         self.seen.queued = self.ledger.queued_len() as u64;
         self.seen.delivered = self.ledger.delivered_len() as u64;
+        self.seen.replaced = self.ledger.replaced_len() as u64;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use trustnet_api::network::{Change, NodeRecord, QUEUE_LIFE, RegistryRole};
+use trustnet_core::network::queued::{Place, Waiting, place};
 use trustnet_core::network::{
     Asked, Backoff, Directory, Kind, LogEntry, Node, NodeId, Probe, Replica, ReplicaAction,
     ReplicaEvent, ReplicaSettings, Sent,
@@ -51,6 +52,8 @@ pub struct Secondary {
     queue: VecDeque<Queued>,
     entered: u64,
     // In memory.
+    /// What of the queue may be on its way to the root.
+    sent: Option<u64>,
     pub replica: Replica<Handed>,
     entering: VecDeque<Handed>,
     calls: BTreeMap<u64, (u64, Call)>,
@@ -69,6 +72,7 @@ impl Secondary {
             directory: Directory::new(50),
             queue: VecDeque::new(),
             entered: 0,
+            sent: None,
             replica: Replica::new(settings(of, max_queued, hold), 0, 0, &now),
             entering: VecDeque::new(),
             calls: BTreeMap::new(),
@@ -90,6 +94,7 @@ impl Secondary {
         let queued = self.queue.len() as u64;
         self.replica = Replica::new(settings, self.directory.version(), queued, &now);
         self.entering.clear();
+        self.sent = None;
         self.calls.clear();
         self.wake = u64::MAX;
         self.tell(net, ledger, switches, ReplicaEvent::Woke);
@@ -175,6 +180,7 @@ impl Secondary {
                     .front()
                     .expect("the queue is as long as was told");
                 let number = first.number;
+                self.sent = Some(number);
                 let request = Request::Signed(first.signed.clone(), Some(first.at));
                 self.call(net, ROOT, PATIENCE, link, Call::Deliver(number), request);
             }
@@ -237,14 +243,16 @@ impl Secondary {
                 let known = |queued: &Queued| {
                     queued.signed.proof.signature == handed.signed.proof.signature
                 };
-                let new = !self.queue.iter().any(known);
-                if new {
-                    self.entered += 1;
-                    self.queue.push_back(Queued {
-                        number: self.entered,
-                        signed: handed.signed.clone(),
-                        at: handed.at,
-                    });
+                let known = self.queue.iter().any(known);
+                let place = if known {
+                    Place::Nowhere
+                } else {
+                    self.place(&handed)
+                };
+                let added = place != Place::Nowhere;
+                let mut replaced = 0;
+                if added {
+                    replaced = self.enter(ledger, &handed, place);
                     if crash {
                         return true;
                     }
@@ -254,12 +262,73 @@ impl Secondary {
                 } else {
                     self.answer(net, &handed, Answer::Queued);
                 }
-                self.tell(net, ledger, switches, ReplicaEvent::Queued(new));
+                let event = ReplicaEvent::Queued { added, replaced };
+                self.tell(net, ledger, switches, event);
             }
             Timer::TimedOut(number) => self.answered(net, ledger, switches, *number, None),
             _ => {}
         }
         false
+    }
+
+    /// Where the queue takes a write.
+    fn place(&self, handed: &Handed) -> Place {
+        let body = |signed: &Signed| match &signed.what {
+            What::Register(registration) => format!("{registration:?}"),
+            _ => String::new(),
+        };
+        let id = handed.signed.id();
+        let of_node = self.queue.iter().filter(|queued| queued.signed.id() == id);
+        let of_node: Vec<&Queued> = of_node.collect();
+        let bodies: Vec<String> = of_node.iter().map(|queued| body(&queued.signed)).collect();
+        let waiting = |signed: &Signed, sent: bool| Waiting {
+            registration: matches!(signed.what, What::Register(_)),
+            created: signed.proof.created,
+            authorization: None,
+            body: b"",
+            sent,
+        };
+        let before = of_node.iter().zip(&bodies).map(|(queued, body)| Waiting {
+            body: body.as_bytes(),
+            ..waiting(&queued.signed, self.sent == Some(queued.number))
+        });
+        let before: Vec<Waiting<'_>> = before.collect();
+        let own = body(&handed.signed);
+        let new = Waiting {
+            body: own.as_bytes(),
+            ..waiting(&handed.signed, false)
+        };
+        place(&before, &new)
+    }
+
+    /// Puts a write into the queue; gives how many it replaced.
+    fn enter(&mut self, ledger: &mut Ledger, handed: &Handed, place: Place) -> u64 {
+        let id = handed.signed.id();
+        let (gone, keeps) = match place {
+            Place::OfLast(gone) => (gone, true),
+            Place::End(gone) => (gone, false),
+            Place::Nowhere => return 0,
+        };
+        let mut at = self.queue.len();
+        for number in 0..gone {
+            let last = self
+                .queue
+                .iter()
+                .rposition(|queued| queued.signed.id() == id);
+            let last = last.expect("it was counted");
+            let old = self.queue.remove(last).expect("it was found");
+            let by = (keeps && number == 0).then_some((id, handed.signed.proof));
+            ledger.replaced(self.of, old.signed.proof, by);
+            at = if keeps && number == 0 { last } else { at - 1 };
+        }
+        self.entered += 1;
+        let queued = Queued {
+            number: self.entered,
+            signed: handed.signed.clone(),
+            at: handed.at,
+        };
+        self.queue.insert(at.min(self.queue.len()), queued);
+        gone as u64
     }
 
     pub fn hears(

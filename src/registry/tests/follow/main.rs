@@ -130,6 +130,42 @@ async fn what_is_written_during_a_partition_reaches_the_root_once_and_in_order_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_registers_again_and_again_takes_one_place_of_the_queue_even_after_a_kill() {
+    let limit = json!({ "replication": { "max_queued_writes": 3 } });
+    let (root, proxy, mut secondary) = pair(&limit).await;
+    proxy.set(Network::Cut);
+    secondary.start().await;
+    let node = Node::new(1);
+    assert_eq!(node.register(&secondary, 9000).await.status(), 202);
+    assert_eq!(Node::new(2).register(&secondary, 9000).await.status(), 202);
+    for port in 9001..9012 {
+        if port == 9006 {
+            secondary.kill();
+            secondary.start().await;
+        }
+        // Replaced is what was signed in a second before.
+        tokio::time::sleep(Duration::from_millis(1001)).await;
+        assert_eq!(node.register(&secondary, port).await.status(), 202);
+    }
+    secondary.kill();
+    secondary.start().await;
+    let two =
+        |health: &trustnet_api::network::RegistryHealth| health.replication.queued_writes == 2;
+    secondary.until("the queue is there", two).await;
+    proxy.set(Network::Well);
+    secondary
+        .until("the queue is empty", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    assert_eq!(secondary.catches_up(&root).await.len(), 2);
+    let nodes = root.nodes().await;
+    let node = nodes.iter().find(|node| node.node_name == "node-1");
+    assert_eq!(node.map(|node| node.port), Some(9011));
+    assert_eq!(root.changes().await.changes.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_answer_was_lost_is_done_once() {
     let (root, proxy, mut secondary) = pair(&json!({})).await;
     secondary.start().await;
