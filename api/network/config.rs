@@ -60,6 +60,10 @@ pub struct RegistrySection {
     /// TLS; without it the registry speaks plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSection>,
+    /// A file with the certificates, PEM, of the authorities that vouch for the network's registries: these speak TLS
+    /// then, and a secondary calls its root by it. Without it registries are called by plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
 }
 
 /// Where a secondary finds its root. The address is tried first.
@@ -85,13 +89,13 @@ pub enum LookupMethod {
     Dns,
 }
 
-/// The files of a service's TLS.
+/// The files of a service's TLS. Renewed ones are taken up by the next connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSection {
     /// A file with the certificates, PEM, the service's own first.
     pub certificate: String,
-    /// A file with the private key, PEM.
+    /// A file with the private key, PEM, that only its owner may read.
     pub key: String,
 }
 

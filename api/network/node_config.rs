@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LoggingSection, LookupMethod, RootRegistrySection};
+use super::{LoggingSection, LookupMethod, RootRegistrySection, TlsSection};
 
 /// The configuration file of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,9 @@ pub struct NodeSection {
     /// The folder of its key and of what it remembers; `/var/lib/trustnet-node`, if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+    /// TLS of the node's port, and of its integrated registry; without it they speak plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSection>,
 }
 
 /// Where a node finds its registry.
@@ -74,6 +77,10 @@ pub struct NodeRegistrySection {
     /// The database of an integrated registry; `registry-replica.db` in the node's folder, if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
+    /// A file with the certificates, PEM, of the authorities that vouch for the network's registries: these speak TLS
+    /// then. Without it registries are called by plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
 }
 
 /// Whose process a node's registry is in.

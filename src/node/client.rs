@@ -13,6 +13,8 @@ use trustnet_api::network::{
 };
 use trustnet_core::network::signature::{Message, SigningKey, sign};
 use trustnet_core::network::{Answer, Endpoint, NodeId};
+use trustnet_registry::client::innermost;
+use trustnet_registry::transport::Transport;
 
 use crate::bans::BanList;
 
@@ -25,6 +27,7 @@ const MAX_PAGES: usize = 10;
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
+    transport: Transport,
     key: SigningKey,
     id: NodeId,
     /// `Bearer …`, marked as secret: it is printed nowhere.
@@ -54,6 +57,7 @@ impl Client {
     pub fn new(
         key: SigningKey,
         token: Option<&str>,
+        transport: Transport,
         timeout: Duration,
     ) -> Result<Self, ClientError> {
         let token = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
@@ -61,13 +65,10 @@ impl Client {
         if let Some(token) = &mut token {
             token.set_sensitive(true);
         }
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(timeout)
-            .build()?;
+        let http = transport.client().timeout(timeout).build()?;
         Ok(Self {
             http,
+            transport,
             id: key.public().node_id(),
             key,
             token,
@@ -178,7 +179,7 @@ impl Client {
     }
 
     async fn get(&self, at: Endpoint, path: &str) -> Result<Response, Answer> {
-        let request = self.http.get(format!("http://{at}{path}"));
+        let request = self.http.get(self.transport.url(at, path));
         request.send().await.map_err(|error| failed(&error))
     }
 
@@ -199,7 +200,7 @@ impl Client {
         let headers = sign(&self.key, &message, created.max(at_seconds));
         let mut request = self
             .http
-            .post(format!("http://{at}{path}"))
+            .post(self.transport.url(at, path))
             .header(CONTENT_TYPE, "application/json");
         for (name, value) in headers.pairs() {
             request = request.header(name, value);
@@ -252,14 +253,9 @@ async fn body(mut response: Response) -> Result<Vec<u8>, Answer> {
     Ok(body)
 }
 
-/// The innermost reason: what is above it names the address again.
 fn failed(error: &reqwest::Error) -> Answer {
     if error.is_timeout() {
         return Answer::Failed("no answer in time".to_owned());
     }
-    let mut why: &dyn std::error::Error = error;
-    while let Some(source) = why.source() {
-        why = source;
-    }
-    Answer::Failed(why.to_string())
+    Answer::Failed(innermost(error))
 }

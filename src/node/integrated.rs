@@ -41,7 +41,8 @@ fn of(node: &NodeSettings) -> Option<RegistrySettings> {
         root: root.clone(),
         join_token_file: node.join_token_file.clone(),
         administrator: None,
-        tls: None,
+        tls: node.tls.clone(),
+        ca: node.ca.clone(),
         database: database.clone(),
         replication: ReplicationSettings {
             refresh: 60_000,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use trustnet_core::network::{NodeRegistry, NodeSettings};
-use trustnet_node::service::NodeService;
+use trustnet_node::service::{NodeService, check_tls};
 use trustnet_node::settings;
 use trustnet_registry::clock::Clock;
 use trustnet_registry::discovery::Discovery;
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings::read(&arguments.config)?;
     if arguments.check {
+        check_tls(&settings)?;
         let path = arguments.config.display();
         writeln!(io::stdout(), "the configuration `{path}` is valid")?;
         return Ok(());

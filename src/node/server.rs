@@ -7,22 +7,29 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
+use trustnet_registry::tls::Tls;
 
 /// The most connections at once.
 const CONNECTIONS: u32 = 512;
-/// How long the headers of a request may take, and how long a connection may lie idle.
+/// How long a handshake of TLS may take, and the headers of a request, and how long a connection may lie idle.
 const HEADERS: Duration = Duration::from_secs(15);
 /// How long a connection may last: no answer of a node takes long, and nobody needs to stay.
 const LIFE: Duration = Duration::from_secs(300);
 /// The most bytes of a request's headers, about.
 const MAX_HEADERS: usize = 16 * 1024;
 
-/// Serves until the end is asked for, and until what has begun is answered.
-pub(crate) async fn run(listener: TcpListener, router: Router, mut end: watch::Receiver<bool>) {
+/// Serves until the end is asked for, and until what has begun is answered; by TLS, if there is a certificate.
+pub(crate) async fn run(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<Tls>>,
+    mut end: watch::Receiver<bool>,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
     loop {
         let accepted = tokio::select! {
@@ -41,12 +48,15 @@ pub(crate) async fn run(listener: TcpListener, router: Router, mut end: watch::R
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             continue;
         };
-        let (router, end) = (router.clone(), end.clone());
+        let (router, tls, end) = (router.clone(), tls.clone(), end.clone());
         tokio::spawn(async move {
-            if timeout(LIFE, connection(stream, router, end))
-                .await
-                .is_err()
-            {
+            let served = async {
+                match tls {
+                    Some(tls) => secured(stream, &tls, router, end).await,
+                    None => connection(stream, router, end).await,
+                }
+            };
+            if timeout(LIFE, served).await.is_err() {
                 tracing::debug!("a connection was cut: it lasted too long");
             }
             drop(place);
@@ -57,7 +67,26 @@ pub(crate) async fn run(listener: TcpListener, router: Router, mut end: watch::R
     let _ = places.acquire_many(CONNECTIONS).await;
 }
 
-async fn connection(stream: TcpStream, router: Router, mut end: watch::Receiver<bool>) {
+async fn secured(
+    stream: TcpStream,
+    tls: &Arc<Tls>,
+    router: Router,
+    mut end: watch::Receiver<bool>,
+) {
+    let accepted = tokio::select! {
+        accepted = tls.accept(stream, HEADERS) => accepted,
+        _ = end.wait_for(|end| *end) => return,
+    };
+    match accepted {
+        Ok(stream) => connection(stream, router, end).await,
+        Err(error) => tracing::debug!(%error, "no TLS came about"),
+    }
+}
+
+async fn connection<S>(stream: S, router: Router, mut end: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let service = service_fn(move |request| router.clone().call(request));
     let mut connection = std::pin::pin!(
         http1::Builder::new()
@@ -101,7 +130,7 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let router = Router::new().route("/", get(|| async { "here" }));
         let (end, ending) = watch::channel(false);
-        let serving = tokio::spawn(run(listener, router, ending));
+        let serving = tokio::spawn(run(listener, router, None, ending));
         let mut idle = Vec::new();
         for _ in 0..CONNECTIONS - 1 {
             idle.push(TcpStream::connect(address).await.expect("a connection"));

@@ -24,7 +24,9 @@ use trustnet_registry::clock::Clock;
 use trustnet_registry::discovery::Discovery;
 use trustnet_registry::identity::{self, IdentityError};
 use trustnet_registry::service::{RegistryService, ServiceError};
+use trustnet_registry::tls::{Tls, TlsError};
 use trustnet_registry::token::{JoinToken, TokenError};
+use trustnet_registry::transport::Transport;
 
 use crate::address;
 use crate::bans::Bans;
@@ -72,6 +74,9 @@ pub enum StartError {
     /// The join token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The integrated registry.
     #[error("start the integrated registry: {0}")]
     Registry(#[from] ServiceError),
@@ -104,6 +109,7 @@ impl NodeService {
         discovery: Discovery,
         clock: Clock,
     ) -> Result<Self, StartError> {
+        let tls = settings.tls.as_ref().map(Tls::open).transpose()?;
         folder(&settings.data)?;
         let key = identity::load_or_make(&settings.data.join(identity::FILE))?;
         let token = settings.join_token_file.as_deref();
@@ -135,7 +141,12 @@ impl NodeService {
             who: Arc::clone(&who),
             view: seen.clone(),
         });
-        let serving = tokio::spawn(server::run(ports.listener, router, ending));
+        let serving = tokio::spawn(server::run(
+            ports.listener,
+            router,
+            tls.map(Arc::new),
+            ending,
+        ));
         tracing::info!(%address, node_id = %who.id, name = who.name, "the node answers");
         Ok(Self {
             address,
@@ -188,6 +199,20 @@ impl NodeService {
         }
         tracing::info!("the node has ended");
     }
+}
+
+/// Looks whether the files of a configuration's TLS can be used.
+///
+/// # Errors
+/// They cannot: why, and what to do.
+pub fn check_tls(settings: &NodeSettings) -> Result<(), TlsError> {
+    settings.tls.as_ref().map(Tls::open).transpose()?;
+    transport(settings).map(|_| ())
+}
+
+/// How registries are called.
+fn transport(settings: &NodeSettings) -> Result<Transport, TlsError> {
+    Transport::new(settings.ca.as_deref(), Some(&settings.lookup_domain))
 }
 
 fn folder(path: &Path) -> Result<(), StartError> {
@@ -248,7 +273,8 @@ impl Plan<'_> {
             .map(|socket| self.gossip(socket, edition))
             .transpose()?;
         let timeout = Duration::from_millis(settings.heartbeat_timeout);
-        let client = Client::new(self.key.clone(), self.token.as_deref(), timeout)?;
+        let (key, token) = (self.key.clone(), self.token.as_deref());
+        let client = Client::new(key, token, transport(settings)?, timeout)?;
         let mut book = PeerBook::new(self.key.public().node_id());
         book.told(self.memory.peers.iter().cloned(), now.steady);
         let plan = settings.gossip.as_ref();

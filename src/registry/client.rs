@@ -14,6 +14,7 @@ use trustnet_api::network::{
 use trustnet_core::network::{Endpoint, Probe};
 
 use crate::forward::SignedRequest;
+use crate::transport::Transport;
 
 /// The most changes that are asked for at once.
 pub const MAX_CHANGES: usize = 1000;
@@ -30,6 +31,7 @@ const PIECES: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    transport: Transport,
     timeout: Duration,
     /// `Bearer …`, marked as secret: it is printed nowhere.
     token: Option<HeaderValue>,
@@ -52,7 +54,7 @@ pub enum ClientError {
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// No answer, or not a whole one.
-    #[error("no answer: {0}")]
+    #[error("no answer: {}", innermost(.0))]
     Http(#[from] reqwest::Error),
     /// It took too long.
     #[error("no answer in time")]
@@ -104,20 +106,24 @@ impl Client {
     ///
     /// # Errors
     /// The token is none, or the system lacks something.
-    pub fn new(timeout: Duration, token: Option<&str>) -> Result<Self, ClientError> {
+    pub fn new(
+        timeout: Duration,
+        token: Option<&str>,
+        transport: Transport,
+    ) -> Result<Self, ClientError> {
         let token = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
         let mut token = token.transpose().map_err(|_| ClientError::Token)?;
         if let Some(token) = &mut token {
             token.set_sensitive(true);
         }
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
+        let http = transport
+            .client()
             .connect_timeout(timeout)
             .tcp_nodelay(true)
             .build()?;
         Ok(Self {
             http,
+            transport,
             timeout,
             token,
         })
@@ -128,7 +134,7 @@ impl Client {
     /// # Errors
     /// No registry answers there.
     pub async fn probe(&self, at: Endpoint) -> Result<Probe, CallError> {
-        let request = self.http.get(url(at, "/api/health"));
+        let request = self.http.get(self.url(at, "/api/health"));
         let response = self.send(request, self.timeout).await?;
         let status = response.status();
         if status != StatusCode::OK && status != StatusCode::SERVICE_UNAVAILABLE {
@@ -148,7 +154,7 @@ impl Client {
     /// # Errors
     /// It does not come whole, or not at the pace of a piece within the time for an answer.
     pub async fn snapshot(&self, at: Endpoint) -> Result<Snapshot, CallError> {
-        let request = self.http.get(url(at, "/api/snapshot"));
+        let request = self.http.get(self.url(at, "/api/snapshot"));
         let response = self.send(request, self.timeout).await?;
         if response.status() != StatusCode::OK {
             return Err(CallError::Status(response.status()));
@@ -208,7 +214,7 @@ impl Client {
         let limit = MAX_CHANGES;
         let wait = hold.as_secs();
         let path = format!("/api/changes?since={since}&limit={limit}&wait={wait}");
-        let request = self.http.get(url(at, &path));
+        let request = self.http.get(self.url(at, &path));
         let response = self.send(request, self.timeout + hold).await?;
         match response.status() {
             StatusCode::OK => {}
@@ -230,7 +236,7 @@ impl Client {
         queued: Option<Timestamp>,
     ) -> Result<Answer, CallError> {
         let method = Method::from_bytes(request.method.as_bytes()).map_err(form)?;
-        let mut call = self.http.request(method, url(at, &request.path));
+        let mut call = self.http.request(method, self.url(at, &request.path));
         for (name, value) in request.signature.pairs() {
             call = call.header(name, value);
         }
@@ -263,6 +269,10 @@ impl Client {
         })
     }
 
+    fn url(&self, at: Endpoint, path: &str) -> String {
+        self.transport.url(at, path)
+    }
+
     async fn send(&self, request: RequestBuilder, within: Duration) -> Result<Response, CallError> {
         match tokio::time::timeout(within, request.send()).await {
             Ok(response) => Ok(response?),
@@ -283,8 +293,36 @@ impl Client {
     }
 }
 
-fn url(at: Endpoint, path: &str) -> String {
-    format!("http://{at}{path}")
+impl CallError {
+    /// Whether someone answers, and TLS does not come about with them: they are not trusted, or speak something else.
+    #[must_use]
+    pub fn is_of_tls(&self) -> bool {
+        let Self::Http(error) = self else {
+            return false;
+        };
+        let mut why: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(error) = why {
+            if error.is::<rustls::Error>() {
+                return true;
+            }
+            // An `io::Error` does not name what it was made of as its source.
+            why = match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
+                Some(Some(within)) => Some(within),
+                _ => error.source(),
+            };
+        }
+        false
+    }
+}
+
+/// The innermost reason: what is above it names the address again.
+#[must_use]
+pub fn innermost(error: &reqwest::Error) -> String {
+    let mut why: &dyn std::error::Error = error;
+    while let Some(source) = why.source() {
+        why = source;
+    }
+    why.to_string()
 }
 
 fn form(error: impl std::fmt::Display) -> CallError {

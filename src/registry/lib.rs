@@ -2,6 +2,9 @@
 //!
 //! In the order in which data flows:
 
+#[cfg(test)]
+#[path = "tests/certificates/mod.rs"]
+mod certificates;
 /// What a secondary says to its root.
 pub mod client;
 /// What time it is.
@@ -42,5 +45,9 @@ pub mod sqlite;
 mod store;
 /// A stream that does not wait for ever for those who do not read.
 mod stream;
+/// TLS: the certificate that a service shows.
+pub mod tls;
 /// The network's join token.
 pub mod token;
+/// How registries are called.
+pub mod transport;

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use trustnet_core::network::RegistrySettings;
 use trustnet_registry::clock::Clock;
 use trustnet_registry::registrar::Registrar;
-use trustnet_registry::service::RegistryService;
+use trustnet_registry::service::{RegistryService, check_tls};
 use trustnet_registry::{logging, settings, snapshots};
 
 /// The registry of a TrustNet: the directory of its nodes
@@ -49,6 +49,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings::read(&arguments.config)?;
     if arguments.check {
+        check_tls(&settings)?;
         let path = arguments.config.display();
         return say(&format!("the configuration `{path}` is valid"));
     }

@@ -13,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
@@ -24,23 +25,26 @@ use crate::metrics;
 use crate::registry::Registry;
 use crate::routes::routes;
 use crate::stream::Patient;
+use crate::tls::Tls;
 
 /// How long requests that have begun may take after the end was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 /// The most bytes of a request's headers, about.
 const MAX_HEADERS: usize = 16 * 1024;
 
-/// Serves until the end is asked for, and until what has begun is answered.
+/// Serves until the end is asked for, and until what has begun is answered; by TLS, if there is a certificate.
 pub async fn run(
     listener: TcpListener,
     registry: Arc<Registry>,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
     mut end: watch::Receiver<bool>,
 ) {
     let server = Arc::new(Server {
         router: routes(Arc::clone(&registry)),
         registry: Arc::clone(&registry),
         limits,
+        tls,
         end: end.clone(),
     });
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -91,6 +95,7 @@ struct Server {
     router: Router,
     registry: Arc<Registry>,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
     end: watch::Receiver<bool>,
 }
 
@@ -115,14 +120,40 @@ impl Server {
         }
         // Answers are small, and awaited.
         let _ = stream.set_nodelay(true);
-        let stream = TokioIo::new(Patient::new(stream, patience));
+        let stream = Patient::new(stream, patience);
+        let Some(tls) = self.tls.clone() else {
+            return self.speak(stream, from, end).await;
+        };
+        // On the heap: it would make every connection's task as large.
+        let secured = Box::pin(async move {
+            let accepted = tokio::select! {
+                accepted = tls.accept(stream, patience) => accepted,
+                () = end.as_mut() => return,
+            };
+            match accepted {
+                Ok(stream) => self.speak(stream, from, end).await,
+                Err(error) => tracing::debug!(%error, %from, "no TLS came about"),
+            }
+        });
+        secured.await;
+    }
+
+    async fn speak<S>(
+        self: Arc<Self>,
+        stream: S,
+        from: SocketAddr,
+        end: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let patience = Duration::from_millis(self.limits.header_timeout);
         let service = Handler { server: self, from };
         let mut connection = std::pin::pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(patience)
                 .max_buf_size(MAX_HEADERS)
-                .serve_connection(stream, service)
+                .serve_connection(TokioIo::new(stream), service)
         );
         let done = tokio::select! {
             done = connection.as_mut() => done,

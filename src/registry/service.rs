@@ -21,7 +21,9 @@ use crate::identity::{self, IdentityError};
 use crate::registrar::{Registrar, StoreOptions};
 use crate::registry::Registry;
 use crate::sqlite::StoreError;
+use crate::tls::{Tls, TlsError};
 use crate::token::{JoinToken, TokenError};
+use crate::transport::Transport;
 use crate::{server, snapshots};
 
 /// How many ports after the configured one are tried.
@@ -56,6 +58,9 @@ pub enum ServiceError {
     /// The join token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The directory.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -83,6 +88,7 @@ impl RegistryService {
                 JoinToken::none()
             }
         };
+        let tls = settings.tls.as_ref().map(Tls::open).transpose()?;
         let folder = settings.database.parent().unwrap_or(Path::new("."));
         let key = identity::load_or_make(&folder.join(identity::FILE))?;
         let node_id = key.public().node_id();
@@ -110,8 +116,15 @@ impl RegistryService {
         let registry = Arc::new(Registry::new(registrar, settings, node_id, token, upstream));
         let (end, ending) = watch::channel(false);
         let limits = within_files(settings.limits);
-        let serving = tokio::spawn(server::run(listener, Arc::clone(&registry), limits, ending));
-        tracing::info!(%address, %node_id, role = ?settings.role, "the registry answers");
+        let serving = tokio::spawn(server::run(
+            listener,
+            Arc::clone(&registry),
+            limits,
+            tls.map(Arc::new),
+            ending,
+        ));
+        let tls = settings.tls.is_some();
+        tracing::info!(%address, %node_id, role = ?settings.role, tls, "the registry answers");
         Ok(Self {
             address,
             registry,
@@ -149,6 +162,20 @@ impl RegistryService {
     }
 }
 
+/// Looks whether the files of a configuration's TLS can be used.
+///
+/// # Errors
+/// They cannot: why, and what to do.
+pub fn check_tls(settings: &RegistrySettings) -> Result<(), TlsError> {
+    settings.tls.as_ref().map(Tls::open).transpose()?;
+    transport(settings).map(|_| ())
+}
+
+/// How the root of a configuration is called.
+fn transport(settings: &RegistrySettings) -> Result<Transport, TlsError> {
+    Transport::new(settings.ca.as_deref(), settings.root.domain.as_deref())
+}
+
 /// Follows the root of a configuration.
 fn follow(
     settings: &RegistrySettings,
@@ -161,7 +188,8 @@ fn follow(
         Some(domain) => Some(lookup(domain)?),
         None => None,
     };
-    let settings = FollowerSettings::new(settings, own, token, lookup);
+    let transport = transport(settings)?;
+    let settings = FollowerSettings::new(settings, own, token, transport, lookup);
     Ok(Follower::start(registrar.clone(), settings)?)
 }
 

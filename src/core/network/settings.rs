@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use trustnet_api::network::{
     BackoffSection, HeartbeatSection, LimitsSection, LogFormat, LogLevel, PersistenceSection,
-    REGISTRY_PORT, RegistryConfig, RegistryRole, ReplicationSection,
+    REGISTRY_PORT, RegistryConfig, RegistryRole, RegistrySection, ReplicationSection, TlsSection,
 };
 
 use super::registration::is_domain;
@@ -15,6 +15,9 @@ use super::{Endpoint, Liveness, PublicKey};
 use crate::problem::Problem;
 
 pub use node::{GossipPlan, NodeRegistry, NodeSettings};
+
+/// What to do where nobody is said to vouch for registries.
+const CA: &str = "add `ca`, a file with the certificate of who signed those of the registries; `/etc/ssl/certs/ca-certificates.crt` has the public ones on Debian";
 
 /// What a registry is configured to do. Times are milliseconds, where nothing else is said.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +38,8 @@ pub struct RegistrySettings {
     pub administrator: Option<PublicKey>,
     /// The files of its TLS.
     pub tls: Option<TlsFiles>,
+    /// The authorities that vouch for registries, if these are called by TLS.
+    pub ca: Option<PathBuf>,
     /// The database's file.
     pub database: PathBuf,
     /// How a secondary follows its root.
@@ -153,15 +158,8 @@ impl RegistrySettings {
                 registry.administrator_key.as_ref(),
                 "an Ed25519 key is 32 bytes in Base64",
             ),
-            tls: registry.tls.as_ref().and_then(|tls| {
-                check.no_tls();
-                let certificate = check.path("registry.tls.certificate", Some(&tls.certificate));
-                let key = check.path("registry.tls.key", Some(&tls.key));
-                Some(TlsFiles {
-                    certificate: certificate?,
-                    key: key?,
-                })
-            }),
+            tls: check.tls("registry.tls", registry.tls.as_ref()),
+            ca: check.root_ca(registry),
             database: check
                 .path("database.path", Some(&config.database.path))
                 .unwrap_or_default(),
@@ -218,10 +216,26 @@ impl Check {
         value
     }
 
-    /// Nothing serves it yet: to speak plainly all the same would be worse than not to start.
-    fn no_tls(&mut self) {
-        let hint = "take it out, and let a proxy with TLS stand before the registry";
-        self.wrong("registry.tls", "this version speaks plain HTTP only", hint);
+    fn tls(&mut self, at: &str, written: Option<&TlsSection>) -> Option<TlsFiles> {
+        let written = written?;
+        let certificate = self.path(&format!("{at}.certificate"), Some(&written.certificate));
+        let key = self.path(&format!("{at}.key"), Some(&written.key));
+        Some(TlsFiles {
+            certificate: certificate?,
+            key: key?,
+        })
+    }
+
+    /// A network speaks TLS or it does not: what is secret in it must not go plainly over one of two ways.
+    fn root_ca(&mut self, registry: &RegistrySection) -> Option<PathBuf> {
+        if registry.role == RegistryRole::Secondary
+            && registry.tls.is_some()
+            && registry.ca.is_none()
+        {
+            let message = "a secondary that speaks TLS follows a root that does, and verifies it";
+            self.wrong("registry.ca", message, CA);
+        }
+        self.path("registry.ca", registry.ca.as_ref())
     }
 
     fn port(&mut self, port: Option<u16>) -> u16 {

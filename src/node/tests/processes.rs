@@ -2,9 +2,13 @@
 
 #[path = "processes/bans.rs"]
 mod bans;
+#[path = "../../registry/tests/certificates/mod.rs"]
+mod certificates;
 #[path = "../../registry/tests/name_server/mod.rs"]
 mod name_server;
 mod programs;
+#[path = "processes/secured.rs"]
+mod secured;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

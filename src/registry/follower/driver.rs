@@ -153,7 +153,11 @@ impl Driver {
                 Some(probe)
             }
             Err(error) => {
-                debug!(%at, %error, "no root answers");
+                if error.is_of_tls() {
+                    warn!(%at, %error, "no TLS comes about with who answers in the root's place");
+                } else {
+                    debug!(%at, %error, "no root answers");
+                }
                 None
             }
         }

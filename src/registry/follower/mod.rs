@@ -20,6 +20,7 @@ use crate::forward::{Coming, SignedRequest, Submitted, Upstream};
 use crate::queue::Queue;
 use crate::registrar::Registrar;
 use crate::sqlite::StoreError;
+use crate::transport::Transport;
 use driver::Driver;
 
 /// The queue's file, beside the database.
@@ -43,6 +44,8 @@ pub struct FollowerSettings {
     pub queue: PathBuf,
     /// The network's join token.
     pub token: Option<String>,
+    /// How the root is called.
+    pub transport: Transport,
     /// How registries are looked up.
     pub lookup: Option<Lookup>,
 }
@@ -54,6 +57,7 @@ impl FollowerSettings {
         settings: &RegistrySettings,
         own: NodeId,
         token: Option<String>,
+        transport: Transport,
         lookup: Option<Lookup>,
     ) -> Self {
         let replication = &settings.replication;
@@ -77,6 +81,7 @@ impl FollowerSettings {
             timeout: replication.timeout,
             queue: folder.join(QUEUE),
             token,
+            transport,
             lookup,
         }
     }
@@ -133,7 +138,7 @@ impl Follower {
     /// The queue cannot be opened, or the token is none.
     pub fn start(registrar: Registrar, settings: FollowerSettings) -> Result<Self, FollowerError> {
         let timeout = Duration::from_millis(settings.timeout);
-        let client = Client::new(timeout, settings.token.as_deref())?;
+        let client = Client::new(timeout, settings.token.as_deref(), settings.transport)?;
         let (queue, queued) = Queue::open(&settings.queue).map_err(FollowerError::Queue)?;
         let version = registrar.read(Directory::version);
         if queued > 0 {

@@ -8,7 +8,7 @@ use trustnet_api::network::{
     NodeRegistryType, REGISTRY_PORT,
 };
 
-use super::{Check, RootPlace};
+use super::{CA, Check, RootPlace, TlsFiles};
 use crate::network::{Endpoint, is_node_name};
 use crate::problem::Problem;
 
@@ -30,12 +30,16 @@ pub struct NodeSettings {
     pub port: u16,
     /// The folder of its key and of what it remembers.
     pub data: PathBuf,
+    /// The files of its TLS, and of its integrated registry's.
+    pub tls: Option<TlsFiles>,
     /// Where its registry is.
     pub registry: NodeRegistry,
     /// Registries are looked up as `tnr.` and this domain.
     pub lookup_domain: String,
     /// A file with the network's join token.
     pub join_token_file: Option<PathBuf>,
+    /// The authorities that vouch for registries, if these are called by TLS.
+    pub ca: Option<PathBuf>,
     /// How it gossips, if it does.
     pub gossip: Option<GossipPlan>,
     /// How often it sends a heartbeat.
@@ -117,6 +121,8 @@ impl NodeSettings {
                 "registry.join_token_file",
                 registry.join_token_file.as_ref(),
             ),
+            tls: check.tls("node.tls", node.tls.as_ref()),
+            ca: check.registries_ca(config),
             gossip: check.gossip(&config.gossip.clone().unwrap_or_default()),
             heartbeat_interval: check.time(
                 "heartbeat.registry_interval",
@@ -194,6 +200,25 @@ impl Check {
                     .or_else(|| Some(lookup_domain.to_owned())),
             },
         }
+    }
+
+    /// An integrated registry is one of the network's: it speaks TLS if they do, and is verified as they are.
+    fn registries_ca(&mut self, config: &NodeConfig) -> Option<PathBuf> {
+        let registry = config.registry.as_ref()?;
+        let integrated = registry.kind == Some(NodeRegistryType::Integrated);
+        match (&config.node.tls, &registry.ca) {
+            (None, Some(_)) if integrated => self.wrong(
+                "node.tls",
+                "registries speak TLS, and the node's own is one of them",
+                "add `tls` with `certificate` and `key`, or leave `registry.ca` out",
+            ),
+            (Some(_), None) if integrated => {
+                let message = "the node's own registry speaks TLS, and others have to, too";
+                self.wrong("registry.ca", message, CA);
+            }
+            _ => {}
+        }
+        self.path("registry.ca", registry.ca.as_ref())
     }
 
     fn gossip(&mut self, written: &GossipSection) -> Option<GossipPlan> {

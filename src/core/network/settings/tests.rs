@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use trustnet_api::network::{LogFormat, LogLevel, RegistryConfig, RegistryRole};
 use trustnet_api::schema;
 
-use super::{Limits, RegistrySettings, ReplicationSettings, RootPlace, SnapshotSettings};
+use super::{Limits, RegistrySettings, ReplicationSettings, RootPlace, SnapshotSettings, TlsFiles};
 use crate::load::configuration;
 use crate::network::Liveness;
 use crate::problem::Problem;
@@ -44,6 +44,7 @@ fn the_roots_file_of_the_seed_says_all_of_this() {
         join_token_file: None,
         administrator: None,
         tls: None,
+        ca: None,
         database: PathBuf::from("/data/registry.db"),
         replication: ReplicationSettings {
             refresh: 60_000,
@@ -163,9 +164,11 @@ fn values_that_make_no_sense_are_refused() {
         ("port: 8000", "port: 65536", "registry.port"),
         (
             "port: 8000",
-            "tls: { certificate: a, key: b }",
-            "registry.tls",
+            "tls: { certificate: a, key: '' }",
+            "registry.tls.key",
         ),
+        ("port: 8000", "tls: { certificate: a }", "registry.tls.key"),
+        ("port: 8000", "ca: ''", "registry.ca"),
     ];
     for (from, to, path) in cases {
         if to == "{}" {
@@ -192,6 +195,27 @@ fn a_secondary_without_a_way_to_its_root_is_refused() {
         load(&text).expect("valid").root.domain.as_deref(),
         Some("bucoto.com")
     );
+}
+
+#[test]
+fn a_secondary_that_speaks_tls_says_how_its_root_is_verified() {
+    let tls = "port: 8000\n  tls: { certificate: /c.pem, key: /k.pem }";
+    let root = load(&ROOT.replacen("port: 8000", tls, 1)).expect("valid");
+    let files = TlsFiles {
+        certificate: PathBuf::from("/c.pem"),
+        key: PathBuf::from("/k.pem"),
+    };
+    assert_eq!((root.tls, root.ca), (Some(files), None));
+    let text = INTEGRATED.replacen("port: 8000", tls, 1);
+    let problems = load(&text).expect_err("refused");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].path, "registry.ca");
+    let text = text.replacen("port: 8000", "port: 8000\n  ca: /ca.pem", 1);
+    let settings = load(&text).expect("valid");
+    assert_eq!(settings.ca, Some(PathBuf::from("/ca.pem")));
+    // A proxy may stand before this one, and speak TLS for it.
+    let text = INTEGRATED.replacen("port: 8000", "port: 8000\n  ca: /ca.pem", 1);
+    assert_eq!(load(&text).expect("valid").tls, None);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use trustnet_core::network::signature::{Message, SigningKey, sign};
+use trustnet_registry::transport::Transport;
 
 /// How long anything is waited for. What is well comes long before.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -142,14 +143,29 @@ pub fn node(folder: &Path, name: &str, registry: &Value) -> Program {
 
 /// A node on loopback with a name server.
 pub fn node_with(folder: &Path, name: &str, registry: &Value, name_server: &str) -> Program {
+    node_of(folder, name, registry, &json!({}), name_server)
+}
+
+/// A node on loopback with more in its own section.
+pub fn node_of(
+    folder: &Path,
+    name: &str,
+    registry: &Value,
+    more: &Value,
+    name_server: &str,
+) -> Program {
     let config = folder.join(format!("{name}.yml"));
     if !config.exists() {
         let data = folder.join(name);
+        let mut node = json!({"name": name, "domain": "example.net", "ipv6_address": "::1", "port": free_port(), "data": data});
+        for (key, value) in more.as_object().expect("an object") {
+            node[key] = value.clone();
+        }
         write(
             folder,
             &format!("{name}.yml"),
             &json!({
-                "node": {"name": name, "domain": "example.net", "ipv6_address": "::1", "port": free_port(), "data": data},
+                "node": node,
                 "registry": registry,
                 "gossip": {"interval": 2},
             }),
@@ -185,15 +201,22 @@ pub fn text(address: &str, path: &str) -> String {
 }
 
 fn ask(address: &str, path: &str) -> (u16, String) {
+    ask_by(&plain(), address, path)
+}
+
+fn plain() -> Transport {
+    Transport::new(None, None).expect("plain HTTP")
+}
+
+/// The answer, by TLS or not; status 0, if there is none.
+pub fn ask_by(transport: &Transport, address: &str, path: &str) -> (u16, String) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(async {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client");
-        let answer = client.get(format!("http://{address}{path}")).send().await;
+        let client = transport.client().build().expect("a client");
+        let at = address.parse().expect("an address");
+        let answer = client.get(transport.url(at, path)).send().await;
         let Ok(answer) = answer else {
             return (0, String::new());
         };
@@ -216,11 +239,12 @@ pub fn write_signed(address: &str, key: &SigningKey, method: &str, path: &str) -
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build();
+        let client = plain().client().build();
+        let at = address.parse().expect("an address");
         let method = method.parse().expect("a method");
         let mut request = client
             .expect("a client")
-            .request(method, format!("http://{address}{path}"));
+            .request(method, plain().url(at, path));
         for (name, value) in signed.pairs() {
             request = request.header(name, value);
         }

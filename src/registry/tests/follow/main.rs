@@ -1,5 +1,7 @@
 //! Secondaries and their root: real processes on loopback, with a network between them that fails.
 
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod node;
 mod proxy;
 mod registry;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 use trustnet_api::network::ChangeType;
 
+use certificates::Authority;
 use node::Node;
 use proxy::{Network, Proxy};
 use registry::Registry;
@@ -314,4 +317,61 @@ async fn a_secondary_with_the_join_token_brings_more_than_one_address_may_and_wr
         })
         .await;
     assert_eq!(secondary.catches_up(&root).await.len(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secondary_follows_a_root_over_tls_and_no_one_else_who_answers_there() {
+    let authority = Authority::new();
+    let mut root = Registry::secured(None, &authority);
+    root.start().await;
+    let proxy = Proxy::start(root.address, Network::Well).await;
+    let mut secondary = Registry::secured(Some(proxy.address), &authority);
+    secondary.start().await;
+    for number in 1..=5 {
+        let at = if number % 2 == 0 { &root } else { &secondary };
+        assert!(
+            Node::new(number)
+                .register(at, 9000)
+                .await
+                .status()
+                .is_success()
+        );
+    }
+    secondary
+        .until("the queue is empty", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    assert_eq!(secondary.catches_up(&root).await.len(), 5);
+    // Another one, for whom another authority vouches, and one that speaks plainly: neither hears a write.
+    let mut impostor = Registry::secured(None, &Authority::new());
+    impostor.start().await;
+    let mut plain = Registry::new(None, &json!({}));
+    plain.start().await;
+    let reasons = ["invalid peer certificate", "corrupt message"];
+    for ((number, other), why) in [(10, &impostor), (11, &plain)].into_iter().zip(reasons) {
+        proxy.lead(other.address);
+        secondary
+            .until("the root is lost", |health| !health.replication.connected)
+            .await;
+        assert_eq!(
+            Node::new(number).register(&secondary, 9000).await.status(),
+            202
+        );
+        secondary.told(why).await;
+        assert_eq!(other.nodes().await.len(), 0);
+    }
+    secondary.kill();
+    secondary.start().await;
+    proxy.lead(root.address);
+    secondary
+        .until("the queue is empty", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    assert_eq!(secondary.catches_up(&root).await.len(), 7);
+    assert_eq!(
+        (impostor.nodes().await.len(), plain.nodes().await.len()),
+        (0, 0)
+    );
 }

@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use trustnet_core::network::NodeId;
 use trustnet_core::network::signature::{Message, SigningKey, sign};
 
-use super::registry::{Registry, client};
+use super::registry::Registry;
 
 pub struct Node {
     key: SigningKey,
     name: String,
-    http: reqwest::Client,
     sequence: AtomicU64,
     token: Option<String>,
 }
@@ -22,7 +21,6 @@ impl Node {
         Self {
             key: SigningKey::from_seed([number; 32]),
             name: format!("node-{number}"),
-            http: client(),
             sequence: AtomicU64::new(0),
             token: None,
         }
@@ -78,7 +76,7 @@ impl Node {
             body: &body,
         };
         let headers = sign(&self.key, &message, u64::try_from(now).expect("after 1970"));
-        let mut request = self.http.request(method, at.url(path));
+        let mut request = at.http().request(method, at.url(path));
         for (name, value) in headers.pairs() {
             request = request.header(name, value);
         }

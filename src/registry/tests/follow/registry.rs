@@ -10,6 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use trustnet_api::network::{Changes, NodeList, NodeRecord, RegistryHealth};
+use trustnet_registry::transport::Transport;
+
+use super::certificates::Authority;
 
 /// How long anything may take to come about.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,6 +22,7 @@ pub struct Registry {
     folder: TempDir,
     pub address: SocketAddr,
     process: Option<Child>,
+    transport: Transport,
     http: reqwest::Client,
 }
 
@@ -33,13 +37,33 @@ impl Registry {
     pub fn new(root: Option<SocketAddr>, more: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let address = free_port();
+        let transport = plain();
         let registry = Self {
             folder,
             address,
             process: None,
-            http: client(),
+            http: client(&transport),
+            transport,
         };
         registry.configure(root, more);
+        registry
+    }
+
+    /// A registry that speaks TLS, and verifies its root by this authority.
+    pub fn secured(root: Option<SocketAddr>, authority: &Authority) -> Self {
+        let mut registry = Self::new(root, &json!({}));
+        let folder = registry.folder.path();
+        let tls = authority.certify(folder, &["::1"]);
+        let ca = authority.write(folder);
+        registry.transport = Transport::new(Some(&ca), None).expect("an authority");
+        registry.http = client(&registry.transport);
+        registry.configure(
+            root,
+            &json!({ "registry": {
+                "tls": { "certificate": tls.certificate, "key": tls.key },
+                "ca": ca,
+            } }),
+        );
         registry
     }
 
@@ -111,7 +135,11 @@ impl Registry {
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        self.transport.url(self.address.into(), path)
+    }
+
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Option<T> {
@@ -170,6 +198,17 @@ impl Registry {
         self.get("/api/changes?since=0").await.expect("changes")
     }
 
+    /// Waits until its log has these words.
+    pub async fn told(&self, words: &str) {
+        let looking = async {
+            while !self.log().contains(words) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let told = tokio::time::timeout(PATIENCE, looking).await;
+        assert!(told.is_ok(), "no `{words}` in:\n{}", self.log());
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -207,8 +246,12 @@ fn identities(nodes: &[NodeRecord]) -> Vec<(String, String, u16, String)> {
     nodes.iter().map(identity).collect()
 }
 
-pub fn client() -> reqwest::Client {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+pub fn plain() -> Transport {
+    Transport::new(None, None).expect("plain HTTP")
+}
+
+pub fn client(transport: &Transport) -> reqwest::Client {
+    let client = transport.client().timeout(PATIENCE);
     client.build().expect("a client")
 }
 

@@ -1,6 +1,8 @@
 //! The registry over real sockets, on loopback.
 
 mod administrator;
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod crowd;
 mod hostile;
 mod program;
@@ -8,4 +10,5 @@ mod reads;
 mod secondary;
 mod signatures;
 mod stage;
+mod tls;
 mod writes;

@@ -36,6 +36,7 @@ fn the_nodes_file_of_the_seed_says_all_of_this() {
         address: "2001:db8::100".parse().expect("valid"),
         port: 9000,
         data: PathBuf::from("/var/lib/trustnet-node"),
+        tls: None,
         registry: NodeRegistry::Integrated {
             port: 8000,
             database: PathBuf::from("/var/lib/trustnet-node/registry-replica.db"),
@@ -46,6 +47,7 @@ fn the_nodes_file_of_the_seed_says_all_of_this() {
         },
         lookup_domain: "bucoto.com".to_owned(),
         join_token_file: None,
+        ca: None,
         gossip: Some(GossipPlan {
             port: None,
             interval: 30_000,
@@ -70,6 +72,26 @@ fn little_is_enough() {
 }
 
 #[test]
+fn one_certificate_is_that_of_the_node_and_of_its_registry() {
+    let text = NODE.replacen(
+        "  port: 9000",
+        "  tls: { certificate: /c.pem, key: /k.pem }",
+        1,
+    );
+    let text = text.replacen(
+        "  type: \"integrated\"",
+        "  ca: /ca.pem\n  type: integrated",
+        1,
+    );
+    let settings = load(&text).expect("valid");
+    assert_eq!(settings.ca, Some(PathBuf::from("/ca.pem")));
+    assert!(settings.tls.is_some_and(|tls| tls.key == *"/k.pem"));
+    // A node whose registry is elsewhere needs none to call it.
+    let text = "node: {name: a, domain: example.net, ipv6_address: '::'}\nregistry: {ca: /ca.pem}";
+    assert!(load(text).is_ok());
+}
+
+#[test]
 fn gossip_may_be_turned_off() {
     let settings = load(&NODE.replace("enabled: true", "enabled: false")).expect("valid");
     assert_eq!(settings.gossip, None);
@@ -91,6 +113,15 @@ fn unknown_keys_and_wrong_values_are_told_with_their_lines() {
         ("registry_interval: 30", "registry_interval: 0"),
         ("peers_per_batch: 5", "peers_per_batch: 0"),
         ("validators: 1", "validator: 1"),
+        (
+            "  type: \"integrated\"",
+            "  ca: /ca.pem\n  type: integrated",
+        ),
+        (
+            "  port: 9000",
+            "  tls: { certificate: /c.pem, key: /k.pem }",
+        ),
+        ("  port: 9000", "  tls: { key: /k.pem }"),
     ] {
         told.extend(wrong(from, to));
     }
