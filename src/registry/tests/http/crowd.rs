@@ -1,41 +1,118 @@
 //! Many at once.
 
+use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
 use crate::stage::{Stage, read, request};
 
-/// As many as the files of this process allow, both ends of each being in it: 10,000, if it may have some 20,000.
-#[tokio::test]
-async fn thousands_of_idle_connections_are_held_while_others_are_answered() {
+/// Set in a process that is one side of many connections: where to, and how many.
+const CROWD: &str = "TRUSTNET_TEST_CROWD";
+/// How many connections there are at once.
+const ALL: usize = 10_000;
+/// How many of them a process holds.
+const EACH: usize = 2_500;
+
+/// How many files this process may have, at most.
+fn files() -> usize {
+    let files = getrlimit(Resource::Nofile).maximum;
+    files.map_or(usize::MAX, |files| {
+        usize::try_from(files).unwrap_or(usize::MAX)
+    })
+}
+
+/// A process that holds so many connections, until its input ends; and what it says.
+fn crowd(stage: &Stage, count: usize) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut child = Command::new(std::env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "crowd::the_process_that_holds_connections",
+            "--nocapture",
+        ])
+        .env(CROWD, format!("{} {count}", stage.address()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let wanted = format!("held {count}");
+    let held = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line.ends_with(&wanted));
+    assert!(held, "it holds its connections");
+    (child, lines)
+}
+
+/// Connections that the registry says are open.
+async fn open(stage: &Stage) -> usize {
+    let metrics = String::from_utf8(stage.get("/metrics").await.body).expect("text");
+    let mut lines = metrics.lines();
+    let open = lines.find_map(|line| line.strip_prefix("trustnet_registry_connections "));
+    open.and_then(|text| text.parse().ok()).expect("a number")
+}
+
+/// Those who hold them are other processes: this one has the registry's ends only.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_idle_connections_are_held_while_others_are_answered() {
     let stage = Stage::start().await;
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let files = files.current.unwrap_or(100_000);
-    let files = usize::try_from(files).expect("a number of files");
-    let count = 10_000.min(files.saturating_sub(300) / 2);
-    assert!(count >= 300, "{files} files are too few to show anything");
+    let all = ALL.min(files().saturating_sub(300));
+    assert!(all >= 300, "{all} connections are too few to show anything");
+    let mut crowds = Vec::new();
+    let mut left = all;
+    while left > 0 {
+        let count = left.min(EACH).min(files().saturating_sub(100));
+        crowds.push(tokio::task::block_in_place(|| crowd(&stage, count)));
+        left -= count;
+    }
+    assert_eq!(stage.register(1, "ada").await.status, 201);
+    assert_eq!(stage.beat(1, 1).await.status, 200);
+    assert_eq!(stage.get("/api/health").await.status, 200);
+    let count = open(&stage).await;
+    assert!(count >= all, "{count} of {all}");
+    for (mut crowd, lines) in crowds {
+        drop(crowd.stdin.take());
+        lines.map_while(Result::ok).for_each(drop);
+        assert!(crowd.wait().expect("it ends").success());
+    }
+    while open(&stage).await > 10 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    stage.service.stop().await;
+}
+
+/// Not a test of its own: what the one above starts.
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "it tells the process that started it")]
+async fn the_process_that_holds_connections() {
+    let Ok(what) = std::env::var(CROWD) else {
+        return;
+    };
+    let (address, count) = what.split_once(' ').expect("two words");
+    let count: usize = count.parse().expect("a number");
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("it may have what it may have");
+    let ask = request("GET", "/api/changes?since=0", &[], b"");
     let mut crowd = Vec::with_capacity(count);
     for number in 0..count {
-        let mut stream = stage.connect().await;
-        // Some have asked something before they fell silent.
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        // Some have asked something before they fall silent.
         if number % 10 == 0 {
-            let ask = request("GET", "/api/changes?since=0", &[], b"");
-            tokio::io::AsyncWriteExt::write_all(&mut stream, &ask)
-                .await
-                .expect("sent");
+            stream.write_all(&ask).await.expect("sent");
             assert_eq!(read(&mut stream).await.expect("an answer").status, 200);
         }
         crowd.push(stream);
     }
-    assert_eq!(stage.register(1, "ada").await.status, 201);
-    assert_eq!(stage.get("/api/health").await.status, 200);
-    let metrics = String::from_utf8(stage.get("/metrics").await.body).expect("text");
-    let open = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("trustnet_registry_connections "))
-        .and_then(|text| text.parse::<usize>().ok());
-    assert!(
-        open.is_some_and(|open| open >= count),
-        "{open:?} of {count}"
-    );
-    stage.service.stop().await;
+    println!("held {count}");
+    let ended = std::io::stdin().read(&mut [0]);
+    assert_eq!(ended.expect("a pipe"), 0);
 }
 
 #[tokio::test]
