@@ -9,8 +9,12 @@ use super::{Backoff, Endpoint, NodeId, Now};
 
 /// A root that lies so far behind is one from before a promotion, whose step in the version is a million.
 const BEFORE_PROMOTION: u64 = 500_000;
-/// After so many held questions in a row that failed, the root is asked at intervals for a while.
+/// After so many held questions in a row that failed, or that were answered with nothing new and too soon, the root is
+/// asked at intervals for a while.
 const MAX_HELD_FAILURES: u32 = 3;
+/// How long is waited after an answer with nothing new that came too soon, in milliseconds: a root that is about to
+/// stop answers so, and is there again the sooner it is looked for.
+const AFTER_EARLY: u64 = 1_000;
 /// How many times it is asked so, before holding is tried again.
 const POLLS: u32 = 10;
 
@@ -202,6 +206,8 @@ pub struct Replica<P> {
     version: u64,
     known_at: u64,
     held_failures: u32,
+    /// Held questions in a row that were answered with nothing new, and too soon.
+    early: u32,
     polls: u32,
     /// A snapshot was taken in, and nothing that follows on it yet.
     fresh: bool,
@@ -222,6 +228,7 @@ impl<P: Clone> Replica<P> {
             version,
             known_at: now.steady,
             held_failures: 0,
+            early: 0,
             polls: 0,
             fresh: false,
             outbox,
@@ -422,15 +429,20 @@ impl<P: Clone> Replica<P> {
         };
         match asked {
             Asked::Followed { version, full } => {
-                // Nothing new, and said at once: it does not hold questions.
                 let spent = now.steady.saturating_sub(at);
-                if hold > 0 && version == since && spent < hold / 2 {
+                let early = hold > 0 && version == since && spent < hold / 2;
+                self.early = if early { self.early + 1 } else { 0 };
+                // Again and again: it does not hold questions.
+                if self.early >= MAX_HELD_FAILURES {
+                    self.early = 0;
                     self.polls = POLLS;
                 }
                 let polling = self.polls > 0 || self.settings.hold == 0;
                 let rest = if polling && !full {
                     self.polls = self.polls.saturating_sub(1);
                     self.settings.refresh
+                } else if early {
+                    AFTER_EARLY
                 } else {
                     0
                 };

@@ -158,9 +158,29 @@ fn a_root_from_before_a_promotion_is_not_followed() {
 #[test]
 fn a_root_that_does_not_hold_questions_is_asked_at_intervals() {
     let mut replica = connected(5);
-    assert_eq!(replica.on(Event::Asked(0, followed(5)), &now(10), 0), []);
-    assert_eq!(replica.wake(), Some(60_010));
-    assert_eq!(replica.on(Event::Woke, &now(60_010), 0), [ask(0, 5, 0)]);
+    // Once or twice is one that stops, and is back as soon as it is looked for.
+    for time in [10, 1_020] {
+        assert_eq!(replica.on(Event::Asked(0, followed(5)), &now(time), 0), []);
+        assert_eq!(replica.wake(), Some(time + 1_000));
+        let actions = replica.on(Event::Woke, &now(time + 1_000), 0);
+        assert_eq!(actions, [ask(0, 5, 10_000)]);
+    }
+    assert_eq!(replica.on(Event::Asked(0, followed(5)), &now(2_030), 0), []);
+    assert_eq!(replica.wake(), Some(62_030));
+    assert_eq!(replica.on(Event::Woke, &now(62_030), 0), [ask(0, 5, 0)]);
+    // What was held in between begins the count anew.
+    let mut replica = connected(5);
+    let mut time = 10;
+    for _ in 0..2 {
+        for _ in 0..2 {
+            assert_eq!(replica.on(Event::Asked(0, followed(5)), &now(time), 0), []);
+            time += 1_000;
+            replica.on(Event::Woke, &now(time), 0);
+        }
+        time += 10_000;
+        let actions = replica.on(Event::Asked(0, followed(5)), &now(time), 0);
+        assert_eq!(actions, [ask(0, 5, 10_000)]);
+    }
     // A question that is held to its end says that it does, and so does one that is answered by news.
     let mut replica = connected(5);
     let actions = replica.on(Event::Asked(0, followed(5)), &now(10_000), 0);
