@@ -55,6 +55,33 @@ impl Services {
     }
 }
 
+/// Builds both as the tests of this machine have built what they stand on, so that only the programs themselves are
+/// built again, and gives their folder. They run here and in guests of the same architecture.
+pub fn for_tests() -> Result<PathBuf> {
+    let folder = paths::target().join("debug/services");
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to make `{}`", folder.display()))?;
+    for program in PROGRAMS {
+        let mut build = process::cargo();
+        build.current_dir(paths::repository());
+        build.args([
+            "rustc",
+            "--locked",
+            "--package",
+            program,
+            "--bin",
+            program,
+            "--",
+        ]);
+        build.args(["-C", "target-feature=+crt-static", "-C", "strip=symbols"]);
+        process::run(&mut build)?;
+        let built = paths::target().join("debug").join(program);
+        refuse_dynamic(&built)?;
+        put(&built, &folder.join(program))?;
+    }
+    Ok(folder)
+}
+
 /// The target that needs least: musl where rustup has it, else this machine's.
 fn target() -> Result<String> {
     let arch = std::env::consts::ARCH;

@@ -1,14 +1,17 @@
 //! `cargo xtask test`: every tier, counted.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::tally::{Filter, Runner, Tally};
 use crate::tier::{Suite, Tier};
-use crate::{artifacts, image, paths, process, roots, setup, speak};
+use crate::{artifacts, image, paths, process, roots, services, setup, speak};
 
 /// The variable that names the base image.
 const IMAGE: &str = "TRUSTNET_VM_TEST_IMAGE";
@@ -60,12 +63,9 @@ impl Test {
         };
         let mut tallies = Vec::new();
         for tier in tiers {
-            for suite in tier.suites()? {
-                if self.only.as_ref().is_some_and(|only| only != suite.name) {
-                    continue;
-                }
-                tallies.push((suite.name, bench.run(&suite)?));
-            }
+            let mut suites = tier.suites()?;
+            suites.retain(|suite| self.only.as_ref().is_none_or(|only| only == suite.name));
+            tallies.extend(bench.run(&suites, tier.lanes())?);
         }
         if let (Some(only), true) = (&self.only, tallies.is_empty()) {
             bail!("no suite of these tiers is called `{only}`");
@@ -93,18 +93,62 @@ fn report(tallies: &[(&str, Tally)]) -> ExitCode {
 }
 
 impl Bench {
-    fn run(&self, suite: &Suite) -> Result<Tally> {
-        let mut tally = Tally::default();
-        if suite.in_lab {
-            if !setup::is_root() {
-                tally.leave_out(suite.name, "a libvirtd of its own needs root");
-                return Ok(tally);
+    /// Runs suites, as many at once as there are lanes, begun in their order. All is built and fetched before.
+    fn run(&self, suites: &[Suite], lanes: usize) -> Result<Vec<(&'static str, Tally)>> {
+        let mut waiting = VecDeque::new();
+        let mut tallies = Vec::new();
+        for suite in suites {
+            let mut tally = Tally::default();
+            let command = self.prepare(suite, &mut tally)?;
+            waiting.extend(command.map(|command| (tallies.len(), suite, command)));
+            tallies.push((suite.name, tally));
+        }
+        let waiting = Mutex::new(waiting);
+        let lane = || -> Result<Vec<(usize, Tally)>> {
+            let mut ran = Vec::new();
+            loop {
+                let next = waiting.lock().ok().and_then(|mut all| all.pop_front());
+                let Some((place, suite, command)) = next else {
+                    return Ok(ran);
+                };
+                let mut tally = Tally::default();
+                // Who speaks is only in doubt where several do.
+                let speaker = (lanes > 1).then_some(suite.name);
+                if !stream(command, self.runner(suite), speaker, &mut tally)? && !tally.has_failed()
+                {
+                    tally.runner_failed();
+                }
+                ran.push((place, tally));
             }
-            // The lab has no way out: whatever a build fetches is fetched before.
-            if !process::status(&mut self.command(suite, true))?.success() {
-                tally.runner_failed();
-                return Ok(tally);
+        };
+        let ran: Vec<Result<Vec<(usize, Tally)>>> = thread::scope(|scope| {
+            let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+            lanes
+                .into_iter()
+                .map(|lane| {
+                    lane.join()
+                        .unwrap_or_else(|_| Err(anyhow!("a lane of tests ended by itself")))
+                })
+                .collect()
+        });
+        for lane in ran {
+            for (place, tally) in lane? {
+                tallies[place].1.add(&tally);
             }
+        }
+        Ok(tallies)
+    }
+
+    /// The command that runs a suite; none where it cannot be run here.
+    fn prepare(&self, suite: &Suite, tally: &mut Tally) -> Result<Option<Command>> {
+        if suite.in_lab && !setup::is_root() {
+            tally.leave_out(suite.name, "a libvirtd of its own needs root");
+            return Ok(None);
+        }
+        // The lab has no way out: whatever a build fetches is fetched before.
+        if suite.alone && !process::status(&mut self.command(suite, true))?.success() {
+            tally.runner_failed();
+            return Ok(None);
         }
         let mut command = self.command(suite, false);
         if suite.in_lab {
@@ -117,10 +161,10 @@ impl Bench {
         if let (true, Some((_, image))) = (suite.artifacts, image) {
             command.env("TRUSTNET_VM_TEST_ARTIFACTS", artifacts::fetch(image)?);
         }
-        if !stream(command, self.runner(suite), &mut tally)? && !tally.has_failed() {
-            tally.runner_failed();
+        if suite.services {
+            command.env("TRUSTNET_VM_TEST_SERVICES", services::for_tests()?);
         }
-        Ok(tally)
+        Ok(Some(command))
     }
 
     fn runner(&self, suite: &Suite) -> Runner {
@@ -178,9 +222,18 @@ fn within_lab(command: &Command) -> Command {
 }
 
 /// Runs a test runner, shows what it prints, counts it, and says whether it was content.
-fn stream(mut command: Command, runner: Runner, tally: &mut Tally) -> Result<bool> {
+fn stream(
+    mut command: Command,
+    runner: Runner,
+    speaker: Option<&str>,
+    tally: &mut Tally,
+) -> Result<bool> {
     let name = process::line(&command);
-    speak::note(&format!("$ {name}"));
+    let say = |line: &str| match speaker {
+        Some(speaker) => speak::note(&format!("{speaker} | {line}")),
+        None => speak::note(line),
+    };
+    say(&format!("$ {name}"));
     let (reader, writer) = io::pipe().context("failed to make a pipe")?;
     let other = writer.try_clone().context("failed to make a pipe")?;
     let mut child = command
@@ -195,7 +248,7 @@ fn stream(mut command: Command, runner: Runner, tally: &mut Tally) -> Result<boo
         let line = line.with_context(|| format!("failed to read from `{name}`"))?;
         let line = String::from_utf8_lossy(&line);
         if runner == Runner::Cargo || filter.shows(&line) {
-            speak::note(&line);
+            say(&line);
         }
         tally.read(runner, &line);
     }

@@ -32,11 +32,22 @@ pub struct Suite {
     pub in_lab: bool,
     /// With artifacts that are fetched before.
     pub artifacts: bool,
+    /// With the services of a network, built for guests.
+    pub services: bool,
     /// Documentation tests, which only cargo's own runner knows.
     pub documents: bool,
 }
 
 impl Tier {
+    /// How many of its suites run at once: guests wait for each other more than they compute, each suite has a libvirtd
+    /// of its own, and where there is a processor for each both go as fast as alone.
+    pub fn lanes(self) -> usize {
+        match self {
+            Self::Unit | Self::Program => 1,
+            Self::Guests => 2,
+        }
+    }
+
     /// What it runs.
     pub fn suites(self) -> Result<Vec<Suite>> {
         let root = paths::repository();
@@ -70,14 +81,19 @@ impl Tier {
                     Suite::plain("program", selection),
                 ]
             }
+            // The longest first, so that the lanes end together.
             Self::Guests => vec![
-                Suite::guests("guests_contract", false),
-                Suite::guests("guests_session", false),
-                Suite::guests("guests_system", true),
+                Suite {
+                    services: true,
+                    ..Suite::guests("guests_network", true)
+                },
                 Suite {
                     artifacts: true,
                     ..Suite::guests("guests_services", true)
                 },
+                Suite::guests("guests_session", false),
+                Suite::guests("guests_system", true),
+                Suite::guests("guests_contract", false),
             ],
         })
     }
@@ -91,6 +107,7 @@ impl Suite {
             alone: false,
             in_lab: false,
             artifacts: false,
+            services: false,
             documents: false,
         }
     }
@@ -104,6 +121,7 @@ impl Suite {
             alone: true,
             in_lab,
             artifacts: false,
+            services: false,
             documents: false,
         }
     }
