@@ -361,6 +361,11 @@ fn what_a_vm_was_written_as_is_shown_and_chosen_by() {
     home.done(["create", "root.yaml", "--no-wait", "--quiet"]);
     let chosen = ["list", "-l", "trustnet.io/kind=Registry", "-o", "name"];
     assert_eq!(home.done(chosen).out, "root\n");
+    let list = home.done(["list", "-o", "json"]).out;
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    assert_eq!(list["items"][0]["kind"], "Registry");
+    let wide = home.done(["list", "-o", "wide", "--no-headers"]).out;
+    assert!(wide.contains("  Registry  trustnet-vm  "), "{wide}");
     let shown = home.done(["get", "root"]).out;
     assert!(
         shown

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 use trustnet_api::status::Phase;
+use trustnet_api::vm::VirtualMachine;
+use trustnet_api::{KIND_LABEL, VIRTUAL_MACHINE};
 use trustnet_core::observed::Owner;
 use trustnet_host::doors::ListedDomain;
 use trustnet_host::glance::{Addresses, Glance};
@@ -20,6 +22,8 @@ use crate::{status, table};
 #[serde(rename_all = "camelCase")]
 struct Row {
     name: String,
+    /// What it was written as: `VirtualMachine`, `Registry` or `Node`; none for a domain that something else made.
+    kind: Option<String>,
     /// libvirt's state.
     state: &'static str,
     /// Where the VM is in its life, as far as libvirt tells; the guest's own word is in `get`.
@@ -129,6 +133,7 @@ fn row(domain: ListedDomain, owner: &Owner) -> Row {
         Owner::Foreign => (None, "other"),
     };
     Row {
+        kind: spec.map(written_as),
         state: domain.state.as_str(),
         phase: status::phase_of(domain.state),
         vcpus: domain.vcpus,
@@ -143,6 +148,12 @@ fn row(domain: ListedDomain, owner: &Owner) -> Row {
         name: domain.name,
         uuid: domain.uuid,
     }
+}
+
+/// The kind that a VM was written as.
+fn written_as(vm: &VirtualMachine) -> String {
+    let kind = vm.metadata.labels.get(KIND_LABEL);
+    kind.map_or(VIRTUAL_MACHINE, String::as_str).to_owned()
 }
 
 /// Reads `KEY=VALUE,…`.
@@ -169,7 +180,7 @@ fn print(program: &Program, rows: &[Row]) -> Result<(), Failure> {
         Output::Table | Output::Wide => {
             let mut headers = vec!["NAME", "STATE", "VCPUS", "MEMORY", "IP ADDRESS"];
             if wide {
-                headers.extend(["SSH", "OWNER", "IMAGE", "UUID"]);
+                headers.extend(["SSH", "KIND", "OWNER", "IMAGE", "UUID"]);
             }
             let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, wide)).collect();
             let headers = (!program.no_headers).then_some(headers.as_slice());
@@ -208,6 +219,7 @@ fn cells(row: &Row, wide: bool) -> Vec<String> {
     if wide {
         cells.extend([
             or_dash(row.ssh.clone().unwrap_or_default()),
+            or_dash(row.kind.clone().unwrap_or_default()),
             row.owner.to_owned(),
             or_dash(row.image.clone().unwrap_or_default()),
             row.uuid.clone(),
