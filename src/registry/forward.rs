@@ -6,7 +6,7 @@ use std::pin::Pin;
 use axum::body::Bytes;
 use trustnet_api::network::ReplicationHealth;
 use trustnet_core::network::signature::SignatureHeaders;
-use trustnet_core::network::{Directory, NodeId};
+use trustnet_core::network::{Directory, NodeId, ReplicaCounts};
 
 use crate::registrar::Registrar;
 
@@ -60,6 +60,11 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// How it stands with the root.
     fn state(&self) -> ReplicationHealth;
+
+    /// What was counted since the start.
+    fn counts(&self) -> ReplicaCounts {
+        ReplicaCounts::default()
+    }
 
     /// Lets the root and all else go: the service ends.
     fn end(&self) {}

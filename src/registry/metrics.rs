@@ -182,6 +182,33 @@ fn directory(registry: &Registry, page: &mut Page) {
         "Whether the root answers; 1 on the root",
     );
     page.value("root_connected", "", u8::from(replication.connected));
+    page.family(
+        "followers",
+        "gauge",
+        "Questions for changes that are held just now: one of each secondary that is connected",
+    );
+    page.value("followers", "", registry.held());
+    if let Some(upstream) = registry.upstream() {
+        let counts = upstream.counts();
+        page.family(
+            "replica_events",
+            "counter",
+            "How often the root was found and lost, snapshots taken in, and queued writes that the root took or refused for good",
+        );
+        for (event, count) in [
+            ("connected", counts.connected),
+            ("lost", counts.lost),
+            ("loaded", counts.loaded),
+            ("delivered", counts.delivered),
+            ("dropped", counts.dropped),
+        ] {
+            page.value(
+                "replica_events_total",
+                &format!("{{event=\"{event}\"}}"),
+                count,
+            );
+        }
+    }
     page.family("healthy", "gauge", "Whether the registry does its work");
     page.value("healthy", "", u8::from(health.problems.is_empty()));
     let role = match health.role {

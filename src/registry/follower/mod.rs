@@ -214,6 +214,10 @@ impl Upstream for Follower {
         Self::state(self)
     }
 
+    fn counts(&self) -> ReplicaCounts {
+        Self::counts(self)
+    }
+
     fn end(&self) {
         self.driving.abort();
     }

@@ -169,6 +169,32 @@ async fn a_node_that_registers_again_and_again_takes_one_place_of_the_queue_even
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_follows_how_far_behind_and_what_waits_is_measured() {
+    let (root, proxy, mut one) = pair(&json!({})).await;
+    let mut two = Registry::new(Some(root.address), &json!({}));
+    assert_eq!(root.metric("followers").await, Some(0.0));
+    one.start().await;
+    two.start().await;
+    root.counts("followers", 2.0).await;
+    one.counts("root_connected", 1.0).await;
+    proxy.set(Network::Cut);
+    root.counts("followers", 1.0).await;
+    one.counts("root_connected", 0.0).await;
+    for number in 1..=2 {
+        assert_eq!(Node::new(number).register(&one, 9000).await.status(), 202);
+    }
+    one.counts("queued_writes", 2.0).await;
+    let lag = one.metric("replica_lag_seconds").await;
+    assert!(lag.is_some_and(|lag| lag > 0.0), "{lag:?}");
+    proxy.set(Network::Well);
+    one.counts("queued_writes", 0.0).await;
+    one.counts("replica_events_total{event=\"delivered\"}", 2.0)
+        .await;
+    root.counts("followers", 2.0).await;
+    one.counts("replica_lag_seconds", 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_answer_was_lost_is_done_once() {
     let (root, proxy, mut secondary) = pair(&json!({})).await;
     secondary.start().await;

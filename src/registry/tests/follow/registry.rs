@@ -147,6 +147,26 @@ impl Registry {
         serde_json::from_slice(&answer.bytes().await.ok()?).ok()
     }
 
+    /// A number of its metrics; none while it does not answer, or has no such one.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let answer = self.http.get(self.url("/metrics")).send().await.ok()?;
+        let text = answer.text().await.ok()?;
+        let name = format!("trustnet_registry_{name} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name));
+        line?.parse().ok()
+    }
+
+    /// Waits until a number of its metrics is this.
+    pub async fn counts(&self, name: &str, wanted: f64) {
+        let looking = async {
+            while self.metric(name).await != Some(wanted) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let looked = tokio::time::timeout(Duration::from_secs(60), looking).await;
+        assert!(looked.is_ok(), "{name} is {:?}", self.metric(name).await);
+    }
+
     pub async fn health(&self) -> Option<RegistryHealth> {
         self.get("/api/health").await
     }

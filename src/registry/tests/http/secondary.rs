@@ -18,6 +18,18 @@ async fn a_secondary_starts_without_its_root_and_says_so() {
             "{path}: {lag}"
         );
     }
+    let metrics = stage.get("/metrics").await.body;
+    let metrics = String::from_utf8(metrics).expect("text");
+    for line in [
+        "trustnet_registry_queued_writes 0",
+        "trustnet_registry_root_connected 0",
+        "trustnet_registry_replica_events_total{event=\"connected\"} 0",
+    ] {
+        assert!(
+            metrics.lines().any(|written| written == line),
+            "{line}\n{metrics}"
+        );
+    }
     let peers = stage.get(&format!("/api/nodes/{}/peers", id(1))).await;
     assert_eq!(peers.status, 200, "whose registration waits may ask");
     assert_eq!(stage.beat(1, 1).await.refusal(), refused(404, "not_found"));
