@@ -5,8 +5,6 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rand_core::{OsRng, RngCore as _};
 use tracing::warn;
 use trustnet_core::network::signature::SigningKey;
@@ -15,13 +13,6 @@ use crate::sqlite;
 
 /// The file's name, in the data directory.
 pub const FILE: &str = "identity.pem";
-
-/// What comes before the 32 bytes of an Ed25519 private key in PKCS#8 (RFC 8410, section 7).
-const PKCS8: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
-const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
-const END: &str = "-----END PRIVATE KEY-----";
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -58,10 +49,9 @@ pub fn load_or_make(path: &Path) -> Result<SigningKey, IdentityError> {
     match fs::read_to_string(path) {
         Ok(text) => {
             guard(path)?;
-            let seed = parse(&text).ok_or_else(|| IdentityError::NoKey {
+            SigningKey::from_pem(&text).ok_or_else(|| IdentityError::NoKey {
                 path: path.to_owned(),
-            })?;
-            Ok(SigningKey::from_seed(seed))
+            })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(IdentityError::NoKey {
@@ -96,8 +86,9 @@ fn make(path: &Path) -> Result<SigningKey, IdentityError> {
     OsRng
         .try_fill_bytes(&mut seed)
         .map_err(|error| IdentityError::Random(error.to_string()))?;
+    let key = SigningKey::from_seed(seed);
     let new = sqlite::beside(path, &format!("{:x}.new", OsRng.next_u64()));
-    let linked = write(&new, &pem(&seed)).and_then(|()| fs::hard_link(&new, path));
+    let linked = write(&new, &key.to_pem()).and_then(|()| fs::hard_link(&new, path));
     let cleared = fs::remove_file(&new);
     match linked {
         // Another process made one at the same time: that is the one.
@@ -107,7 +98,7 @@ fn make(path: &Path) -> Result<SigningKey, IdentityError> {
     cleared
         .and_then(|()| File::open(folder)?.sync_all())
         .map_err(file("make the key", path))?;
-    Ok(SigningKey::from_seed(seed))
+    Ok(key)
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {
@@ -129,33 +120,11 @@ fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IdentityE
     }
 }
 
-fn pem(seed: &[u8; 32]) -> String {
-    let body = STANDARD.encode([PKCS8.as_slice(), seed].concat());
-    format!("{BEGIN}\n{body}\n{END}\n")
-}
-
-fn parse(text: &str) -> Option<[u8; 32]> {
-    let body = text.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
-    let body: String = body.split_whitespace().collect();
-    let key = STANDARD.decode(body).ok()?;
-    key.strip_prefix(&PKCS8)?.try_into().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use tempfile::tempdir;
 
     use super::*;
-
-    #[test]
-    fn the_key_of_rfc_8410_is_read_and_written_as_it_stands_there() {
-        let text = "-----BEGIN PRIVATE KEY-----\n\
-            MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
-            -----END PRIVATE KEY-----\n";
-        let seed = parse(text).expect("a key");
-        assert_eq!(seed[..4], [0xd4, 0xee, 0x72, 0xdb]);
-        assert_eq!(pem(&seed), text);
-    }
 
     #[test]
     fn a_key_is_made_once_and_nobody_else_may_read_it() {

@@ -19,6 +19,11 @@ impl SigningKey {
         Self(ed25519_dalek::SigningKey::from_bytes(&seed))
     }
 
+    /// The seed of the key.
+    pub(super) fn seed(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     /// The public key.
     #[must_use]
     pub fn public(&self) -> PublicKey {

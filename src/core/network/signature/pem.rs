@@ -22,6 +22,13 @@ impl SigningKey {
         let seed = bytes.strip_prefix(PKCS8.as_slice())?;
         Some(Self::from_seed(seed.try_into().ok()?))
     }
+
+    /// The text of a file with the key: for a file that only its owner may read.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        let body = STANDARD.encode([PKCS8.as_slice(), &self.seed()].concat());
+        format!("{BEGIN}\n{body}\n{END}\n")
+    }
 }
 
 #[cfg(test)]
@@ -29,10 +36,11 @@ mod tests {
     use super::SigningKey;
 
     #[test]
-    fn a_key_that_openssl_has_written_is_read() {
+    fn a_key_is_read_and_written_as_openssl_does() {
         // RFC 8410, section 10.3.
         let text = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
         let key = SigningKey::from_pem(text).expect("a key");
+        assert_eq!(key.to_pem(), text);
         assert_eq!(
             key.public().to_string(),
             "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
