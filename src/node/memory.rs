@@ -1,11 +1,11 @@
 //! What a node remembers from run to run, in a file of its data folder.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use trustnet_registry::file;
 
 use crate::bans::BanList;
 use crate::peers::Remembered;
@@ -52,37 +52,8 @@ impl Memory {
     /// The folder cannot be written.
     pub fn save(&self, folder: &Path) -> io::Result<()> {
         let text = serde_json::to_vec(self)?;
-        replace(&folder.join(FILE), &text)
+        file::replace(&folder.join(FILE), &text)
     }
-}
-
-/// Puts another text in place of a file's, durably, so that a reader sees the old one or the new one. The file keeps
-/// its permissions; a new one is 0600.
-///
-/// # Errors
-/// The folder cannot be written.
-pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let new = beside(path);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(text)?;
-    if let Ok(old) = fs::metadata(path) {
-        file.set_permissions(old.permissions())?;
-    }
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    path.with_file_name(name)
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub mod client;
 pub mod clock;
 /// Registries found by a domain.
 pub mod discovery;
+/// Files that are replaced whole.
+pub mod file;
 /// A secondary's following of its root.
 pub mod follower;
 /// What a secondary hands on to its root.

@@ -1,8 +1,7 @@
 //! The configuration file of the registry.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -12,6 +11,8 @@ use trustnet_api::network::RegistryConfig;
 use trustnet_core::load::{self, MAX_BYTES};
 use trustnet_core::network::RegistrySettings;
 use trustnet_core::problem::Problem;
+
+use crate::file;
 
 static SCHEMA: LazyLock<Value> =
     LazyLock::new(trustnet_api::schema::configuration::<RegistryConfig>);
@@ -121,33 +122,10 @@ pub fn edit(
     };
     let text = String::from_utf8(bytes(path)?).map_err(|_| nothing())?;
     let edited = change(&text).ok_or_else(nothing)?;
-    replace(path, &edited).map_err(|source| SettingsError::Write {
+    file::replace(path, edited.as_bytes()).map_err(|source| SettingsError::Write {
         path: path.to_owned(),
         source,
     })
-}
-
-/// Puts a text in place of a file's, with the file's mode; through a symbolic link, if it is one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let mode = fs::metadata(&path)?.permissions().mode();
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    let written = (|| {
-        let mut file = fs::File::create_new(&new)?;
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        path.parent()
-            .map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
-    })();
-    if written.is_err() {
-        // What went wrong before is what is told.
-        let _ = fs::remove_file(&new);
-    }
-    written
 }
 
 fn told(path: &Path, problems: &[Problem]) -> String {
