@@ -36,7 +36,7 @@ pub enum ErrorCode {
     Banned,
     /// 404: there is no such node, or no such route.
     NotFound,
-    /// 405: the route has other methods.
+    /// 405: the route has other methods, which `Allow` names.
     MethodNotAllowed,
     /// 408: the request did not come in time.
     Timeout,
@@ -48,7 +48,7 @@ pub enum ErrorCode {
     NameTaken,
     /// 410: the changes since that version are no longer known; take a snapshot.
     Gone,
-    /// 413: the body is over the limit.
+    /// 413, 414 and 431: the body, the URI or the headers are over the limit.
     TooLarge,
     /// 415: the body is to be `application/json`.
     MediaType,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::NODE_ID;
+
 /// Whether a service does its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -35,6 +37,7 @@ pub struct RegistryHealth {
     /// The program's version.
     pub version: String,
     /// The registry's own id, made from its key.
+    #[schemars(regex(pattern = NODE_ID))]
     pub node_id: String,
     /// What it is in its network.
     pub role: RegistryRole,
@@ -90,6 +93,7 @@ pub struct NodeHealth {
     /// The program's version.
     pub version: String,
     /// The node's id.
+    #[schemars(regex(pattern = NODE_ID))]
     pub node_id: String,
     /// The node's name.
     pub node_name: String,

@@ -4,20 +4,26 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::NodeState;
+use super::{NODE_ID, NodeState, whole};
 
 /// A node says that it lives. Signed by the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// The node's id.
-    #[schemars(regex(pattern = "^0x[0-9a-f]{16}$"))]
+    #[schemars(regex(pattern = NODE_ID))]
     pub node_id: String,
-    /// Above that of the last heartbeat.
+    /// Above that of the last heartbeat; at least 1 after a registration.
+    #[serde(deserialize_with = "whole::number")]
+    #[schemars(range(max = u64::MAX))]
     pub sequence: u64,
     /// How many peers the node knows.
+    #[serde(deserialize_with = "whole::number")]
+    #[schemars(range(max = u32::MAX))]
     pub peers_known: u32,
     /// How long the node has been up, in seconds.
+    #[serde(deserialize_with = "whole::number")]
+    #[schemars(range(max = u64::MAX))]
     pub uptime_seconds: u64,
 }
 

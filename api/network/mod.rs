@@ -11,6 +11,7 @@ mod node_config;
 mod node_record;
 pub mod openapi;
 mod register;
+mod whole;
 
 pub use answer::{Done, ErrorBody, ErrorCode, Queued};
 pub use change::{Change, ChangeType, Changes, Snapshot};
@@ -43,6 +44,11 @@ pub const MAX_BODY: usize = 64 * 1024;
 pub const MAX_PAGE: usize = 1000;
 /// How long a signature is good, in seconds, after and before its `created`.
 pub const SIGNATURE_LIFE: u64 = 300;
+
+/// What a node's id looks like: `0x` and the first 16 hex digits of SHA-256 over its public key.
+pub const NODE_ID: &str = "^0x[0-9a-f]{16}$";
+/// What an address with a port looks like. Whether the address is one is not to be seen by that.
+const ENDPOINT: &str = r"^(\[[0-9A-Fa-f:.]{2,45}(%[0-9]+)?\]|[0-9.]{7,15}):[1-9][0-9]{0,4}$";
 
 /// Header of a secondary's answers: how many seconds it lags behind the root.
 pub const REPLICA_LAG: &str = "trustnet-replica-lag";

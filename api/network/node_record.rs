@@ -6,10 +6,13 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::NODE_ID;
+
 /// What a registry knows of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeRecord {
     /// `0x` and the first 16 hex digits of SHA-256 over the public key.
+    #[schemars(regex(pattern = NODE_ID))]
     pub node_id: String,
     /// The node's name, one of a kind in the directory.
     pub node_name: String,
@@ -70,6 +73,7 @@ pub struct NodeList {
     pub nodes: Vec<NodeRecord>,
     /// What `after` is for the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NODE_ID))]
     pub next: Option<String>,
     /// The directory's version.
     pub version: u64,

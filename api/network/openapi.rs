@@ -63,10 +63,10 @@ impl Document {
         self.schemas.subschema_for::<T>().to_value()
     }
 
-    /// Says how requests are secured.
+    /// What operations refer to: how requests are secured, headers.
     #[must_use]
-    pub fn security(mut self, schemes: Value) -> Self {
-        self.parts["components"]["securitySchemes"] = schemes;
+    pub fn component(mut self, kind: &str, parts: Value) -> Self {
+        self.parts["components"][kind] = parts;
         self
     }
 
@@ -173,6 +173,19 @@ impl Operation {
     pub fn answer(mut self, status: u16, answer: &Value) -> Self {
         let known = self.fields.entry("responses").or_insert_with(|| json!({}));
         known[status.to_string()] = answer.clone();
+        self
+    }
+
+    /// A header that any of its answers may have.
+    #[must_use]
+    pub fn header(mut self, name: &str, header: &Value) -> Self {
+        let answers = self
+            .fields
+            .get_mut("responses")
+            .and_then(Value::as_object_mut);
+        for answer in answers.into_iter().flat_map(Map::values_mut) {
+            answer["headers"][name] = header.clone();
+        }
         self
     }
 

@@ -4,6 +4,14 @@ use std::net::Ipv6Addr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{ENDPOINT, NODE_ID, whole};
+
+/// A domain. Its whole length is bounded apart.
+const DOMAIN: &str = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$";
+/// IPv6 addresses at which no node answers: multicast, and the unspecified one.
+const NOWHERE: &str = r"^([fF]{2}[0-9a-fA-F]{2}:|[0:.]*$)";
 
 /// A node makes itself known. Signed by the key it names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -12,20 +20,21 @@ pub struct RegisterRequest {
     /// The node's name: lower-case letters, digits, `-` and `_`, at most 63.
     #[schemars(regex(pattern = r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"))]
     pub node_name: String,
-    /// Where the node answers.
-    #[schemars(with = "Ipv6Addr")]
+    /// Where the node answers: neither the unspecified nor a multicast address.
+    #[schemars(with = "Ipv6Addr", extend("not" = json!({ "pattern": NOWHERE })))]
     pub ipv6_address: String,
     /// The port that the node answers at.
-    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "whole::number")]
+    #[schemars(range(min = 1, max = u16::MAX))]
     pub port: u16,
-    /// The network's domain.
-    #[schemars(length(min = 1, max = 253))]
+    /// The network's domain: labels of letters, digits and `-`, with dots between.
+    #[schemars(length(min = 1, max = 253), regex(pattern = DOMAIN))]
     pub domain: String,
-    /// The registry nearest to the node, as `[address]:port`.
-    #[schemars(length(min = 1, max = 262))]
+    /// The registry nearest to the node: `[address]:port` with an IPv6 address, `address:port` with an IPv4 one.
+    #[schemars(regex(pattern = ENDPOINT), extend("format" = "endpoint"))]
     pub registry_address: String,
-    /// The node's Ed25519 key, 32 bytes in Base64.
-    #[schemars(length(equal = 44))]
+    /// The node's Ed25519 key, 32 bytes in Base64 (RFC 4648, section 4).
+    #[schemars(regex(pattern = r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"))]
     pub public_key: String,
 }
 
@@ -35,6 +44,7 @@ pub struct RegisterAnswer {
     /// `success`.
     pub status: RegisterStatus,
     /// The node's id, made from its key.
+    #[schemars(regex(pattern = NODE_ID))]
     pub node_id: String,
     /// Some active peers.
     pub peers: Vec<Peer>,
@@ -54,6 +64,7 @@ pub enum RegisterStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Peer {
     /// The node's id.
+    #[schemars(regex(pattern = NODE_ID))]
     pub node_id: String,
     /// The node's name.
     pub node_name: String,

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Deserialize;
 use tokio::sync::watch;
 use trustnet_api::network::{ErrorBody, ErrorCode, HealthStatus, MAX_PAGE, Peers};
+use trustnet_core::network::Refusal;
+use trustnet_core::network::query::{self, Query};
 
 use crate::metrics;
 use crate::view::{View, Who};
@@ -38,7 +38,6 @@ pub(crate) fn routes(shared: Shared) -> Router {
                 StatusCode::NOT_FOUND,
                 ErrorCode::NotFound,
                 "there is no such route",
-                None,
             )
         })
         .method_not_allowed_fallback(|| async {
@@ -46,57 +45,64 @@ pub(crate) fn routes(shared: Shared) -> Router {
                 StatusCode::METHOD_NOT_ALLOWED,
                 ErrorCode::MethodNotAllowed,
                 "the route has other methods",
-                None,
             )
         })
         .with_state(shared)
 }
 
-async fn health(State(shared): State<Shared>) -> Response {
+async fn health(State(shared): State<Shared>, RawQuery(text): RawQuery) -> Result<Response, Wrong> {
+    query::none(text.as_deref())?;
     let health = shared.view().health(&shared.who);
     let status = match health.status {
         HealthStatus::Ok => StatusCode::OK,
         HealthStatus::Starting | HealthStatus::Degraded => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, Json(health)).into_response()
+    Ok((status, Json(health)).into_response())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    count: Option<usize>,
-}
-
-async fn peers(
-    State(shared): State<Shared>,
-    asked: Result<Query<Asked>, QueryRejection>,
-) -> Response {
-    let count = asked.map_or(0, |Query(asked)| asked.count.unwrap_or(MAX_PAGE));
-    if !(1..=MAX_PAGE).contains(&count) {
-        let rule =
-            "`count`: a whole number from 1 to 1000 is wanted, and no other parameter is known";
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return refused(status, ErrorCode::InvalidField, rule, Some("count"));
-    }
+async fn peers(State(shared): State<Shared>, RawQuery(text): RawQuery) -> Result<Response, Wrong> {
+    let query = Query::parse(text.as_deref(), &["count"])?;
+    let most = MAX_PAGE as u64;
+    let count = query.number("count", 1, most)?.unwrap_or(most);
+    let count = usize::try_from(count).unwrap_or(MAX_PAGE);
     let view = shared.view();
     let peers = view.peers.iter().take(count).cloned();
-    Json(Peers {
+    let peers = Peers {
         peers: peers.collect(),
-    })
-    .into_response()
+    };
+    Ok(Json(peers).into_response())
 }
 
-async fn measured(State(shared): State<Shared>) -> Response {
+async fn measured(
+    State(shared): State<Shared>,
+    RawQuery(text): RawQuery,
+) -> Result<Response, Wrong> {
+    query::none(text.as_deref())?;
     let text = metrics::text(&shared.who, &shared.view());
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
-fn refused(status: StatusCode, code: ErrorCode, message: &str, field: Option<&str>) -> Response {
+/// A parameter that is not what it must be.
+struct Wrong(Refusal);
+
+impl From<Refusal> for Wrong {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
+impl IntoResponse for Wrong {
+    fn into_response(self) -> Response {
+        (StatusCode::UNPROCESSABLE_ENTITY, Json(self.0.body())).into_response()
+    }
+}
+
+fn refused(status: StatusCode, code: ErrorCode, message: &str) -> Response {
     let body = ErrorBody {
         status: "error".to_owned(),
         code,
         message: message.to_owned(),
-        field: field.map(str::to_owned),
+        field: None,
     };
     (status, Json(body)).into_response()
 }

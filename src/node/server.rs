@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
 use trustnet_registry::tls::Tls;
+use trustnet_registry::worded::Worded;
 
 /// The most connections at once.
 const CONNECTIONS: u32 = 512;
@@ -93,7 +94,7 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS)
             .max_buf_size(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Worded::new(stream)), service)
     );
     let mut end = std::pin::pin!(async move {
         // It is at its end, too, when nobody is left to ask for it.

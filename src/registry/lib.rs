@@ -53,3 +53,5 @@ pub mod tls;
 pub mod token;
 /// How registries are called.
 pub mod transport;
+/// A stream on which what is no HTTP is refused in JSON, too.
+pub mod worded;

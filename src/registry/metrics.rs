@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use trustnet_api::network::RegistryRole;
+use trustnet_core::network::query;
 
 use crate::registry::Registry;
+use crate::routes::Failure;
 
 /// The routes that are counted apart, by how their paths begin; the last is all others.
 const ROUTES: [&str; 8] = [
@@ -93,11 +95,18 @@ pub fn route(path: &str) -> usize {
 }
 
 /// `GET /metrics`.
-pub async fn metrics(State(registry): State<std::sync::Arc<Registry>>) -> Response {
+///
+/// # Errors
+/// It is asked with a parameter.
+pub async fn metrics(
+    State(registry): State<std::sync::Arc<Registry>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    query::none(query.as_deref())?;
     let text = text(&registry);
     let kind =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    ([(CONTENT_TYPE, kind)], text).into_response()
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }
 
 fn text(registry: &Registry) -> String {

@@ -26,6 +26,7 @@ use crate::registry::Registry;
 use crate::routes::routes;
 use crate::stream::Patient;
 use crate::tls::Tls;
+use crate::worded::Worded;
 
 /// How long requests that have begun may take after the end was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -153,7 +154,7 @@ impl Server {
                 .timer(TokioTimer::new())
                 .header_read_timeout(patience)
                 .max_buf_size(MAX_HEADERS)
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(Worded::new(stream)), service)
         );
         let done = tokio::select! {
             done = connection.as_mut() => done,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Document, Operation};
 use crate::network::{
-    Changes, Done, ErrorCode, Heartbeat, HeartbeatAnswer, MAX_PAGE, NodeList, NodeRecord,
+    Changes, Done, ErrorCode, Heartbeat, HeartbeatAnswer, MAX_PAGE, NODE_ID, NodeList, NodeRecord,
     NodeState, Peers, Queued, REGISTRY_PORT, REPLICA_LAG, RegisterAnswer, RegisterRequest,
     RegistryHealth, Snapshot,
 };
@@ -14,30 +14,47 @@ const ABOUT: &str = "The directory of a TrustNet: its nodes, and whether they ar
 Writes are signed as HTTP Message Signatures (RFC 9421) with `ed25519`. A signature covers exactly `@method`, `@path` \
 and `content-digest` (RFC 9530, with `sha-256`; of the empty body where there is none), in any order, and has exactly the \
 parameters `created` (seconds since 1970), `keyid` (the signer's node id) and `alg` (`ed25519`), in any order. A request \
-has one signature. It is good for 300 s before and after `created`, and once: of one key, none is taken after a later one.
+has one signature, under any label. `@path` has no query: a write takes none. A signature is good for 300 s before and after \
+`created`, and once: of one key, none is taken whose `created` is before that of another one that was taken; of one second, \
+as many as differ. Whoever sends the same twice within a second has the answer 409 `replayed` to the second one.
 
-A node id is `0x` and the first 16 hex digits, in lower case, of SHA-256 over the 32 bytes of the Ed25519 public key.
+A node id is `0x` and the first 16 hex digits, in lower case, of SHA-256 over the 32 bytes of the Ed25519 public key. The \
+administrator's key, which the registry's configuration names, has such an id, too.
 
 A secondary hands verified writes on to the root, and gives the root's answer; while the root is away it keeps them and \
-answers 202. Every answer of a secondary has the header `TrustNet-Replica-Lag`.
+answers 202. What becomes of a write then is to be seen in the node's record, once the root is back. Every answer of a \
+secondary has the header `TrustNet-Replica-Lag`.
 
-Requests have no unknown field and no unknown parameter; answers may gain fields. A body has 64 KiB at most.";
+Requests have no unknown field and no unknown parameter; answers may gain fields. A body has 64 KiB at most. A path that is \
+not here is answered 404 `not_found`, a method that a path does not have 405 `method_not_allowed` with `Allow`; what is no \
+HTTP 400 `bad_request`, a URI that is too long 414 and headers that are too large 431 `too_large`, after which the connection \
+ends. All of them have an `ErrorBody`. `HEAD` is answered wherever `GET` is.";
 
 const ID: &str = "0x7f8a9b1c2d3e4f5a";
 
 /// The registry's document, as text.
 #[must_use]
 pub fn registry() -> String {
-    let mut document = Document::new("TrustNet registry", ABOUT, REGISTRY_PORT).security(schemes());
+    let mut document = Document::new("TrustNet registry", ABOUT, REGISTRY_PORT)
+        .component("securitySchemes", schemes())
+        .component("headers", json!({ "ReplicaLag": lag() }));
+    let lag = json!({ "$ref": "#/components/headers/ReplicaLag" });
     let operations = [
         health, register, heartbeat, nodes, node, peers, remove, ban, unban, snapshot, changes,
         metrics,
     ];
     for operation in operations {
-        let operation = operation(&mut document);
+        let operation = operation(&mut document).header(REPLICA_LAG, &lag);
         document.add(operation);
     }
     document.text()
+}
+
+fn lag() -> Value {
+    json!({
+        "description": "How many seconds a secondary lags behind its root; absent on the root.",
+        "schema": { "type": "number", "minimum": 0 },
+    })
 }
 
 fn schemes() -> Value {
@@ -45,7 +62,7 @@ fn schemes() -> Value {
     json!({
         "contentDigest": header("Content-Digest", "The body's digest, as in `sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:`."),
         "signatureInput": header("Signature-Input", "What is signed, as in `sig1=(\"@method\" \"@path\" \"content-digest\");created=1800000000;keyid=\"0x7f8a9b1c2d3e4f5a\";alg=\"ed25519\"`."),
-        "signature": header("Signature", "The signature, as in `sig1=:…:` with 64 bytes in Base64."),
+        "signature": header("Signature", SIGNATURE),
         "joinToken": {
             "type": "http",
             "scheme": "bearer",
@@ -54,22 +71,27 @@ fn schemes() -> Value {
     })
 }
 
+/// With an example that a test signs anew.
+const SIGNATURE: &str = "The signature, as in `sig1=:…:` with 64 bytes in Base64. Signed are lines in the order of \
+`Signature-Input`, with a line feed between them, the last one without: for `DELETE /api/nodes/0x7f8a9b1c2d3e4f5a`
+
+    \"@method\": DELETE
+    \"@path\": /api/nodes/0x7f8a9b1c2d3e4f5a
+    \"content-digest\": sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:
+    \"@signature-params\": (\"@method\" \"@path\" \"content-digest\");created=1800000000;keyid=\"0x7f8a9b1c2d3e4f5a\";alg=\"ed25519\"
+";
+
 fn signed() -> Value {
     json!([{ "contentDigest": [], "signatureInput": [], "signature": [] }])
 }
 
 fn id() -> Value {
-    json!({ "type": "string", "pattern": "^0x[0-9a-f]{16}$", "examples": [ID] })
+    json!({ "type": "string", "pattern": NODE_ID, "examples": [ID] })
 }
 
 /// The answers that any request may get.
 fn any(document: &mut Document, operation: Operation) -> Operation {
-    let bad = document.refusal(
-        &[ErrorCode::BadRequest],
-        "It is no HTTP or JSON that can be read, or has a body where none belongs.",
-    );
-    let late = document.refusal(&[ErrorCode::Timeout], "It did not come in time.");
-    let large = document.refusal(&[ErrorCode::TooLarge], "The body is over the limit.");
+    let bad = document.refusal(&[ErrorCode::BadRequest], "It is no HTTP that can be read.");
     let field = document.refusal(
         &[ErrorCode::InvalidField],
         "A field or parameter is not what it must be; `field` names it.",
@@ -80,8 +102,6 @@ fn any(document: &mut Document, operation: Operation) -> Operation {
     );
     operation
         .answer(400, &bad)
-        .answer(408, &late)
-        .answer(413, &large)
         .answer(422, &field)
         .answer(500, &failed)
 }
@@ -116,7 +136,16 @@ fn write(document: &mut Document, operation: Operation) -> Operation {
         &[ErrorCode::MediaType],
         "The body is to be `application/json`.",
     );
+    let bad = document.refusal(
+        &[ErrorCode::BadRequest],
+        "It is no HTTP or JSON that can be read, or has a body where none belongs.",
+    );
+    let late = document.refusal(&[ErrorCode::Timeout], "It did not come in time.");
+    let large = document.refusal(&[ErrorCode::TooLarge], "The body is over the limit.");
     any(document, operation)
+        .answer(400, &bad)
+        .answer(408, &late)
+        .answer(413, &large)
         .answer(202, &queued)
         .answer(401, &signature)
         .answer(403, &forbidden)
@@ -136,22 +165,15 @@ fn retry(mut answer: Value) -> Value {
     answer
 }
 
-/// A read, whose answer tells how far behind a secondary is.
-fn read(document: &mut Document, operation: Operation, mut answer: Value) -> Operation {
-    answer["headers"] = json!({
-        REPLICA_LAG: {
-            "description": "How many seconds a secondary lags behind its root; absent on the root.",
-            "schema": { "type": "number", "minimum": 0 },
-        },
-    });
-    any(document, operation).answer(200, &answer)
+fn read(document: &mut Document, operation: Operation, answer: &Value) -> Operation {
+    any(document, operation).answer(200, answer)
 }
 
 fn health(document: &mut Document) -> Operation {
     let operation = Operation::new("get", "/api/health", "health", "How the registry is");
     let well = document.answer::<RegistryHealth>("It does its work.");
     let ill = document.answer::<RegistryHealth>("It is starting, or does its work in part.");
-    read(document, operation, well).answer(503, &ill)
+    read(document, operation, &well).answer(503, &ill)
 }
 
 fn register(document: &mut Document) -> Operation {
@@ -224,7 +246,7 @@ fn nodes(document: &mut Document) -> Operation {
         "Only nodes after this one: `next` of the page before.",
     );
     let list = document.answer::<NodeList>("A page. `next` is absent on the last.");
-    read(document, operation, list)
+    read(document, operation, &list)
 }
 
 fn of_node(method: &'static str, path: &'static str, name: &str, summary: &str) -> Operation {
@@ -241,7 +263,7 @@ fn node(document: &mut Document) -> Operation {
     let operation = of_node("get", "/api/nodes/{node_id}", "node", "A node's record");
     let record = document.answer::<NodeRecord>("The record.");
     let unknown = document.refusal(&[ErrorCode::NotFound], "There is no such node.");
-    read(document, operation, record).answer(404, &unknown)
+    read(document, operation, &record).answer(404, &unknown)
 }
 
 fn peers(document: &mut Document) -> Operation {
@@ -257,7 +279,7 @@ fn peers(document: &mut Document) -> Operation {
     )
     .parameter("query", "count", false, &count, "How many.");
     let peers = document.answer::<Peers>("The peers; fewer, if there are not as many.");
-    read(document, operation, peers)
+    read(document, operation, &peers)
 }
 
 fn remove(document: &mut Document) -> Operation {
@@ -299,7 +321,7 @@ fn snapshot(document: &mut Document) -> Operation {
         "The whole directory at one version, streamed",
     );
     let snapshot = document.answer::<Snapshot>("The directory, in the order of `node_id`.");
-    read(document, operation, snapshot)
+    read(document, operation, &snapshot)
 }
 
 fn changes(document: &mut Document) -> Operation {
@@ -331,14 +353,14 @@ fn changes(document: &mut Document) -> Operation {
     let changes = document.answer::<Changes>("The changes; none, if there are none.");
     let gone = document.refusal(
         &[ErrorCode::Gone],
-        "The changes since that version are not known any more: take a snapshot.",
+        "The changes since that version are not known, or not any more; or it is above the directory's: take a snapshot.",
     );
     let many = retry(document.refusal(&[ErrorCode::Unavailable], "Too many answers are held."));
-    read(document, operation, changes)
+    read(document, operation, &changes)
         .answer(410, &gone)
         .answer(503, &many)
 }
 
-fn metrics(_: &mut Document) -> Operation {
-    super::metrics()
+fn metrics(document: &mut Document) -> Operation {
+    any(document, super::metrics())
 }

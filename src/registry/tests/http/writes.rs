@@ -318,7 +318,7 @@ async fn fields_are_what_they_must_be() {
         ("port", json!(0)),
         ("port", json!(65536)),
         ("port", json!("9000")),
-        ("port", json!(9000.0)),
+        ("port", json!(9000.5)),
         ("domain", json!("a..b")),
         ("registry_address", json!("2001:db8::1:8000")),
         ("public_key", json!("abc")),
