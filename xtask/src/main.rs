@@ -4,7 +4,7 @@
 //! - `mirror`, `recipe`, `image`: the base image, from Debian packages alone
 //! - `resident`, `demo`: the main job, from a bare checkout to a guest that speaks
 //! - `artifacts`: what tests need of the network, before they run without one
-//! - `tier`, `tally`, `test`: every test, and what came of it
+//! - `tier`, `tally`, `openapi`, `test`: every test, and what came of it
 //! - `fuzz`: the parsers against any bytes
 //! - `services`: what runs in the guests of a network, as files that need no library
 //! - `bench`: what the program costs beside its peers
@@ -19,6 +19,7 @@ mod fuzz;
 mod image;
 mod lab;
 mod mirror;
+mod openapi;
 mod packages;
 mod paths;
 mod process;

@@ -102,6 +102,10 @@ pub const PACKAGES: &[Package] = &[
         "reads cloud-init documents back as cloud-init does",
     ),
     checks("python3-yaml", "the YAML reader that cloud-init uses"),
+    checks(
+        "python3-venv",
+        "holds the packages that test the services against their OpenAPI documents",
+    ),
 ];
 
 /// The packages of the hypervisor, which must all come from one suite.

@@ -9,6 +9,8 @@ pub enum Runner {
     Cargo,
     /// `cargo nextest`
     Nextest,
+    /// `pytest`
+    Pytest,
 }
 
 /// What came of a number of tests.
@@ -38,6 +40,7 @@ impl Tally {
                 .and_then(|rest| rest.split_once(". ")),
             // Each test is a process of its own there, whose own result is shown as its output.
             Runner::Nextest => summary(line),
+            Runner::Pytest => verdict(line),
         };
         if let Some((_, counts)) = counts {
             self.count(counts.split([';', ',']));
@@ -54,7 +57,7 @@ impl Tally {
             };
             match what.split(' ').next() {
                 Some("passed") => self.passed += number,
-                Some("failed" | "timed" | "exec") => self.failed += number,
+                Some("failed" | "timed" | "exec" | "error" | "errors") => self.failed += number,
                 Some("ignored" | "skipped") => self.ignored += number,
                 _ => {}
             }
@@ -149,6 +152,14 @@ fn summary(line: &str) -> Option<(&str, &str)> {
     rest.split_once(" run: ")
 }
 
+/// `=== 1 failed, 26 passed in 7.91s ===`; what follows the counts is given first.
+fn verdict(line: &str) -> Option<(&str, &str)> {
+    let inner = line.strip_prefix("==")?.strip_suffix("==")?;
+    let (counts, time) = inner.trim_matches(['=', ' ']).rsplit_once(" in ")?;
+    time.starts_with(|c: char| c.is_ascii_digit())
+        .then_some((time, counts))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Filter, Runner, Tally};
@@ -180,6 +191,25 @@ mod tests {
         assert_eq!(
             tally(Runner::Nextest, &lines).closing(),
             "2 passed, 3 failed, 4 skipped"
+        );
+    }
+
+    #[test]
+    fn pytest_is_counted_from_its_last_line() {
+        let lines = [
+            "=========================== short test summary info ============================",
+            "FAILED test_client.py::test_in_order - AssertionError: 3 passed in 2 pieces",
+            "====== 1 failed, 26 passed, 3 skipped, 7 warnings, 2 errors in 7.91s =======",
+        ];
+        assert_eq!(
+            tally(Runner::Pytest, &lines).closing(),
+            "26 passed, 3 failed, 3 skipped"
+        );
+        let none =
+            ["============================ no tests ran in 0.01s ============================="];
+        assert_eq!(
+            tally(Runner::Pytest, &none).closing(),
+            "0 passed, 0 failed, 0 skipped"
         );
     }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::tally::{Filter, Runner, Tally};
 use crate::tier::{Suite, Tier};
-use crate::{artifacts, image, paths, process, roots, services, setup, speak};
+use crate::{artifacts, image, openapi, paths, process, roots, services, setup, speak};
 
 /// The variable that names the base image.
 const IMAGE: &str = "TRUSTNET_VM_TEST_IMAGE";
@@ -145,6 +145,15 @@ impl Bench {
             tally.leave_out(suite.name, "a libvirtd of its own needs root");
             return Ok(None);
         }
+        if suite.openapi {
+            // Where its packages cannot be had, the other suites are run all the same.
+            return Ok(openapi::tests()
+                .map_err(|error| {
+                    speak::error(&error);
+                    tally.runner_failed();
+                })
+                .ok());
+        }
         // The lab has no way out: whatever a build fetches is fetched before.
         if suite.alone && !process::status(&mut self.command(suite, true))?.success() {
             tally.runner_failed();
@@ -168,7 +177,9 @@ impl Bench {
     }
 
     fn runner(&self, suite: &Suite) -> Runner {
-        if self.nextest && !suite.documents {
+        if suite.openapi {
+            Runner::Pytest
+        } else if self.nextest && !suite.documents {
             Runner::Nextest
         } else {
             Runner::Cargo
@@ -247,7 +258,7 @@ fn stream(
     for line in BufReader::new(reader).split(b'\n') {
         let line = line.with_context(|| format!("failed to read from `{name}`"))?;
         let line = String::from_utf8_lossy(&line);
-        if runner == Runner::Cargo || filter.shows(&line) {
+        if runner != Runner::Nextest || filter.shows(&line) {
             say(&line);
         }
         tally.read(runner, &line);

@@ -36,6 +36,8 @@ pub struct Suite {
     pub services: bool,
     /// Documentation tests, which only cargo's own runner knows.
     pub documents: bool,
+    /// What pytest runs in `tests/openapi`; cargo selects nothing.
+    pub openapi: bool,
 }
 
 impl Tier {
@@ -78,6 +80,10 @@ impl Tier {
                 }
                 vec![
                     Suite::plain("network", packages(&["trustnet-registry", "trustnet-node"])),
+                    Suite {
+                        openapi: true,
+                        ..Suite::plain("openapi", Vec::new())
+                    },
                     Suite::plain("program", selection),
                 ]
             }
@@ -109,6 +115,7 @@ impl Suite {
             artifacts: false,
             services: false,
             documents: false,
+            openapi: false,
         }
     }
 
@@ -123,6 +130,7 @@ impl Suite {
             artifacts: false,
             services: false,
             documents: false,
+            openapi: false,
         }
     }
 }
