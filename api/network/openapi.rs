@@ -40,8 +40,13 @@ impl Document {
                 "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
             },
             "servers": [{
-                "url": "http://[{address}]:{port}",
+                "url": "{scheme}://[{address}]:{port}",
                 "variables": {
+                    "scheme": {
+                        "default": "http",
+                        "enum": ["http", "https"],
+                        "description": "A network speaks TLS or does not.",
+                    },
                     "address": { "default": "::1" },
                     "port": { "default": port.to_string() },
                 },
