@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 use load::{Load, Pace};
 use nodes::Nodes;
 use served::Served;
+use trustnet_core::network::Liveness;
+use trustnet_registry::clock::Clock;
+use trustnet_registry::registrar::{Registrar, StoreOptions};
 
 /// Connections of a load.
 const CONNECTIONS: usize = 64;
@@ -27,6 +30,8 @@ const NODES: usize = 10_000;
 const MANY: usize = 100_000;
 /// Changes that are waited for.
 const CHANGES: usize = 40;
+/// Sweeps with nobody silent, and with all.
+const SWEEPS: usize = 5;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -86,16 +91,17 @@ async fn loads(program: &str, folder: &std::path::Path, seconds: u64) {
     );
     let read = run("reads", &root, nodes.reads(60_000), 200, None).await;
     println!("reads {:.0} {:.2}", read.rate(), milliseconds(read.at(990)));
-    // Half the load that the registry is to bear, in heartbeats, and reads beside them.
-    let half = Some(10_000.0);
-    let mut mixed = beats(10_000.0 / 10.0 * 9.0);
-    let reads = nodes.reads(mixed.len() / 9);
-    let every = 10;
-    for (place, read) in reads.into_iter().enumerate() {
-        mixed.insert((place * every).min(mixed.len()), read);
-    }
-    let calm = run("half", &root, mixed, 200, half).await;
-    println!("half {:.0} {:.2}", calm.rate(), milliseconds(calm.at(990)));
+    // Half the load that the registry is to bear: nine heartbeats, then a read, each when it is due.
+    let (beating, reading) = (beats(9_000.0), nodes.reads(1_000 * seconds as usize));
+    let (beating, reading) = tokio::join!(
+        run("beats", &root, beating, 200, Some(9_000.0)),
+        run("half", &root, reading, 200, Some(1_000.0)),
+    );
+    println!(
+        "half {:.0} {:.2}",
+        beating.rate() + reading.rate(),
+        milliseconds(reading.at(990))
+    );
 }
 
 async fn run(
@@ -131,15 +137,6 @@ async fn carried(program: &str, folder: &std::path::Path) {
     secondary.until_version(MANY as u64).await;
     println!("loaded {:.4}", since.elapsed().as_secs_f64());
     println!("memory-secondary {}", secondary.resident());
-    let pages = run(
-        "snapshot",
-        &root,
-        vec![nodes::get("/api/nodes?limit=1000")],
-        200,
-        None,
-    )
-    .await;
-    println!("page {:.2}", milliseconds(pages.at(990)));
     let more = Nodes::make_from(MANY, CHANGES);
     for (place, registration) in more.registrations().into_iter().enumerate() {
         let seen = secondary.watch((MANY + place + 1) as u64);
@@ -147,6 +144,24 @@ async fn carried(program: &str, folder: &std::path::Path) {
         let _ = run("change", &root, vec![registration], 201, None).await;
         seen.await.expect("a change that is seen");
         println!("change {:.4}", since.elapsed().as_secs_f64());
+    }
+    drop((root, secondary));
+    sweep(&folder.join("root/registry.db"));
+}
+
+/// Looks which of many nodes are silent: none of them, then all.
+fn sweep(database: &std::path::Path) {
+    let directory = Registrar::open(database, StoreOptions::default(), Clock::system());
+    let directory = directory.expect("the database that was left");
+    let mut now = directory.now();
+    for (after, found) in [(0, 0), (100_000, MANY + CHANGES)] {
+        now.steady += after;
+        for _ in 0..SWEEPS {
+            let since = Instant::now();
+            let writes = directory.read(|nodes| nodes.sweep(&Liveness::default(), &now));
+            println!("sweep {:.5}", since.elapsed().as_secs_f64());
+            assert_eq!(writes.len(), found, "{now:?}");
+        }
     }
 }
 

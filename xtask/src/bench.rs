@@ -5,6 +5,7 @@
 //! - `copy`: a file into a guest, beside scp
 //! - `provision`: services in a guest, beside ssh
 //! - `peers`: virt-install and kcli, and the C programs that are the floor
+//! - `registry`: a registry under load, beside a server that does nothing
 //! - `rows`: each row, with what it must reach
 //! - `cache_disk`: what a cache disk for ten guests costs the host
 //! - `report`: BENCHMARKS.md
@@ -14,6 +15,7 @@ mod contest;
 mod copy;
 mod peers;
 mod provision;
+mod registry;
 mod report;
 mod rows;
 mod stage;
@@ -61,11 +63,12 @@ impl Bench {
                 .args(["build", "--release", "--package", "trustnet-vm"])
                 .current_dir(paths::repository()),
         )?;
-        for example in [copy::EXAMPLE, provision::EXAMPLE] {
+        let examples: [&[&str]; 2] = [&copy::EXAMPLE, &provision::EXAMPLE];
+        for what in examples.into_iter().chain(registry::BUILDS) {
             process::run(
                 process::cargo()
                     .args(["build", "--release"])
-                    .args(example)
+                    .args(what)
                     .current_dir(paths::repository()),
             )?;
         }

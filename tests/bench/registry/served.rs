@@ -27,7 +27,7 @@ impl Served {
     pub fn root(program: &str, folder: &Path, root: Option<SocketAddr>) -> Self {
         fs::create_dir_all(folder).expect("a folder");
         let mut config = json!({
-            "registry": {"role": "root", "ipv6_address": "::1", "port": 0, "domain": "example.org"},
+            "registry": {"role": "root", "ipv6_address": "::1", "port": free_port(), "domain": "example.org"},
             "database": {"path": folder.join("registry.db")},
             "limits": {"registration_burst": 1_000_000, "registrations_per_second": 1_000_000.0},
         });
@@ -105,6 +105,12 @@ impl Drop for Served {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port that nobody has. A registry takes the next one if somebody is quicker.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("[::1]:0").expect("a port");
+    listener.local_addr().expect("an address").port()
 }
 
 async fn ask(address: SocketAddr, path: &str) -> Value {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::contest::{self, Contestant, Outcome};
 use super::stage::{BIG, IMAGE, NETWORK, Stage, VM};
-use super::{copy, peers, provision};
+use super::{copy, peers, provision, registry};
 use crate::{process, speak};
 
 /// Domains in the list.
@@ -42,6 +42,7 @@ pub fn all(stage: &Stage, rounds: usize, guests: usize) -> Result<Vec<Row>> {
     rows.push(super::cache_disk::row());
     rows.push(copied(rounds));
     rows.extend(provisioned(rounds));
+    rows.extend(registry::rows());
     Ok(rows)
 }
 

@@ -1,0 +1,181 @@
+//! A registry under load, beside a server that does nothing and SQLite alone: `tests/bench/registry.rs` measures.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::rows::Row;
+use crate::{paths, process, speak};
+
+/// What the programs are built from.
+pub const BUILDS: [&[&str]; 2] = [
+    &[
+        "--package",
+        "trustnet-registry",
+        "--bin",
+        "trustnet-registry",
+    ],
+    &["--package", "trustnet-registry", "--example", "load"],
+];
+/// How long a load lasts, in seconds.
+const SECONDS: u32 = 8;
+
+/// Measures.
+pub fn rows() -> [Row; 7] {
+    speak::note("bench: a registry under load");
+    let said = measure();
+    if let Err(error) = &said {
+        speak::note(&format!("  {error:#}"));
+    }
+    judge(&said.unwrap_or_default())
+}
+
+/// On the disk that the repository lies on: `/tmp` may be in memory.
+fn measure() -> Result<String> {
+    let folder = paths::target().join("bench-registry");
+    // What an interrupted run has left.
+    if folder.exists() {
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("failed to remove `{}`", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to make `{}`", folder.display()))?;
+    let release = |name: &str| -> PathBuf { paths::target().join("release").join(name) };
+    let mut command = Command::new(release("examples/load"));
+    command
+        .arg(release("trustnet-registry"))
+        .arg(&folder)
+        .arg(SECONDS.to_string());
+    let said = process::output(&mut command);
+    fs::remove_dir_all(&folder)
+        .with_context(|| format!("failed to remove `{}`", folder.display()))?;
+    said
+}
+
+/// What was said, as rows.
+fn judge(said: &str) -> [Row; 7] {
+    let number = |who: &str, place: usize| middle(said, who, place);
+    let beats = number("heartbeats", 0);
+    let registrations = number("registrations", 0);
+    [
+        at_least(
+            "signed heartbeats a second, against a bare axum handler that reads the same and does nothing",
+            beats,
+            number("nothing", 0),
+            (20_000.0, "at least 20,000 a second"),
+        ),
+        at_least(
+            "durable registrations a second, against SQLite's own inserts, 64 a commit",
+            registrations,
+            number("sqlite", 0),
+            (3_000.0, "at least 3,000 a second"),
+        ),
+        below(
+            "p99 of `GET /api/nodes/{id}` beside 9,000 heartbeats a second",
+            number("half", 1),
+            (5.0, "under 5 ms", "ms"),
+        ),
+        below(
+            "from the start of a secondary to all of 100,000 nodes in its database, streamed",
+            number("loaded", 0),
+            (2.0, "under 2 s", "s"),
+        ),
+        below(
+            "from a registration's start to the change at a secondary that follows",
+            number("change", 0).map(|seconds| seconds * 1000.0),
+            (100.0, "under 100 ms", "ms"),
+        ),
+        below(
+            "resident memory of a root with 100,000 nodes",
+            number("memory", 0).map(|bytes| bytes / f64::from(1 << 20)),
+            (200.0, "under 200 MiB", "MiB"),
+        ),
+        below(
+            "a sweep of 100,000 nodes, the slower half of which finds all silent",
+            longest(said, "sweep").map(|seconds| seconds * 1000.0),
+            (50.0, "under 50 ms", "ms"),
+        ),
+    ]
+}
+
+/// The numbers in this place of the lines of one.
+fn numbers<'a>(said: &'a str, who: &'a str, place: usize) -> impl Iterator<Item = f64> + 'a {
+    let lines = said.lines().map(str::split_whitespace);
+    lines.filter_map(move |mut words| {
+        (words.next() == Some(who))
+            .then(|| words.nth(place)?.parse().ok())
+            .flatten()
+    })
+}
+
+fn middle(said: &str, who: &str, place: usize) -> Option<f64> {
+    let mut all: Vec<f64> = numbers(said, who, place).collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied()
+}
+
+fn longest(said: &str, who: &str) -> Option<f64> {
+    numbers(said, who, 0).max_by(f64::total_cmp)
+}
+
+fn at_least(
+    what: &str,
+    found: Option<f64>,
+    peer: Option<f64>,
+    (least, must): (f64, &'static str),
+) -> Row {
+    let words = found
+        .zip(peer)
+        .map(|(found, peer)| format!("{found:.0}, {:.2} of {peer:.0}", found / peer));
+    row(what, words, must, found.map(|found| found >= least))
+}
+
+fn below(what: &str, found: Option<f64>, (most, must, unit): (f64, &'static str, &str)) -> Row {
+    let words = found.map(|found| format!("{found:.2} {unit}"));
+    row(what, words, must, found.map(|found| found < most))
+}
+
+fn row(what: &str, found: Option<String>, must: &'static str, reached: Option<bool>) -> Row {
+    let found = found.unwrap_or_else(|| "not measured".to_owned());
+    speak::note(&format!("  {what}: {found}"));
+    Row {
+        what: what.to_owned(),
+        found,
+        must,
+        reached,
+        note: None,
+        outcomes: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_is_judged_by_its_own_numbers() {
+        let said = "registrations 2999 1.20\nheartbeats 25000 3.10\nnothing 50000 1.00\nsqlite 10000\n\
+                    half 10000 4.99\nloaded 2.0001\nmemory 104857600\nmemory-secondary 1\n\
+                    change 0.0020\nchange 0.5000\nchange 0.0010\nsweep 0.00100\nsweep 0.05100\n";
+        let rows = judge(said);
+        let found: Vec<(&str, Option<bool>)> = rows
+            .iter()
+            .map(|row| (row.found.as_str(), row.reached))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("25000, 0.50 of 50000", Some(true)),
+                ("2999, 0.30 of 10000", Some(false)),
+                ("4.99 ms", Some(true)),
+                ("2.00 s", Some(false)),
+                ("2.00 ms", Some(true)),
+                ("100.00 MiB", Some(true)),
+                ("51.00 ms", Some(false)),
+            ]
+        );
+        assert!(judge("").iter().all(|row| row.reached.is_none()));
+    }
+}
