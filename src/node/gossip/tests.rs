@@ -1,7 +1,9 @@
 //! Many nodes on a network that is made of memory: seeded, with a clock of its own.
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod bans;
+
+use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
 
 use proptest::prelude::*;
@@ -262,70 +264,6 @@ fn two_halves_that_lost_one_another_become_one_network_again() {
     network.sides.clear();
     network.run(300_000);
     assert!(network.converged());
-}
-
-impl Network {
-    /// Registries tell a node that these, and no others, are banned.
-    fn ban(&mut self, number: u8, banned: &[u8]) {
-        let banned: BTreeSet<NodeId> = banned.iter().map(|number| id(*number)).collect();
-        let now = self.now;
-        self.nodes.get_mut(&number).unwrap().keep_out(&banned, now);
-        self.send(number);
-    }
-}
-
-#[test]
-fn a_banned_node_is_out_for_whoever_knows_of_it_and_comes_back_when_it_is_let_in() {
-    for seed in 10..13 {
-        let mut network = chain(10, seed, 0);
-        network.run(60_000);
-        assert!(network.converged());
-        // Half of them have heard of it; the others go on telling of the banned one.
-        let (aware, others): (Vec<u8>, Vec<u8>) = [1, 2, 4, 5, 6, 7, 8, 9, 10]
-            .into_iter()
-            .partition(|number| *number <= 5);
-        for number in &aware {
-            network.ban(*number, &[3]);
-            let told = network.nodes.get_mut(number).unwrap().notices();
-            assert!(matches!(told.last(), Some(super::Notice::Down(card)) if card.id() == id(3)));
-        }
-        for _ in 0..60 {
-            network.run(1000);
-            for number in &aware {
-                assert!(!network.alive(*number).contains(&3), "seed {seed}");
-            }
-        }
-        for number in aware.iter().chain(&others) {
-            // Nobody else is lost over it.
-            let alive: BTreeSet<u8> = network.alive(*number).into_iter().collect();
-            let all = (1..=10).filter(|other| other != number && *other != 3);
-            assert!(alive.is_superset(&all.collect()), "seed {seed}: {number}");
-        }
-        for number in &others {
-            network.ban(*number, &[3]);
-        }
-        network.run(60_000);
-        for (number, node) in network.nodes.iter_mut().filter(|(number, _)| **number != 3) {
-            let alive = node
-                .members()
-                .any(|(card, alive)| alive && card.id() == id(3));
-            assert!(!alive, "seed {seed}: {number}");
-            let up = |notice: &super::Notice| matches!(notice, super::Notice::Up(card) if card.id() == id(3));
-            assert!(!node.notices().iter().rev().take(1).any(up));
-        }
-        // It calls whom it knows, and nobody hears.
-        let before = network.nodes[&1].counts().banned;
-        network.introduce(3, 1);
-        network.run(1000);
-        assert!(network.nodes[&1].counts().banned > before);
-        assert!(!network.alive(1).contains(&3));
-
-        for number in aware.into_iter().chain(others) {
-            network.ban(number, &[]);
-        }
-        network.run(300_000);
-        assert!(network.converged(), "seed {seed}");
-    }
 }
 
 #[test]
