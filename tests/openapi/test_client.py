@@ -102,6 +102,9 @@ def test_what_is_not_signed_as_it_must_be_is_refused(root, join):
     body = {"node_id": node.node_id, "sequence": 1, "peers_known": 0, "uptime_seconds": 0}
     refused(root.call("heartbeat", body=body), 401, "bad_signature")
     refused(root.call("heartbeat", body=body, key=Key()), 401, "bad_signature")
+    forger = Key()
+    forger.node_id = node.node_id
+    refused(root.call("heartbeat", body=body, key=forger), 401, "bad_signature")
     now = int(time.time())
     for created in (now - 400, now + 400):
         refused(root.call("heartbeat", body=body, key=node.key, created=created), 401, "expired")
