@@ -16,7 +16,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
 pub use examine::{Logs, Status, Test};
-pub use network::{NodeRemove, NodeVerb, Peers, RegistryNodes, RegistryStatus, RegistryVerb};
+pub use network::{
+    NodeRemove, NodeVerb, Peers, RegistryNodes, RegistryPromote, RegistryStatus, RegistryVerb,
+};
 pub use service::{Kind, Schema, ServiceAdd, ServiceVerb};
 
 /// Provision and manage libvirt virtual machines from Kubernetes-style YAML.

@@ -1,6 +1,7 @@
 //! Where a registry or a node answers, and asking it: at an address, or inside a guest over its verified connection.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -15,6 +16,7 @@ use trustnet_core::record::Record;
 use trustnet_host::error::chain;
 use trustnet_host::inquiry::{self, Answer, InquiryError, Question};
 use trustnet_host::shell::Shell;
+use trustnet_host::trust::Trust;
 
 use crate::failure::{Exit, Failure};
 use crate::guest::Guest;
@@ -43,6 +45,8 @@ pub struct Contact {
     /// Where it answers.
     pub at: String,
     route: Route,
+    /// Who is trusted to vouch for it, where it speaks TLS.
+    trust: Option<Trust>,
 }
 
 enum Route {
@@ -59,8 +63,13 @@ impl Contact {
     ///
     /// # Errors
     /// There is no such VM, it does not run, it has none, or it cannot be reached.
-    pub fn find(host: &Host, place: &str, sought: Sought) -> Result<Self, Failure> {
-        if let Some(contact) = Self::at_address(place)? {
+    pub fn find(
+        host: &Host,
+        place: &str,
+        sought: Sought,
+        ca: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        if let Some(contact) = Self::at_address(place, ca)? {
             return Ok(contact);
         }
         let guest = Guest::find(host, place)?;
@@ -80,6 +89,7 @@ impl Contact {
                 port,
             },
         };
+        let trust = trust(ca, address.parse().ok(), domain(&guest.record))?;
         let at = match address.contains(':') {
             true => format!("[{address}]:{port}"),
             false => format!("{address}:{port}"),
@@ -88,24 +98,36 @@ impl Contact {
             name: guest.name,
             at,
             route,
+            trust,
         })
     }
 
-    /// One at an address; none where the text is a name.
+    /// One at an address; none where the text is a name. With `ca`, a file of who vouches for it, it speaks TLS.
     ///
     /// # Errors
-    /// The text is an address that cannot be read.
-    pub fn at_address(place: &str) -> Result<Option<Self>, Failure> {
+    /// The text is an address that cannot be read, or the file has no certificate.
+    pub fn at_address(place: &str, ca: Option<&Path>) -> Result<Option<Self>, Failure> {
         if !place.contains([':', '[', '.']) {
             return Ok(None);
         }
-        let endpoint = place
+        let refused = |why: &str| Failure::new(Exit::Usage, format!("`{}`: {why}", clean(place)));
+        let address = match (place.strip_prefix("https://"), ca) {
+            (Some(_), None) => {
+                let failure = refused("TLS is verified by who signed the certificate");
+                return Err(failure.hint("give `--ca FILE`, the certificate of who did; `/etc/ssl/certs/ca-certificates.crt` has the public ones on Debian"));
+            }
+            (Some(address), Some(_)) => address.trim_end_matches('/'),
+            (None, _) => place,
+        };
+        let endpoint = address
             .parse::<Endpoint>()
-            .map_err(|error| Failure::new(Exit::Usage, format!("`{}`: {error}", clean(place))))?;
+            .map_err(|error| refused(&error.to_string()))?;
+        let trust = trust(ca, Some(endpoint.socket().ip()), None)?;
         Ok(Some(Self {
             name: endpoint.to_string(),
             at: endpoint.to_string(),
             route: Route::Direct(endpoint.socket()),
+            trust,
         }))
     }
 
@@ -120,10 +142,11 @@ impl Contact {
     /// # Errors
     /// There is no answer.
     pub fn ask(&mut self, question: &Question<'_>) -> Result<Answer, Failure> {
+        let trust = self.trust.as_ref();
         let answer = match &mut self.route {
-            Route::Direct(address) => inquiry::at(*address, question, ANSWER),
+            Route::Direct(address) => inquiry::at(*address, trust, question, ANSWER),
             Route::Guest { shell, host, port } => {
-                inquiry::through(&mut **shell, (host, *port), question, ANSWER)
+                inquiry::through(&mut **shell, (host, *port), trust, question, ANSWER)
                     .unwrap_or_else(|error| Err(InquiryError::Closed(error)))
             }
         };
@@ -138,6 +161,12 @@ impl Contact {
                 ),
             );
             match &self.route {
+                _ if matches!(error, InquiryError::Tls { .. }) => failure.hint(
+                    "does it speak TLS, is `--ca` who signed its certificate, and is that one good for the address?",
+                ),
+                _ if matches!(error, InquiryError::NotHttp) && self.trust.is_none() => {
+                    failure.hint("where it speaks TLS, give `--ca FILE`, the certificate of who signed its own")
+                }
                 Route::Direct(_) => {
                     failure.hint("is it the right address, and is the service running there?")
                 }
@@ -204,6 +233,23 @@ pub fn service<'a>(record: &'a Record, name: &str) -> Option<&'a ServiceRef> {
     let alias = name.trim_start_matches("trustnet-");
     let mut services = record.spec.spec.services.iter();
     services.find(|one| one.name == name || one.name == alias)
+}
+
+/// Who is trusted, if a file says it.
+fn trust(
+    ca: Option<&Path>,
+    address: Option<IpAddr>,
+    domain: Option<&str>,
+) -> Result<Option<Trust>, Failure> {
+    let trust = ca.map(|ca| Trust::read(ca, address, domain)).transpose();
+    trust.map_err(|error| Failure::new(Exit::Usage, chain(&error)))
+}
+
+/// The domain of a VM's network.
+fn domain(record: &Record) -> Option<&str> {
+    let services = [REGISTRY_SERVICE, NODE_SERVICE];
+    let mut services = services.iter().filter_map(|name| service(record, name));
+    services.find_map(|service| text(service, "domain"))
 }
 
 /// A text parameter of a service.

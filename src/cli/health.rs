@@ -135,7 +135,7 @@ impl Live {
         }
         let question = Question::get("/api/health");
         let at = (scope.address.as_str(), port);
-        let Ok(answer) = inquiry::through(shell, at, &question, DIAL)? else {
+        let Ok(answer) = inquiry::through(shell, at, None, &question, DIAL)? else {
             return Ok(None);
         };
         let body = answer.body.as_slice();

@@ -128,7 +128,7 @@ impl Program {
             Verb::Cache(verb) => verbs::cache::run(self, &verb),
             Verb::Config(args::ConfigVerb::Show) => verbs::config::show(self),
             Verb::Registry(verb) => verbs::registry::run(self, &verb),
-            Verb::Peers(args) => verbs::peers::run(self, &args.place),
+            Verb::Peers(args) => verbs::peers::run(self, &args),
             Verb::Node(args::NodeVerb::Remove(args)) => verbs::remove::run(self, &args),
             Verb::Service(verb) => verbs::service::run(self, &verb),
             Verb::Schema(args) => verbs::reference::schema(self, args.kind),

@@ -51,7 +51,7 @@ impl<'a> Member<'a> {
             Some(contact) => contact,
             None => self
                 .contact
-                .insert(Contact::find(host, self.name, self.sought)?),
+                .insert(Contact::find(host, self.name, self.sought, None)?),
         };
         let known = match self.sought {
             Sought::Registry => all_nodes(contact).map(|(nodes, _)| {

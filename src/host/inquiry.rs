@@ -4,7 +4,10 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::ServerName;
+
 use crate::shell::{Shell, ShellError};
+use crate::trust::{Trust, is_misnamed};
 
 /// The most of an answer that is read.
 const MOST: usize = 16 << 20;
@@ -69,6 +72,20 @@ pub enum InquiryError {
         #[source]
         source: io::Error,
     },
+    /// It answers, and TLS with it does not come about.
+    #[error("failed to speak TLS with {to}")]
+    Tls {
+        /// Where.
+        to: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing is known that whoever answers there could be certified as.
+    #[error(
+        "neither its address nor its domain is known, and so nothing to verify its certificate by"
+    )]
+    Nameless,
     /// Time was up before the answer was there.
     #[error("{to} has not answered within {} s", .limit.as_secs_f32())]
     Slow {
@@ -85,57 +102,139 @@ pub enum InquiryError {
     TooLarge,
 }
 
-/// Asks at an address. `limit` bounds the whole.
+/// Asks at an address; by TLS, if it is said who is trusted. `limit` bounds the whole.
 ///
 /// # Errors
 /// There is no answer.
 pub fn at(
     address: SocketAddr,
+    trust: Option<&Trust>,
     question: &Question<'_>,
     limit: Duration,
 ) -> Result<Answer, InquiryError> {
     let begun = Instant::now();
     let to = address.to_string();
-    let mut stream = TcpStream::connect_timeout(&address, limit).map_err(|source| {
-        InquiryError::Unreachable {
+    each(trust, |name| {
+        let left = limit.saturating_sub(begun.elapsed());
+        let left = left.max(Duration::from_millis(1));
+        let stream = TcpStream::connect_timeout(&address, left);
+        let stream = stream.map_err(|source| InquiryError::Unreachable {
             to: to.clone(),
             source,
-        }
-    })?;
-    let slow = || InquiryError::Slow {
-        to: to.clone(),
-        limit,
-    };
-    let left = limit.checked_sub(begun.elapsed()).ok_or_else(slow)?;
-    let broken = |source| InquiryError::Broken {
-        to: to.clone(),
-        source,
-    };
-    let both = stream
-        .set_read_timeout(Some(left))
-        .and_then(|()| stream.set_write_timeout(Some(left)));
-    both.map_err(broken)?;
-    exchange(&mut stream, &to, question, begun, limit)
+        })?;
+        let end = begun + limit;
+        let stream = Timed { stream, end };
+        asked(stream, name, &to, question, begun, limit)
+    })
 }
 
-/// Asks inside a guest, over its connection. `limit` bounds the whole.
+/// Asks inside a guest, over its connection; by TLS, if it is said who is trusted. `limit` bounds the whole.
 ///
 /// # Errors
 /// The outer one: the connection to the guest is gone. The inner one: there is no answer.
 pub fn through(
     shell: &mut dyn Shell,
     (host, port): (&str, u16),
+    trust: Option<&Trust>,
     question: &Question<'_>,
     limit: Duration,
 ) -> Result<Result<Answer, InquiryError>, ShellError> {
     let begun = Instant::now();
     let to = authority(host, port);
-    let mut stream = match shell.dial(host, port, limit) {
-        Ok(stream) => stream,
-        Err(error) if error.is_lost() => return Err(error),
-        Err(error) => return Ok(Err(InquiryError::Closed(error))),
+    let answer = each(trust, |name| {
+        let stream = shell.dial(host, port, limit);
+        let stream = stream.map_err(InquiryError::Closed)?;
+        asked(stream, name, &to, question, begun, limit)
+    });
+    match answer {
+        Err(InquiryError::Closed(error)) if error.is_lost() => Err(error),
+        other => Ok(other),
+    }
+}
+
+/// A trusted name, and how it is known that the other side has it.
+type Named<'a> = Option<(&'a Trust, &'a ServerName<'static>)>;
+
+/// Asks once, and where TLS is spoken as often as there are names, until one is that of who answers.
+fn each(
+    trust: Option<&Trust>,
+    mut ask: impl FnMut(Named<'_>) -> Result<Answer, InquiryError>,
+) -> Result<Answer, InquiryError> {
+    let Some(trust) = trust else {
+        return ask(None);
     };
-    Ok(exchange(&mut *stream, &to, question, begun, limit))
+    let Some((last, others)) = trust.names().split_last() else {
+        return Err(InquiryError::Nameless);
+    };
+    for name in others {
+        match ask(Some((trust, name))) {
+            Err(InquiryError::Tls { source, .. }) if is_misnamed(&source) => {}
+            other => return other,
+        }
+    }
+    ask(Some((trust, last)))
+}
+
+/// A stream whose time is up at some point, however little comes at once.
+struct Timed {
+    stream: TcpStream,
+    end: Instant,
+}
+
+impl Timed {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.end.checked_duration_since(Instant::now());
+        let left = left.filter(|left| !left.is_zero());
+        left.map(Some).ok_or_else(|| io::ErrorKind::TimedOut.into())
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// Asks over a stream, or over TLS over it.
+fn asked<S: Read + Write>(
+    mut stream: S,
+    name: Named<'_>,
+    to: &str,
+    question: &Question<'_>,
+    begun: Instant,
+    limit: Duration,
+) -> Result<Answer, InquiryError> {
+    let Some((trust, name)) = name else {
+        return exchange(&mut stream, to, question, begun, limit);
+    };
+    let mut stream = trust.secure(stream, name).map_err(|source| {
+        let to = to.to_owned();
+        if is_late(&source) {
+            InquiryError::Slow { to, limit }
+        } else {
+            InquiryError::Tls { to, source }
+        }
+    })?;
+    exchange(&mut stream, to, question, begun, limit)
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 /// A host and a port as they stand in a URL.
@@ -155,12 +254,8 @@ fn exchange<S: Read + Write + ?Sized>(
     limit: Duration,
 ) -> Result<Answer, InquiryError> {
     let broken = |source: io::Error| {
-        let late = matches!(
-            source.kind(),
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-        );
         let to = to.to_owned();
-        if late {
+        if is_late(&source) {
             InquiryError::Slow { to, limit }
         } else {
             InquiryError::Broken { to, source }
@@ -262,7 +357,7 @@ mod tests {
     #[test]
     fn an_answer_is_whole_once_its_length_is_there() {
         let address = server("HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno");
-        let answer = at(address, &Question::get("/api/health"), MINUTE).expect("an answer");
+        let answer = at(address, None, &Question::get("/api/health"), MINUTE).expect("an answer");
         assert_eq!((answer.status, answer.body.as_slice()), (503, &b"no"[..]));
     }
 
@@ -270,6 +365,7 @@ mod tests {
     fn what_speaks_something_else_or_nothing_is_no_answer() {
         let other = at(
             server("220 mail\r\n\r\n"),
+            None,
             &Question::get("/"),
             Duration::from_millis(300),
         );
@@ -277,7 +373,12 @@ mod tests {
             other,
             Err(InquiryError::NotHttp | InquiryError::Slow { .. })
         ));
-        let silent = at(server(""), &Question::get("/"), Duration::from_millis(300));
+        let silent = at(
+            server(""),
+            None,
+            &Question::get("/"),
+            Duration::from_millis(300),
+        );
         assert!(
             matches!(silent, Err(InquiryError::Slow { .. })),
             "{silent:?}"
@@ -285,7 +386,7 @@ mod tests {
         let listener = TcpListener::bind("[::1]:0").expect("a port");
         let gone = listener.local_addr().expect("an address");
         drop(listener);
-        let gone = at(gone, &Question::get("/"), MINUTE);
+        let gone = at(gone, None, &Question::get("/"), MINUTE);
         assert!(
             matches!(gone, Err(InquiryError::Unreachable { .. })),
             "{gone:?}"

@@ -54,3 +54,5 @@ pub mod shell;
 pub mod ssh;
 /// The user's terminal, raw while a console is attached.
 pub mod terminal;
+/// TLS towards registries and nodes.
+pub mod trust;

@@ -155,6 +155,9 @@ fn what_does_not_answer_or_is_no_address_says_so() {
         vec!["peers", "nobody"],
         vec!["node", "remove", "nobody"],
         vec!["registry", "promote", "nobody"],
+        vec!["registry", "status", "https://[::1]:8000"],
+        vec!["peers", "https://[::1]", "--ca", "/dev/null"],
+        vec!["registry", "nodes", "[::1]:8000", "--ca", "/dev/null"],
     ] {
         said.push_str(&home.says(args).replace(&place, "[::1]:PORT"));
     }

@@ -23,6 +23,10 @@ pub struct RegistryStatus {
     /// A VM with a registry, or an address such as `[2001:db8::1]:8000`; none for all such VMs that run.
     #[arg(value_name = "NAME|ADDRESS")]
     pub place: Option<String>,
+    /// A file with the certificate (PEM) of who vouches for the registry: it is asked by TLS. An address may begin with `https://`
+    /// then. The certificate of who answers is to be good for its address, or for `tnr.` and the domain of its VM.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// Arguments of `registry nodes`.
@@ -31,6 +35,10 @@ pub struct RegistryNodes {
     /// A VM with a registry, or an address such as `[2001:db8::1]:8000`; none for the root among the VMs that run.
     #[arg(value_name = "NAME|ADDRESS")]
     pub place: Option<String>,
+    /// A file with the certificate (PEM) of who vouches for the registry: it is asked by TLS. An address may begin with `https://`
+    /// then. The certificate of who answers is to be good for its address, or for `tnr.` and the domain of its VM.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// Arguments of `registry promote`.
@@ -39,6 +47,10 @@ pub struct RegistryPromote {
     /// The VM of the secondary.
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// A file with the certificate (PEM) of who vouches for the registry: it is asked by TLS. An address may begin with `https://`
+    /// then. The certificate of who answers is to be good for its address, or for `tnr.` and the domain of its VM.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// Arguments of `peers`.
@@ -47,6 +59,10 @@ pub struct Peers {
     /// A VM with a node, or an address such as `[2001:db8::1]:9000`.
     #[arg(value_name = "NODE")]
     pub place: String,
+    /// A file with the certificate (PEM) of who vouches for the node: it is asked by TLS. An address may begin with `https://`
+    /// then. The certificate of who answers is to be good for its address, or for `tnr.` and the domain of its VM.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// What to do with nodes.
@@ -68,6 +84,10 @@ pub struct NodeRemove {
     /// The registry that is told: a VM, or an address; default the root among the VMs that run.
     #[arg(long, value_name = "NAME|ADDRESS")]
     pub registry: Option<String>,
+    /// A file with the certificate (PEM) of who vouches for the registry: it is asked by TLS. An address may begin with `https://`
+    /// then. The certificate of who answers is to be good for its address, or for `tnr.` and the domain of its VM.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// The administrator's Ed25519 private key (PKCS#8, PEM), instead of the node's own.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,

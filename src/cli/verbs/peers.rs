@@ -4,7 +4,7 @@ use serde_json::json;
 use trustnet_api::network::Peers;
 
 use super::get::serialise;
-use crate::args::Output;
+use crate::args::{self, Output};
 use crate::contact::{Contact, Sought};
 use crate::failure::{Exit, Failure};
 use crate::{Program, table};
@@ -13,10 +13,11 @@ use crate::{Program, table};
 ///
 /// # Errors
 /// It does not answer.
-pub fn run(program: &Program, place: &str) -> Result<Exit, Failure> {
-    let mut contact = match Contact::at_address(place)? {
+pub fn run(program: &Program, args: &args::Peers) -> Result<Exit, Failure> {
+    let (place, ca) = (&args.place, args.ca.as_deref());
+    let mut contact = match Contact::at_address(place, ca)? {
         Some(contact) => contact,
-        None => Contact::find(&program.connect()?, place, Sought::Node)?,
+        None => Contact::find(&program.connect()?, place, Sought::Node, ca)?,
     };
     let (mut known, _) = contact.get::<Peers>("/api/peers")?;
     known.peers.sort_by(|a, b| a.node_name.cmp(&b.node_name));

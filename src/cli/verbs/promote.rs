@@ -10,6 +10,7 @@ use trustnet_core::masks::Masks;
 use trustnet_host::examine::{self, Ended, UnitVerb};
 
 use crate::Program;
+use crate::args::RegistryPromote;
 use crate::contact::{self, Contact, Sought};
 use crate::failure::{Exit, Failure};
 use crate::guest::Guest;
@@ -30,7 +31,8 @@ const PROMOTE: &str = "exec trustnet-registry --config /etc/trustnet/registry.ya
 ///
 /// # Errors
 /// It is none, or a step fails.
-pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
+pub fn run(program: &Program, args: &RegistryPromote) -> Result<Exit, Failure> {
+    let name = args.name.as_str();
     let host = program.connect()?;
     let guest = Guest::find(&host, name)?;
     let Some(registry) = contact::service(&guest.record, REGISTRY_SERVICE) else {
@@ -78,7 +80,7 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
             format!("its directory is a root's already: `trustnet-vm provision {name}` goes on");
         failure.hint(hint)
     })?;
-    let mut contact = Contact::find(&host, name, Sought::Registry)?;
+    let mut contact = Contact::find(&host, name, Sought::Registry, args.ca.as_deref())?;
     await_root(&mut contact)?;
     let text = format!(
         "`{name}` is the root of its network now; write `role: root` into its file before you create or provision it again"

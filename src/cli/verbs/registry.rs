@@ -1,5 +1,6 @@
 //! `registry status`, `registry nodes`: what registries say of themselves and of their nodes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ pub fn run(program: &Program, verb: &RegistryVerb) -> Result<Exit, Failure> {
     match verb {
         RegistryVerb::Status(args) => status(program, args),
         RegistryVerb::Nodes(args) => nodes(program, args),
-        RegistryVerb::Promote(args) => promote::run(program, &args.name),
+        RegistryVerb::Promote(args) => promote::run(program, args),
     }
 }
 
@@ -36,8 +37,9 @@ struct Seen {
 }
 
 fn status(program: &Program, args: &RegistryStatus) -> Result<Exit, Failure> {
+    let ca = args.ca.as_deref();
     let seen = match &args.place {
-        Some(place) => vec![look(place, named(program, place)?)],
+        Some(place) => vec![look(place, named(program, place, ca)?)],
         None => {
             let host = program.connect()?;
             let names = contact::running(&host, Sought::Registry)?;
@@ -46,7 +48,7 @@ fn status(program: &Program, args: &RegistryStatus) -> Result<Exit, Failure> {
                     .hint("name one, or give an address such as `[2001:db8::1]:8000`"));
             }
             in_parallel(&names, AT_ONCE, |(name, _)| {
-                look(name, Contact::find(&host, name, Sought::Registry))
+                look(name, Contact::find(&host, name, Sought::Registry, ca))
             })
         }
     };
@@ -76,12 +78,16 @@ fn status(program: &Program, args: &RegistryStatus) -> Result<Exit, Failure> {
 }
 
 /// A registry by name or address. An address needs no hypervisor.
-fn named(program: &Program, place: &str) -> Result<Result<Contact, Failure>, Failure> {
-    match Contact::at_address(place)? {
+fn named(
+    program: &Program,
+    place: &str,
+    ca: Option<&Path>,
+) -> Result<Result<Contact, Failure>, Failure> {
+    match Contact::at_address(place, ca)? {
         Some(contact) => Ok(Ok(contact)),
         None => {
             let host = program.connect()?;
-            Contact::find(&host, place, Sought::Registry).map(Ok)
+            Contact::find(&host, place, Sought::Registry, ca).map(Ok)
         }
     }
 }
@@ -177,9 +183,10 @@ fn print(program: &Program, seen: &[Seen], wide: bool) {
 }
 
 fn nodes(program: &Program, args: &RegistryNodes) -> Result<Exit, Failure> {
+    let ca = args.ca.as_deref();
     let mut contact = match &args.place {
-        Some(place) => named(program, place)??,
-        None => root(&program.connect()?)?,
+        Some(place) => named(program, place, ca)??,
+        None => root(&program.connect()?, ca)?,
     };
     let (nodes, version) = all_nodes(&mut contact)?;
     match program.settings.output.value {
@@ -255,7 +262,7 @@ pub fn all_nodes(contact: &mut Contact) -> Result<(Vec<NodeRecord>, u64), Failur
 ///
 /// # Errors
 /// There is none, or more than one.
-pub fn root(host: &Host) -> Result<Contact, Failure> {
+pub fn root(host: &Host, ca: Option<&Path>) -> Result<Contact, Failure> {
     let all = contact::running(host, Sought::Registry)?;
     let is_root = |record: &trustnet_core::record::Record| {
         let registry = contact::service(record, REGISTRY_SERVICE);
@@ -279,5 +286,5 @@ pub fn root(host: &Host) -> Result<Contact, Failure> {
                 .hint("name one, or give an address such as `[2001:db8::1]:8000`"));
         }
     };
-    Contact::find(host, name, Sought::Registry)
+    Contact::find(host, name, Sought::Registry, ca)
 }

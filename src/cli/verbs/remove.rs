@@ -128,12 +128,13 @@ fn by_administrator(
 }
 
 fn registry(program: &Program, args: &NodeRemove) -> Result<Contact, Failure> {
+    let ca = args.ca.as_deref();
     let Some(place) = &args.registry else {
-        return root(&program.connect()?);
+        return root(&program.connect()?, ca);
     };
-    match Contact::at_address(place)? {
+    match Contact::at_address(place, ca)? {
         Some(contact) => Ok(contact),
-        None => Contact::find(&program.connect()?, place, Sought::Registry),
+        None => Contact::find(&program.connect()?, place, Sought::Registry, ca),
     }
 }
 

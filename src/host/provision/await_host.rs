@@ -132,7 +132,7 @@ pub fn answers(
     limit: Duration,
 ) -> Result<Result<(), String>, ShellError> {
     let at = (wanted.host.as_str(), wanted.port);
-    let answer = match inquiry::through(shell, at, &Question::get(&wanted.path), limit)? {
+    let answer = match inquiry::through(shell, at, None, &Question::get(&wanted.path), limit)? {
         Ok(answer) => answer,
         Err(error) => return Ok(Err(chain(&error))),
     };
