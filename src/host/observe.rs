@@ -167,7 +167,7 @@ fn image_facts(mut volume: VolumeXml, head: &[u8]) -> ImageFacts {
             volume.capacity = virtual_size;
         }
         ImageContent::Raw => "raw".clone_into(&mut volume.format),
-        ImageContent::Encrypted | ImageContent::Unknown => {}
+        ImageContent::Encrypted | ImageContent::Foreign(_) | ImageContent::Unknown => {}
     }
     ImageFacts {
         volume,

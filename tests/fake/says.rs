@@ -389,12 +389,13 @@ fn config_show_says_where_each_value_comes_from() {
 #[test]
 fn every_problem_of_storage_is_said_with_the_next_action() {
     let home = Home::new();
-    for name in ["web", "gone", "text", "full"] {
+    for name in ["web", "gone", "text", "packed", "full"] {
         home.spec(name, "");
     }
     home.edit(|state| {
         let images = state.pools.get_mut("foundry-images").expect("a pool");
         images.put("notes.txt", b"no image at all");
+        images.put("packed.qcow2", b"\xfd7zXZ\0\0\x04 and more");
         images.put("big.qcow2", &trustnet_host::fake::qcow2_header(8 << 30));
         let vms = state.pools.get_mut("foundry-vms").expect("a pool");
         vms.put("web_boot.qcow2", b"somebody's");
@@ -402,6 +403,7 @@ fn every_problem_of_storage_is_said_with_the_next_action() {
     for (name, image) in [
         ("gone", "debian-13.qcow2"),
         ("text", "notes.txt"),
+        ("packed", "packed.qcow2"),
         ("full", "big.qcow2"),
     ] {
         let text = std::fs::read_to_string(home.spec(name, "")).expect("the spec");
@@ -416,6 +418,7 @@ fn every_problem_of_storage_is_said_with_the_next_action() {
             "create web.yaml",
             "create gone.yaml",
             "create text.yaml",
+            "create packed.yaml",
             "create full.yaml",
         ],
     );

@@ -6,6 +6,7 @@ mod create;
 mod destroy;
 mod ideal;
 mod step;
+mod storage;
 
 pub use cache::Artifacts;
 pub use create::{CreateInput, Goal, PublicKeys, create, default_pool_path, render};
