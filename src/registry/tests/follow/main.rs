@@ -1,7 +1,9 @@
-//! Secondaries and their root: real processes on loopback, with a network between them that fails.
+//! Registries as real processes on loopback: a root that is killed, and secondaries that follow one through a network
+//! that fails.
 
 #[path = "../certificates/mod.rs"]
 mod certificates;
+mod killed;
 mod node;
 mod proxy;
 mod registry;

@@ -17,9 +17,11 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn new(number: u8) -> Self {
+    pub fn new(number: u32) -> Self {
+        let mut seed = [7; 32];
+        seed[..4].copy_from_slice(&number.to_be_bytes());
         Self {
-            key: SigningKey::from_seed([number; 32]),
+            key: SigningKey::from_seed(seed),
             name: format!("node-{number}"),
             sequence: AtomicU64::new(0),
             token: None,
@@ -37,6 +39,11 @@ impl Node {
     }
 
     pub async fn register(&self, at: &Registry, port: u16) -> Response {
+        self.try_register(at, port).await.expect("an answer")
+    }
+
+    /// The answer, if one comes: the registry may be killed meanwhile.
+    pub async fn try_register(&self, at: &Registry, port: u16) -> reqwest::Result<Response> {
         let body = json!({
             "node_name": self.name,
             "ipv6_address": "2001:db8::7",
@@ -55,15 +62,23 @@ impl Node {
             "peers_known": 0,
             "uptime_seconds": 0,
         });
-        self.send(at, Method::POST, "/api/heartbeat", &body).await
+        let answer = self.send(at, Method::POST, "/api/heartbeat", &body).await;
+        answer.expect("an answer")
     }
 
     pub async fn leave(&self, at: &Registry) -> Response {
         let path = format!("/api/nodes/{}", self.id());
-        self.send(at, Method::DELETE, &path, &Value::Null).await
+        let answer = self.send(at, Method::DELETE, &path, &Value::Null).await;
+        answer.expect("an answer")
     }
 
-    async fn send(&self, at: &Registry, method: Method, path: &str, body: &Value) -> Response {
+    async fn send(
+        &self,
+        at: &Registry,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> reqwest::Result<Response> {
         let body = if body.is_null() {
             Vec::new()
         } else {
@@ -88,6 +103,6 @@ impl Node {
                 .header("content-type", "application/json")
                 .body(body);
         }
-        request.send().await.expect("an answer")
+        request.send().await
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use trustnet_api::network::{Changes, NodeList, NodeRecord, RegistryHealth};
@@ -105,6 +106,12 @@ impl Registry {
 
     /// Starts it, and waits until it answers.
     pub async fn start(&mut self) {
+        self.launch();
+        self.until("it answers", |_| true).await;
+    }
+
+    /// Starts it.
+    pub fn launch(&mut self) {
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -112,7 +119,6 @@ impl Registry {
             .expect("a log");
         let process = self.program().stdout(log).stderr(Stdio::inherit()).spawn();
         self.process = Some(process.expect("it starts"));
-        self.until("it answers", |_| true).await;
     }
 
     /// Ends it without a word: SIGKILL.
@@ -123,14 +129,26 @@ impl Registry {
         }
     }
 
+    /// SIGKILL, while others ask it. [`Self::kill`] waits for its end.
+    pub fn kill_9(&self) {
+        let process = Pid::from_child(self.process.as_ref().expect("it runs"));
+        kill_process(process, Signal::KILL).expect("killed");
+    }
+
+    /// Runs its program to the end: whether it succeeded, and what it said.
+    pub fn run(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.program().args(arguments).output().expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
     /// Makes it a root. It must not run.
     pub fn promote(&self) {
-        let status = self
-            .program()
-            .arg("--promote")
-            .stdout(Stdio::null())
-            .status();
-        assert!(status.expect("it runs").success());
+        let (succeeded, said) = self.run(&["--promote"]);
+        assert!(succeeded, "{said}");
         self.configure(None, &json!({}));
     }
 
@@ -210,8 +228,12 @@ impl Registry {
     }
 
     pub async fn nodes(&self) -> Vec<NodeRecord> {
-        let list: NodeList = self.get("/api/nodes?limit=1000").await.expect("a list");
-        list.nodes
+        self.list().await.nodes
+    }
+
+    /// The first thousand of its nodes, and its version.
+    pub async fn list(&self) -> NodeList {
+        self.get("/api/nodes?limit=1000").await.expect("a list")
     }
 
     pub async fn changes(&self) -> Changes {
