@@ -43,11 +43,32 @@ pub enum Submitted {
     },
     /// The root is away; the write is kept, durably, until it is back.
     Queued,
-    /// The root is away, and no more can be kept.
-    Full {
+    /// The root is away; the heartbeat is kept in memory, until it is back or a newer one comes.
+    Kept,
+    /// The root is away, and the write is not kept.
+    NotKept {
+        /// Why not.
+        why: NotKept,
         /// When to try again, in seconds.
         retry_after: u64,
     },
+}
+
+/// Why a write is not kept for a root that is away. What the disk said is for the log of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotKept {
+    /// As many are kept as may be.
+    #[error("the root takes no writes now, and this registry can keep no more for it")]
+    Full,
+    /// The disk took it not.
+    #[error("the registry cannot store this now; nothing was changed")]
+    Disk,
+    /// More would not be taken by any root.
+    #[error("the key has signed too many writes in this second")]
+    TooMany,
+    /// The service ends.
+    #[error("the registry is shutting down")]
+    Ending,
 }
 
 /// A future that may be sent to another thread.
@@ -83,7 +104,12 @@ impl Away {
 
 impl Upstream for Away {
     fn submit(&self, _: SignedRequest) -> Coming<'_, Submitted> {
-        Box::pin(async { Submitted::Full { retry_after: 60 } })
+        Box::pin(async {
+            Submitted::NotKept {
+                why: NotKept::Full,
+                retry_after: 60,
+            }
+        })
     }
 
     fn state(&self) -> ReplicationHealth {

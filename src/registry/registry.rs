@@ -207,7 +207,7 @@ impl Registry {
         let mut problems = Vec::new();
         let failing = self.failing_since.load(Ordering::Relaxed);
         if failing != 0 && self.now().steady.saturating_sub(failing) < FAILURE_TOLD {
-            problems.push("the directory cannot be written: see the log, and the disk".to_owned());
+            problems.push("what is written cannot be stored: see the log, and the disk".to_owned());
         }
         if !replication.connected {
             let root = replication.root.as_deref().unwrap_or("not found yet");

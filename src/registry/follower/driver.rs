@@ -15,7 +15,7 @@ use trustnet_core::network::{
 
 use super::{Event, Handed, Lookup, Shared, answers, lock};
 use crate::client::{CallError, Client, MAX_CHANGES};
-use crate::forward::Submitted;
+use crate::forward::{NotKept, Submitted};
 use crate::queue::{Put, Queue, Queued};
 use crate::registrar::{Registrar, WriteError};
 
@@ -118,8 +118,9 @@ impl Driver {
                 })
             }
             Action::Queue(handed) => self.queue(handed, tasks),
-            Action::Keep(handed) => handed.answer(Submitted::Queued),
-            Action::Full(handed) => handed.answer(Submitted::Full {
+            Action::Keep(handed) => handed.answer(Submitted::Kept),
+            Action::Full(handed) => handed.answer(Submitted::NotKept {
+                why: NotKept::Full,
                 retry_after: RETRY_AFTER,
             }),
             Action::Deliver(link, root) => self.begin(tasks, move |driver| async move {
@@ -260,8 +261,12 @@ impl Driver {
             };
             handed.answer(match put {
                 Some(Put::New { .. } | Put::Known) => Submitted::Queued,
-                Some(Put::TooMany) => Submitted::Full { retry_after: 1 },
-                None => Submitted::Full {
+                Some(Put::TooMany) => Submitted::NotKept {
+                    why: NotKept::TooMany,
+                    retry_after: 1,
+                },
+                None => Submitted::NotKept {
+                    why: NotKept::Disk,
                     retry_after: RETRY_AFTER,
                 },
             });

@@ -16,7 +16,7 @@ use trustnet_core::network::{
 };
 
 use crate::client::{Client, ClientError};
-use crate::forward::{Coming, SignedRequest, Submitted, Upstream};
+use crate::forward::{Coming, NotKept, SignedRequest, Submitted, Upstream};
 use crate::queue::Queue;
 use crate::registrar::Registrar;
 use crate::sqlite::StoreError;
@@ -179,7 +179,10 @@ impl Follower {
             answer: Mutex::new(Some(answer)),
         };
         let event = ReplicaEvent::Submitted(kind, Arc::new(handed));
-        let ended = Submitted::Full { retry_after: 1 };
+        let ended = Submitted::NotKept {
+            why: NotKept::Ending,
+            retry_after: 1,
+        };
         if self.events.send(event).await.is_err() {
             return ended;
         }

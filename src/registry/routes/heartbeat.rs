@@ -25,7 +25,7 @@ pub async fn heartbeat(
     let key = key(&registry, id)?;
     let proof = signed.verify(&registry, &signature, &key)?;
     if let Some(upstream) = registry.upstream() {
-        return write::forward(upstream, &signed, id, proof.created).await;
+        return write::forward(&registry, upstream, &signed, id, proof.created).await;
     }
     let beaten = registry.registrar().beat(id, body.sequence, proof).await;
     if matches!(beaten, Err(WriteError::Store(_))) {

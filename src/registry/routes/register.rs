@@ -47,7 +47,7 @@ pub async fn register(
         if !known && !admitted {
             return Err(Refusal::JoinToken.into());
         }
-        return write::forward(upstream, &signed, id, proof.created).await;
+        return write::forward(&registry, upstream, &signed, id, proof.created).await;
     }
     let what = Write::Register {
         registration,

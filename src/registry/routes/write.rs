@@ -9,7 +9,7 @@ use trustnet_core::network::{NodeId, Write};
 
 use super::signed::Signed;
 use super::{Failure, answer};
-use crate::forward::{Submitted, Upstream};
+use crate::forward::{NotKept, Submitted, Upstream};
 use crate::registrar::{WriteError, Written};
 use crate::registry::Registry;
 
@@ -43,7 +43,7 @@ pub async fn done(
     what: Write,
 ) -> Result<Response, Failure> {
     if let Some(upstream) = registry.upstream() {
-        return forward(upstream, signed, id, created).await;
+        return forward(registry, upstream, signed, id, created).await;
     }
     write(registry, what).await?;
     let done = Done {
@@ -55,8 +55,9 @@ pub async fn done(
 /// Hands a verified write on to the root.
 ///
 /// # Errors
-/// The root is away, and no more can be kept for it.
+/// The root is away, and the write cannot be kept for it.
 pub async fn forward(
+    registry: &Registry,
     upstream: &dyn Upstream,
     signed: &Signed,
     id: NodeId,
@@ -77,14 +78,22 @@ pub async fn forward(
             Ok(response)
         }
         Submitted::Queued => {
-            let queued = Queued {
-                status: "queued".to_owned(),
-            };
-            Ok(answer::json(StatusCode::ACCEPTED, &queued))
+            registry.store_works();
+            Ok(queued())
         }
-        Submitted::Full { retry_after } => {
-            let message = "the root is away, and this registry can keep no more writes for it";
-            Err(Failure::new(ErrorCode::Unavailable, message).retry(retry_after))
+        Submitted::Kept => Ok(queued()),
+        Submitted::NotKept { why, retry_after } => {
+            if why == NotKept::Disk {
+                registry.store_failed();
+            }
+            Err(Failure::new(ErrorCode::Unavailable, why.to_string()).retry(retry_after))
         }
     }
+}
+
+fn queued() -> Response {
+    let queued = Queued {
+        status: "queued".to_owned(),
+    };
+    answer::json(StatusCode::ACCEPTED, &queued)
 }

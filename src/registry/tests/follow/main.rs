@@ -3,6 +3,7 @@
 
 #[path = "../certificates/mod.rs"]
 mod certificates;
+mod full_disk;
 mod killed;
 mod node;
 mod proxy;
@@ -232,6 +233,13 @@ async fn a_full_queue_says_when_to_come_again() {
     let answer = Node::new(4).register(&secondary, 9000).await;
     assert_eq!(answer.status(), 503);
     assert!(answer.headers().contains_key("retry-after"));
+    let body = answer.bytes().await.expect("a body");
+    let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(body["code"], "unavailable");
+    assert_eq!(
+        body["message"],
+        "the root takes no writes now, and this registry can keep no more for it"
+    );
     // The same write once more, as after a lost answer, would be no new one; and beats need no room.
     proxy.set(Network::Well);
     secondary
