@@ -8,6 +8,7 @@ mod killed;
 mod node;
 mod proxy;
 mod registry;
+mod restored;
 
 use std::time::Duration;
 
