@@ -12,6 +12,8 @@ mod killed;
 /// Directories that live.
 mod living;
 mod nodes;
+/// Snapshots that are written every so often.
+mod snapshots;
 
 use trustnet_core::network::Write;
 
