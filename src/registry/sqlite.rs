@@ -344,3 +344,6 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         _ => Err(StoreError::damaged(path, verdict)),
     }
 }
+
+#[cfg(test)]
+mod tests;
