@@ -15,8 +15,6 @@ use crate::metrics::Metrics;
 use crate::registrar::Registrar;
 use crate::token::JoinToken;
 
-/// How many answers are held at once for changes to come.
-const MAX_HELD: usize = 1024;
 /// How long a failure of the disk is told, in milliseconds, where nothing was written since.
 const FAILURE_TOLD: u64 = 60_000;
 
@@ -34,6 +32,7 @@ pub struct Registry {
     metrics: Metrics,
     upstream: Option<Arc<dyn Upstream>>,
     held: Arc<Semaphore>,
+    max_held: usize,
     ending: watch::Sender<bool>,
     /// Since when the disk fails, by the steady clock; 0, if it does not.
     failing_since: AtomicU64,
@@ -66,7 +65,8 @@ impl Registry {
             ),
             metrics: Metrics::default(),
             upstream,
-            held: Arc::new(Semaphore::new(MAX_HELD)),
+            held: Arc::new(Semaphore::new(settings.limits.held)),
+            max_held: settings.limits.held,
             ending: watch::Sender::new(false),
             failing_since: AtomicU64::new(0),
             random: RandomState::new(),
@@ -156,7 +156,7 @@ impl Registry {
     /// How many answers are held.
     #[must_use]
     pub fn held(&self) -> usize {
-        MAX_HELD - self.held.available_permits()
+        self.max_held - self.held.available_permits()
     }
 
     /// Becomes true when the service ends: nothing is held from then on.

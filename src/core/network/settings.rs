@@ -113,6 +113,8 @@ pub struct Limits {
     pub header_timeout: u64,
     /// How long a request may take, from its headers to its answer.
     pub request_timeout: u64,
+    /// How many answers may be held at once for changes to come.
+    pub held: usize,
 }
 
 impl Default for Limits {
@@ -123,6 +125,7 @@ impl Default for Limits {
             registrations_per_second: 10.0,
             header_timeout: 60_000,
             request_timeout: 10_000,
+            held: 1024,
         }
     }
 }
@@ -429,6 +432,7 @@ impl Check {
             registrations_per_second: rate,
             header_timeout: self.time("limits.header_timeout", written.header_timeout, 60),
             request_timeout: self.time("limits.request_timeout", written.request_timeout, 10),
+            held: usual.held,
         }
     }
 }

@@ -165,6 +165,32 @@ async fn the_end_frees_what_is_held() {
 }
 
 #[tokio::test]
+async fn no_more_answers_are_held_than_may_be_and_one_fewer_makes_room() {
+    let stage = Stage::with(|settings| settings.limits.held = 2).await;
+    let ask = request("GET", "/api/changes?since=0&wait=60", &[], b"");
+    let mut held = Vec::new();
+    for count in 1..=2 {
+        let mut stream = stage.connect().await;
+        stream.write_all(&ask).await.expect("sent");
+        while stage.service.registry().held() < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        held.push(stream);
+    }
+    let answer = stage.get("/api/changes?since=0&wait=1").await;
+    assert_eq!(answer.refusal(), refused(503, "unavailable"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    // Who does not wait needs no place.
+    assert_eq!(stage.get("/api/changes?since=0").await.status, 200);
+    drop(held.pop());
+    while stage.service.registry().held() > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let again = stage.get("/api/changes?since=0&wait=1").await;
+    assert_eq!(again.status, 200);
+}
+
+#[tokio::test]
 async fn parameters_are_what_they_must_be() {
     let stage = Stage::start().await;
     for (path, field) in [
