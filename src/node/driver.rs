@@ -47,6 +47,8 @@ pub(crate) struct Driver {
     pub request: RegisterRequest,
     pub data: PathBuf,
     pub memory: Memory,
+    /// Whether registries are remembered that are not written yet.
+    pub learnt: bool,
     pub random: StdRng,
     pub view: watch::Sender<Arc<View>>,
 }
@@ -114,6 +116,9 @@ impl Driver {
         }
         self.hear_gossip(turns);
         self.tell();
+        if std::mem::take(&mut self.learnt) && turns.save_at.is_none() {
+            turns.save_at = Some((turns.saved_at + SAVE_EVERY).max(now));
+        }
         if turns.save_at.is_some_and(|at| at <= now) {
             turns.save_at = None;
             turns.saved_at = now;

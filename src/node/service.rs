@@ -212,7 +212,16 @@ pub fn check_tls(settings: &NodeSettings) -> Result<(), TlsError> {
 
 /// How registries are called.
 fn transport(settings: &NodeSettings) -> Result<Transport, TlsError> {
-    Transport::new(settings.ca.as_deref(), Some(&settings.lookup_domain))
+    // An integrated one is this machine's own; its root is called by the registry itself.
+    let registry = match &settings.registry {
+        NodeRegistry::External { address } => address.map(|at| at.socket().ip()),
+        NodeRegistry::Integrated { .. } => Some(settings.address.into()),
+    };
+    Transport::new(
+        settings.ca.as_deref(),
+        Some(&settings.lookup_domain),
+        registry.as_slice(),
+    )
 }
 
 fn folder(path: &Path) -> Result<(), StartError> {
@@ -302,6 +311,7 @@ impl Plan<'_> {
                 edition,
                 ..self.memory
             },
+            learnt: false,
             random: StdRng::seed_from_u64(OsRng.next_u64()),
             view,
         })

@@ -173,7 +173,12 @@ pub fn check_tls(settings: &RegistrySettings) -> Result<(), TlsError> {
 
 /// How the root of a configuration is called.
 fn transport(settings: &RegistrySettings) -> Result<Transport, TlsError> {
-    Transport::new(settings.ca.as_deref(), settings.root.domain.as_deref())
+    let root = settings.root.address.map(|root| root.socket().ip());
+    Transport::new(
+        settings.ca.as_deref(),
+        settings.root.domain.as_deref(),
+        root.as_slice(),
+    )
 }
 
 /// Follows the root of a configuration.

@@ -1,5 +1,6 @@
 //! How registries are called: by plain HTTP, or by TLS and verified.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,12 +23,16 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// By TLS, if there is a file with the authorities that vouch for registries. Each is to be vouched for as the
-    /// address that is called, or as `tnr.` and the domain.
+    /// By TLS, if there is a file with the authorities that vouch for registries. Each is to be vouched for as `tnr.` and
+    /// the domain; as the address that is called only where this is one of the known ones, or this machine's own.
     ///
     /// # Errors
     /// The file cannot be read, or has no certificate.
-    pub fn new(ca: Option<&Path>, domain: Option<&str>) -> Result<Self, TlsError> {
+    pub fn new(
+        ca: Option<&Path>,
+        domain: Option<&str>,
+        known: &[IpAddr],
+    ) -> Result<Self, TlsError> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?;
         let Some(ca) = ca else {
@@ -39,7 +44,7 @@ impl Transport {
         };
         let config = config
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Verifier::new(ca, domain)?));
+            .with_custom_certificate_verifier(Arc::new(Verifier::new(ca, domain, known)?));
         Ok(Self {
             tls: config.with_no_client_auth(),
             scheme: "https",
@@ -61,16 +66,17 @@ impl Transport {
     }
 }
 
-/// Verifies as rustls does: by the address, and where the certificate is for others, by the domain's name. Which of
-/// its registries one is called as says nothing: addresses of them are remembered, and told by others.
+/// Verifies as rustls does: by an address that an administrator wrote down, and any by the domain's name. Other addresses
+/// come from the DNS, and from peers: that somebody is who answers there says nothing of whether it is a registry.
 #[derive(Debug)]
 struct Verifier {
     verifier: Arc<WebPkiServerVerifier>,
     name: Option<ServerName<'static>>,
+    known: Vec<IpAddr>,
 }
 
 impl Verifier {
-    fn new(ca: &Path, domain: Option<&str>) -> Result<Self, TlsError> {
+    fn new(ca: &Path, domain: Option<&str>, known: &[IpAddr]) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         // The system's file may have some that are too old to be read.
         let (used, _) = roots.add_parsable_certificates(certificates(ca)?);
@@ -86,7 +92,17 @@ impl Verifier {
             verifier: builder.build().map_err(|_| none())?,
             // A domain that is too long for a certificate is in none.
             name: name.and_then(|name| ServerName::try_from(name).ok()),
+            known: known.to_vec(),
         })
+    }
+
+    /// Whether it is enough to be who answers there.
+    fn knows(&self, address: &ServerName<'_>) -> bool {
+        let ServerName::IpAddress(address) = address else {
+            return false;
+        };
+        let address = IpAddr::from(*address);
+        address.is_loopback() || self.known.contains(&address)
     }
 }
 
@@ -103,7 +119,12 @@ impl ServerCertVerifier for Verifier {
             self.verifier
                 .verify_server_cert(own, intermediates, name, ocsp, now)
         };
-        match (verify(address), &self.name) {
+        let by_address = if self.knows(address) {
+            verify(address)
+        } else {
+            Err(CertificateError::NotValidForName.into())
+        };
+        match (by_address, &self.name) {
             (
                 Err(
                     error @ Error::InvalidCertificate(
@@ -112,7 +133,14 @@ impl ServerCertVerifier for Verifier {
                     ),
                 ),
                 Some(name),
-            ) => verify(name).map_err(|_| error),
+            ) => verify(name).map_err(|why| match why {
+                // Of two names that it is not, the one that was called says more.
+                Error::InvalidCertificate(
+                    CertificateError::NotValidForName
+                    | CertificateError::NotValidForNameContext { .. },
+                ) => error,
+                why => why,
+            }),
             (verified, _) => verified,
         }
     }
@@ -144,17 +172,46 @@ impl ServerCertVerifier for Verifier {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::path::Path;
 
-    use super::Transport;
+    use rustls::client::danger::ServerCertVerifier;
+    use rustls::pki_types::{ServerName, UnixTime};
+
+    use super::{Transport, Verifier};
     use crate::certificates::Authority;
-    use crate::tls::TlsError;
+    use crate::tls::{TlsError, certificates};
+
+    /// Whoever tells a caller where to go chooses the address, and may have a certificate for that.
+    #[test]
+    fn a_certificate_for_an_address_is_good_where_the_address_was_written_down() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let authority = Authority::new();
+        let ca = authority.write(folder.path());
+        let address: IpAddr = "2001:db8::1".parse().expect("an address");
+        let is_believed = |names: &[&str], domain, known: &[IpAddr]| {
+            let own = authority.certify(folder.path(), names).certificate;
+            let own = certificates(&own).expect("it was just made");
+            let verifier = Verifier::new(&ca, domain, known).expect("an authority");
+            let name = ServerName::from(address);
+            let verified = verifier.verify_server_cert(&own[0], &[], &name, &[], UnixTime::now());
+            verified.is_ok()
+        };
+        let domain = Some("example.org");
+        assert!(is_believed(&["2001:db8::1"], domain, &[address]));
+        assert!(is_believed(&["tnr.example.org"], domain, &[address]));
+        assert!(is_believed(&["tnr.example.org"], domain, &[]));
+        assert!(!is_believed(&["2001:db8::1"], domain, &[]));
+        assert!(!is_believed(&["2001:db8::1"], None, &[]));
+        assert!(!is_believed(&["tnr.example.com"], domain, &[address]));
+    }
 
     #[test]
     fn an_authority_makes_calls_secure_and_a_file_without_one_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = "[2001:db8::1]:8000".parse().expect("an address");
-        let url = |ca: Option<&Path>| Transport::new(ca, None).map(|calls| calls.url(at, "/x"));
+        let url =
+            |ca: Option<&Path>| Transport::new(ca, None, &[]).map(|calls| calls.url(at, "/x"));
         let ca = Authority::new().write(folder.path());
         let secure = url(Some(&ca)).expect("an authority");
         assert_eq!(secure, "https://[2001:db8::1]:8000/x");

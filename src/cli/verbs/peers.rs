@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use trustnet_api::network::Peers;
+use trustnet_core::readiness::clean;
 
 use super::get::serialise;
 use crate::args::{self, Output};
@@ -46,7 +47,7 @@ pub fn run(program: &Program, args: &args::Peers) -> Result<Exit, Failure> {
         Output::Name => known
             .peers
             .iter()
-            .for_each(|peer| program.ui.result(format!("{}\n", peer.node_name))),
+            .for_each(|peer| program.ui.result(format!("{}\n", clean(&peer.node_name)))),
         form => {
             let value = json!({ "kind": "PeerList", "node": contact.name, "items": known.peers });
             program.ui.result(serialise(form, &value)?);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trustnet_api::network::{HealthStatus, MAX_PAGE, NodeList, NodeRecord, RegistryHealth};
 use trustnet_core::kind::REGISTRY_SERVICE;
+use trustnet_core::readiness::clean;
 
 use super::{get::serialise, promote};
 use crate::args::{Output, RegistryNodes, RegistryStatus, RegistryVerb};
@@ -202,7 +203,7 @@ fn nodes(program: &Program, args: &RegistryNodes) -> Result<Exit, Failure> {
         }
         Output::Name => nodes
             .iter()
-            .for_each(|node| program.ui.result(format!("{}\n", node.node_name))),
+            .for_each(|node| program.ui.result(format!("{}\n", clean(&node.node_name)))),
         form => {
             let value = json!({ "kind": "NodeList", "version": version, "items": nodes });
             program.ui.result(serialise(form, &value)?);

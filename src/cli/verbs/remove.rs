@@ -36,6 +36,10 @@ pub fn run(program: &Program, args: &NodeRemove) -> Result<Exit, Failure> {
         None => by_itself(program, args)?,
     };
     let text = match word {
+        "removed" if args.key.is_some() => format!(
+            "`{}` is out of the directory; while it runs with the join token it registers again: stop it there",
+            args.node
+        ),
         "removed" => format!("`{}` is out of the directory", args.node),
         _ => format!(
             "`{}` will be out of the directory once the root is back: the secondary has queued it",

@@ -20,7 +20,9 @@ impl Driver {
         let seconds = self.clock.now().seconds();
         match action {
             Action::Remember { registries } => {
-                self.memory.registries = registries.iter().map(Endpoint::to_string).collect();
+                let registries = registries.iter().map(Endpoint::to_string).collect();
+                self.learnt |= self.memory.registries != registries;
+                self.memory.registries = registries;
             }
             Action::Resolve { ticket } => {
                 let (discovery, domain) = (self.discovery.clone(), self.lookup_domain.clone());

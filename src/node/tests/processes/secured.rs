@@ -47,7 +47,7 @@ fn nodes_and_registries_of_every_kind_know_one_another_over_tls() {
     });
     let first = node_of(folder, "first", &external, &json!({}), NOWHERE);
     let second = node_of(folder, "second", &integrated, &tls, NOWHERE);
-    let trust = Transport::new(Some(&ca), Some("example.net")).expect("an authority");
+    let trust = Transport::new(Some(&ca), Some("example.net"), &[]).expect("an authority");
     wait_until(|| {
         let (_, list) = ask(&trust, &root.address, "/api/nodes?state=active");
         names(&list, "nodes") == ["first", "second"]
@@ -83,7 +83,7 @@ fn a_node_says_why_it_does_not_trust_a_registry_and_tells_it_nothing() {
     node.line("not valid for name");
     assert_eq!(get(&node.address, "/api/health").0, 503);
     authority.certify(folder, &["::1"]);
-    let trust = Transport::new(Some(&ca), None).expect("an authority");
+    let trust = Transport::new(Some(&ca), None, &[]).expect("an authority");
     wait_until(|| ask(&trust, &root.address, "/api/nodes").0 == 200);
     node.line("the node is registered");
 }

@@ -205,7 +205,7 @@ fn ask(address: &str, path: &str) -> (u16, String) {
 }
 
 fn plain() -> Transport {
-    Transport::new(None, None).expect("plain HTTP")
+    Transport::new(None, None, &[]).expect("plain HTTP")
 }
 
 /// The answer, by TLS or not; status 0, if there is none.

@@ -56,7 +56,7 @@ impl Registry {
         let folder = registry.folder.path();
         let tls = authority.certify(folder, &["::1"]);
         let ca = authority.write(folder);
-        registry.transport = Transport::new(Some(&ca), None).expect("an authority");
+        registry.transport = Transport::new(Some(&ca), None, &[]).expect("an authority");
         registry.http = client(&registry.transport);
         registry.configure(
             root,
@@ -289,7 +289,7 @@ fn identities(nodes: &[NodeRecord]) -> Vec<(String, String, u16, String)> {
 }
 
 pub fn plain() -> Transport {
-    Transport::new(None, None).expect("plain HTTP")
+    Transport::new(None, None, &[]).expect("plain HTTP")
 }
 
 pub fn client(transport: &Transport) -> reqwest::Client {

@@ -67,7 +67,7 @@ impl Secured {
 
     /// Whether it answers, as a client of ours sees it, with whom this authority vouches for; if not, why.
     async fn asked(&self, ca: &Path, domain: Option<&str>) -> Result<u16, String> {
-        let transport = Transport::new(Some(ca), domain).expect("an authority");
+        let transport = Transport::new(Some(ca), domain, &[]).expect("an authority");
         let client = transport.client().timeout(LONG).build().expect("a client");
         let url = transport.url(self.stage.address().into(), "/api/health");
         assert!(url.starts_with("https://[::1]:"), "{url}");
