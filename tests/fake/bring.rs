@@ -223,8 +223,11 @@ fn an_artifact_that_changed_in_the_cache_is_not_sent() {
     assert_eq!(run.code, Some(7), "{run:?}");
     assert!(run.err.contains("hint: "), "{}", run.err);
     assert!(!web.path("/usr/local/bin/app").exists());
-    let sent = fs::read_dir(web.path("/var/cache/trustnet-vm"));
-    assert_eq!(sent.map_or(0, Iterator::count), 0, "{run:?}");
+    assert_eq!(
+        files_below(&web.path("/var/cache/trustnet-vm")),
+        [""; 0].map(PathBuf::from),
+        "{run:?}"
+    );
 }
 
 #[test]

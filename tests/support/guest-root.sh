@@ -22,6 +22,10 @@ hold)
 		mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$store/$folder/upper,workdir=$store/$folder/work" "/$folder"
 	done
 	mount -t tmpfs -o mode=755 tmpfs /run
+	# What the machine itself has of ours, the guest has not.
+	for ours in /var/cache/trustnet-vm /var/lib/trustnet-vm; do
+		[ ! -d "$ours" ] || mount -t tmpfs -o mode=755 tmpfs "$ours"
+	done
 	# In a folder of its own it is a file like any other, so that users can be added.
 	case " $* " in
 	*' etc '*) cat "$store/shadow" >/etc/shadow ;;

@@ -171,7 +171,7 @@ fn print(program: &Program, seen: &[Seen], wide: bool) {
         }
         rows.push(row);
         for problem in &health.problems {
-            let problem = trustnet_core::readiness::clean(problem);
+            let problem = clean(problem);
             problems.push_str(&format!("{}: {problem}\n", one.name));
         }
     }
