@@ -57,8 +57,11 @@ fn nodes_and_registries_of_every_kind_know_one_another_over_tls() {
         status == 200 && names(&peers, "peers") == ["first"]
     });
     // The node's port speaks TLS, and so does its registry; neither speaks otherwise.
-    let (_, health) = ask(&trust, &second.address, "/api/health");
-    let integrated = health["registry"]["address"].as_str().expect("an address");
+    // The root has a node before the node has its answer: only that says where its registry is.
+    let told = || ask(&trust, &second.address, "/api/health").1["registry"]["address"].clone();
+    wait_until(|| told().is_string());
+    let integrated = told();
+    let integrated = integrated.as_str().expect("an address");
     wait_until(|| {
         let (_, list) = ask(&trust, integrated, "/api/nodes?state=active");
         names(&list, "nodes") == ["first", "second"]
