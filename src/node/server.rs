@@ -9,18 +9,36 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
+use trustnet_core::network::Limits;
+use trustnet_registry::service::within_files;
 use trustnet_registry::tls::Tls;
 use trustnet_registry::worded::Worded;
 
-/// The most connections at once.
-const CONNECTIONS: u32 = 512;
-/// How long a handshake of TLS may take, and the headers of a request, and how long a connection may lie idle.
-const HEADERS: Duration = Duration::from_secs(15);
-/// How long a connection may last: no answer of a node takes long, and nobody needs to stay.
-const LIFE: Duration = Duration::from_secs(300);
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// The most connections at once.
+    pub places: usize,
+    /// How long a handshake of TLS may take, and the headers of a request, and how long a connection may lie idle.
+    pub headers: Duration,
+    /// How long a connection may last: no answer of a node takes long, and nobody needs to stay.
+    pub life: Duration,
+}
+
+impl Patience {
+    /// As many connections as a registry takes by itself, and as this process may have files for.
+    pub fn of_process() -> Self {
+        Self {
+            places: within_files(Limits::default()).connections,
+            headers: Duration::from_secs(15),
+            life: Duration::from_secs(300),
+        }
+    }
+}
+
 /// The most bytes of a request's headers, about.
 const MAX_HEADERS: usize = 16 * 1024;
 
@@ -29,9 +47,11 @@ pub(crate) async fn run(
     listener: TcpListener,
     router: Router,
     tls: Option<Arc<Tls>>,
+    patience: Patience,
     mut end: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
+    let places = Arc::new(Semaphore::new(patience.places));
+    let (open, mut closed) = mpsc::channel::<()>(1);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -50,41 +70,61 @@ pub(crate) async fn run(
             continue;
         };
         let (router, tls, end) = (router.clone(), tls.clone(), end.clone());
+        let open = open.clone();
         tokio::spawn(async move {
-            let served = async {
-                match tls {
-                    Some(tls) => secured(stream, &tls, router, end).await,
-                    None => connection(stream, router, end).await,
-                }
-            };
-            if timeout(LIFE, served).await.is_err() {
+            let served = serve(stream, tls, router, patience.headers, end);
+            if timeout(patience.life, served).await.is_err() {
                 tracing::debug!("a connection was cut: it lasted too long");
             }
-            drop(place);
+            drop((place, open));
         });
     }
-    drop(listener);
-    // Every place is free again when every connection is at its end.
-    let _ = places.acquire_many(CONNECTIONS).await;
+    drop((listener, open));
+    // Nobody has the other end any more when every connection is at its end.
+    let _ = closed.recv().await;
+}
+
+async fn serve(
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    headers: Duration,
+    mut end: watch::Receiver<bool>,
+) {
+    // What has sent nothing yet has no buffers: it costs a task only.
+    tokio::select! {
+        ready = timeout(headers, stream.readable()) => {
+            if !matches!(ready, Ok(Ok(()))) {
+                return;
+            }
+        }
+        _ = end.wait_for(|end| *end) => return,
+    }
+    // On the heap: they would make every connection's task as large.
+    match tls {
+        Some(tls) => Box::pin(secured(stream, &tls, router, headers, end)).await,
+        None => Box::pin(connection(stream, router, headers, end)).await,
+    }
 }
 
 async fn secured(
     stream: TcpStream,
     tls: &Arc<Tls>,
     router: Router,
+    headers: Duration,
     mut end: watch::Receiver<bool>,
 ) {
     let accepted = tokio::select! {
-        accepted = tls.accept(stream, HEADERS) => accepted,
+        accepted = tls.accept(stream, headers) => accepted,
         _ = end.wait_for(|end| *end) => return,
     };
     match accepted {
-        Ok(stream) => connection(stream, router, end).await,
+        Ok(stream) => connection(stream, router, headers, end).await,
         Err(error) => tracing::debug!(%error, "no TLS came about"),
     }
 }
 
-async fn connection<S>(stream: S, router: Router, mut end: watch::Receiver<bool>)
+async fn connection<S>(stream: S, router: Router, headers: Duration, mut end: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -92,7 +132,7 @@ where
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS)
+            .header_read_timeout(headers)
             .max_buf_size(MAX_HEADERS)
             .serve_connection(TokioIo::new(Worded::new(stream)), service)
     );
@@ -113,41 +153,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use axum::Router;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::{TcpListener, TcpStream};
-    use tokio::sync::watch;
-    use tokio::time::timeout;
-
-    use super::{CONNECTIONS, run};
-
-    #[tokio::test]
-    async fn idle_connections_take_no_more_than_their_places_and_do_not_delay_the_end() {
-        let listener = TcpListener::bind("[::1]:0").await.expect("a port");
-        let address = listener.local_addr().expect("bound");
-        let router = Router::new().route("/", get(|| async { "here" }));
-        let (end, ending) = watch::channel(false);
-        let serving = tokio::spawn(run(listener, router, None, ending));
-        let mut idle = Vec::new();
-        for _ in 0..CONNECTIONS - 1 {
-            idle.push(TcpStream::connect(address).await.expect("a connection"));
-        }
-        let mut last = TcpStream::connect(address).await.expect("a connection");
-        last.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-            .await
-            .expect("sent");
-        let mut bytes = [0; 12];
-        last.read_exact(&mut bytes).await.expect("an answer");
-        assert_eq!(&bytes, b"HTTP/1.1 200");
-        // There is no place for one more: its connection ends.
-        let mut more = TcpStream::connect(address).await.expect("a connection");
-        assert_eq!(more.read(&mut bytes).await.unwrap_or(0), 0);
-        end.send_replace(true);
-        let ended = timeout(Duration::from_secs(30), serving).await;
-        ended.expect("in time").expect("no panic");
-    }
-}
+mod tests;

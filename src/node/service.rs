@@ -145,6 +145,7 @@ impl NodeService {
             ports.listener,
             router,
             tls.map(Arc::new),
+            server::Patience::of_process(),
             ending,
         ));
         tracing::info!(%address, node_id = %who.id, name = who.name, "the node answers");

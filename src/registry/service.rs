@@ -244,7 +244,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// As many open files as this process may have, and no more connections than that.
-fn within_files(limits: Limits) -> Limits {
+#[must_use]
+pub fn within_files(limits: Limits) -> Limits {
     let files = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: files.maximum,
