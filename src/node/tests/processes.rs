@@ -8,6 +8,8 @@ mod certificates;
 mod crowd;
 #[path = "../../registry/tests/name_server/mod.rs"]
 mod name_server;
+#[path = "processes/ports.rs"]
+mod ports;
 mod programs;
 #[path = "processes/secured.rs"]
 mod secured;
@@ -192,36 +194,6 @@ fn metric(node: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let number = line.expect("the metric").trim();
     number.parse().expect("a number")
-}
-
-#[test]
-fn a_node_whose_port_is_taken_takes_the_next_one_and_writes_it_down() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let folder = folder.path();
-    let taken = std::net::TcpListener::bind("[::1]:0").expect("a port");
-    let port = taken.local_addr().expect("bound").port();
-    let config = format!(
-        "node: # mine\n  name: first\n  domain: example.net\n  ipv6_address: '::1'\n  port: {port} # here\n  data: {}\n",
-        folder.join("first").display()
-    );
-    fs::write(folder.join("first.yml"), &config).expect("written");
-    let mut first = node(folder, "first", &Value::Null);
-    let now: u16 = first
-        .address
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse().ok())
-        .expect("a port");
-    assert!(now > port);
-    let warning = first.line("the configured port is taken");
-    assert_eq!(warning["level"], "WARN");
-    assert_eq!(warning["configured"], port);
-    let text = fs::read_to_string(folder.join("first.yml")).expect("read");
-    assert_eq!(
-        text,
-        config.replace(&format!("port: {port}"), &format!("port: {now}"))
-    );
-    assert_eq!(get(&first.address, "/api/peers").0, 200);
 }
 
 #[test]
