@@ -15,12 +15,13 @@ use trustnet_core::network::{Limits, NodeId, RegistrySettings};
 
 use crate::clock::Clock;
 use crate::discovery::{Discovery, DiscoveryError};
-use crate::follower::{Follower, FollowerError, FollowerSettings, Lookup};
+use crate::follower::inherited::{self, InheritedError};
+use crate::follower::{Follower, FollowerError, FollowerSettings, Lookup, QUEUE};
 use crate::forward::Upstream;
 use crate::identity::{self, IdentityError};
 use crate::registrar::{Registrar, StoreOptions};
 use crate::registry::Registry;
-use crate::sqlite::StoreError;
+use crate::sqlite::{self, StoreError};
 use crate::tls::{Tls, TlsError};
 use crate::token::{JoinToken, TokenError};
 use crate::transport::Transport;
@@ -70,6 +71,9 @@ pub enum ServiceError {
     /// What a secondary needs to follow its root.
     #[error(transparent)]
     Follower(#[from] FollowerError),
+    /// What was queued before a promotion.
+    #[error(transparent)]
+    Inherited(#[from] InheritedError),
     /// The name servers to ask.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
@@ -103,9 +107,13 @@ impl RegistryService {
             RegistryRole::Root => None,
             RegistryRole::Secondary => Some(Arc::new(follow(settings, &registrar, node_id)?)),
         };
+        let registry = Registry::new(registrar.clone(), settings, node_id, token, upstream);
+        let registry = Arc::new(registry);
+        if settings.role == RegistryRole::Root {
+            inherit(settings, &registry).await?;
+        }
         let snapshots = settings.snapshots.clone().map(|snapshots| {
             let every = Duration::from_millis(snapshots.interval);
-            let registrar = registrar.clone();
             tokio::spawn(snapshots::keep_writing(
                 registrar,
                 snapshots.folder,
@@ -113,7 +121,6 @@ impl RegistryService {
                 SNAPSHOTS,
             ))
         });
-        let registry = Arc::new(Registry::new(registrar, settings, node_id, token, upstream));
         let (end, ending) = watch::channel(false);
         let limits = within_files(settings.limits);
         let serving = tokio::spawn(server::run(
@@ -196,6 +203,17 @@ fn follow(
     let transport = transport(settings)?;
     let settings = FollowerSettings::new(settings, own, token, transport, lookup);
     Ok(Follower::start(registrar.clone(), settings)?)
+}
+
+/// Does what was queued before a promotion, while nobody else can write.
+async fn inherit(
+    settings: &RegistrySettings,
+    registry: &Arc<Registry>,
+) -> Result<(), ServiceError> {
+    let token = settings.join_token_file.as_deref();
+    let token = token.map(JoinToken::text).transpose()?;
+    let queue = sqlite::folder(&settings.database).join(QUEUE);
+    Ok(inherited::take_over(registry, &queue, token.as_deref()).await?)
 }
 
 /// Asks for the addresses of `tnr.<domain>`.

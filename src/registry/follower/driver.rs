@@ -15,7 +15,7 @@ use trustnet_core::network::{
 
 use super::{Event, Handed, Lookup, Shared, answers, lock};
 use crate::client::{CallError, Client, MAX_CHANGES};
-use crate::forward::{NotKept, Submitted};
+use crate::forward::{NotKept, SignedRequest, Submitted};
 use crate::queue::{Put, Queue, Queued};
 use crate::registrar::{Registrar, WriteError};
 
@@ -290,16 +290,19 @@ impl Driver {
             }
             Err(_) => return Sent::Busy,
         };
-        if first.request.authorization.as_deref() == Some("") {
-            let token = self.token.as_ref();
-            first.request.authorization = token.map(|token| format!("Bearer {token}"));
-        }
+        complete(&mut first.request, self.token.as_deref());
         let at = Timestamp::from_millisecond(first.received).ok();
         let answered = self.client.forward(root, &first.request, at).await;
         let sent = answers::queued(&answered, &first, self.registrar.now().wall);
         match sent {
             Sent::Done => {}
-            Sent::Refused => self.dropped(&first, answered.ok().and_then(|a| a.refusal())),
+            Sent::Refused => {
+                let refusal = answered.ok().and_then(|answer| answer.refusal());
+                dropped(
+                    &first,
+                    &refusal.map_or_else(String::new, |refusal| refusal.message),
+                );
+            }
             Sent::Busy | Sent::Lost => return sent,
         }
         match self.queue.remove(first.number).await {
@@ -312,13 +315,20 @@ impl Driver {
             Err(_) => Sent::Busy,
         }
     }
+}
 
-    fn dropped(&self, write: &Queued, refusal: Option<trustnet_api::network::ErrorBody>) {
-        let why = refusal.map_or_else(String::new, |refusal| refusal.message);
-        let request = &write.request;
-        warn!(
-            node = %request.node, method = request.method, path = request.path, why,
-            "the root refuses a write that had waited: it is dropped"
-        );
+/// Shows the join token again, which was left out when a write was queued.
+pub(super) fn complete(request: &mut SignedRequest, token: Option<&str>) {
+    if request.authorization.as_deref() == Some("") {
+        request.authorization = token.map(|token| format!("Bearer {token}"));
     }
+}
+
+/// Says that a write is refused for good.
+pub(super) fn dropped(write: &Queued, why: &str) {
+    let request = &write.request;
+    warn!(
+        node = %request.node, method = request.method, path = request.path, why,
+        "the root refuses a write that had waited: it is dropped"
+    );
 }

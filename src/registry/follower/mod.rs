@@ -2,6 +2,7 @@
 
 mod answers;
 mod driver;
+pub mod inherited;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -14,6 +14,7 @@ use trustnet_core::network::{NodeId, Refusal, Registration, Write};
 
 use super::signed::{self, Signed};
 use super::{Failure, Known, answer, request, write};
+use crate::follower::inherited::Inherited;
 use crate::registrar::Written;
 use crate::registry::Registry;
 
@@ -25,9 +26,10 @@ pub async fn register(
     Extension(from): Extension<SocketAddr>,
     incoming: Request<Body>,
 ) -> Result<Response, Failure> {
-    // A secondary brings what many sent it; it shows that it is one.
-    let forwarded =
-        registry.token().is_wanted() && signed::is_forwarded(&registry, incoming.headers());
+    // A secondary brings what many sent it, and shows that it is one; or this registry was one itself.
+    let inherited = incoming.extensions().get::<Inherited>().is_some();
+    let forwarded = inherited
+        || (registry.token().is_wanted() && signed::is_forwarded(&registry, incoming.headers()));
     if !forwarded && let Err(seconds) = registry.limiter().take(from.ip(), registry.now().steady) {
         let message = "too many registrations from this address";
         return Err(Failure::new(ErrorCode::RateLimited, message).retry(seconds));

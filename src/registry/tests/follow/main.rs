@@ -4,6 +4,7 @@
 #[path = "../certificates/mod.rs"]
 mod certificates;
 mod full_disk;
+mod heir;
 mod killed;
 mod node;
 mod proxy;
@@ -275,47 +276,6 @@ async fn a_root_that_lost_what_it_had_is_followed_all_the_same() {
     assert_eq!(secondary.catches_up(&root).await.len(), 1);
     Node::new(3).register(&root, 9000).await;
     assert_eq!(secondary.catches_up(&root).await.len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_promoted_secondary_is_followed_and_the_root_of_before_is_not() {
-    let (root, proxy, mut other) = pair(&json!({})).await;
-    let mut heir = Registry::new(Some(root.address), &json!({}));
-    for number in 1..=3 {
-        Node::new(number).register(&root, 9000).await;
-    }
-    heir.start().await;
-    other.start().await;
-    heir.catches_up(&root).await;
-    other.catches_up(&root).await;
-    heir.kill();
-    heir.promote();
-    heir.start().await;
-    assert_eq!(Node::new(4).register(&heir, 9000).await.status(), 201);
-    proxy.lead(heir.address);
-    assert_eq!(other.catches_up(&heir).await.len(), 4);
-    let version = other
-        .health()
-        .await
-        .expect("it answers")
-        .replication
-        .version;
-    assert!(version > 1_000_000, "{version}");
-    // The old root is there again, and knows nothing of all that.
-    proxy.lead(root.address);
-    other
-        .until("it is not followed", |health| !health.replication.connected)
-        .await;
-    assert_eq!(Node::new(5).register(&other, 9000).await.status(), 202);
-    assert_eq!(other.nodes().await.len(), 4);
-    proxy.lead(heir.address);
-    other
-        .until("the write is where it belongs", |health| {
-            health.replication.queued_writes == 0 && health.replication.connected
-        })
-        .await;
-    assert_eq!(other.catches_up(&heir).await.len(), 5);
-    assert_eq!(root.nodes().await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

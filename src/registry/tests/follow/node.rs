@@ -72,6 +72,18 @@ impl Node {
         answer.expect("an answer")
     }
 
+    /// Keeps another node out, as the administrator.
+    pub async fn ban(&self, at: &Registry, node: &Self) -> Response {
+        let path = format!("/api/nodes/{}/ban", node.id());
+        let answer = self.send(at, Method::PUT, &path, &Value::Null).await;
+        answer.expect("an answer")
+    }
+
+    /// The key that it is known by.
+    pub fn public(&self) -> String {
+        self.key.public().to_string()
+    }
+
     async fn send(
         &self,
         at: &Registry,

@@ -145,11 +145,11 @@ impl Registry {
         )
     }
 
-    /// Makes it a root. It must not run.
-    pub fn promote(&self) {
+    /// Makes it a root. It must not run. `more` is laid over its configuration.
+    pub fn promote(&self, more: &Value) {
         let (succeeded, said) = self.run(&["--promote"]);
         assert!(succeeded, "{said}");
-        self.configure(None, &json!({}));
+        self.configure(None, more);
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -257,10 +257,7 @@ impl Registry {
 
     /// A file of its own, which nobody else may read.
     pub fn secret(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
-        fs::write(&path, text).expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("closed");
-        path
+        secret(self.folder(), name, text)
     }
 
     pub fn folder(&self) -> &Path {
@@ -272,6 +269,14 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A file that nobody else may read.
+pub fn secret(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, text).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("closed");
+    path
 }
 
 /// What the directory says of nodes that is the same everywhere.

@@ -1,0 +1,150 @@
+//! A secondary that is promoted.
+
+use serde_json::{Value, json};
+use trustnet_api::network::{NodeRecord, NodeState};
+
+use super::node::Node;
+use super::registry::Registry;
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+fn ports(nodes: &[NodeRecord]) -> Vec<(&str, u16, NodeState)> {
+    let told = nodes
+        .iter()
+        .map(|node| (node.node_name.as_str(), node.port, node.state));
+    let mut told: Vec<_> = told.collect();
+    told.sort_unstable_by_key(|(name, ..)| *name);
+    told
+}
+
+/// The files of a registry's queue.
+fn queue(registry: &Registry) -> [std::path::PathBuf; 2] {
+    ["queue.db", "queue.db-wal"].map(|file| registry.folder().join("data").join(file))
+}
+
+/// A secondary that has followed a root with three nodes, and whose root is dead.
+async fn orphan(more: &Value) -> Registry {
+    let mut root = Registry::new(None, more);
+    root.start().await;
+    let mut heir = Registry::new(Some(root.address), more);
+    heir.start().await;
+    for number in 1..=3 {
+        let node = Node::new(number).with_token(TOKEN);
+        assert_eq!(node.register(&root, 9000).await.status(), 201);
+    }
+    heir.catches_up(&root).await;
+    root.kill();
+    heir.until("the root is lost", |health| !health.replication.connected)
+        .await;
+    heir
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_secondary_acknowledged_holds_when_it_is_promoted_and_once_even_after_a_kill() {
+    let administrator = Node::new(200);
+    let secrets = tempfile::tempdir().expect("a folder");
+    let token = super::registry::secret(secrets.path(), "token", TOKEN);
+    let more = json!({
+        "registry": { "join_token_file": token, "administrator_key": administrator.public() },
+        // Nobody falls silent meanwhile.
+        "heartbeat": { "interval": 300 },
+    });
+    let mut heir = orphan(&more).await;
+    let (gone, banned) = (Node::new(1), Node::new(2));
+    let statuses = [
+        Node::new(4).with_token(TOKEN).register(&heir, 9004).await,
+        gone.leave(&heir).await,
+        administrator.ban(&heir, &banned).await,
+        // This one comes to nothing: it is to be dropped, and to hold nothing up.
+        administrator.ban(&heir, &gone).await,
+        Node::new(5).with_token(TOKEN).register(&heir, 9005).await,
+    ]
+    .map(|answer| answer.status().as_u16());
+    assert_eq!(statuses, [202; 5]);
+    heir.kill();
+    let copies = queue(&heir).map(|file| std::fs::read(file).expect("a queue"));
+    heir.promote(&more);
+    heir.start().await;
+    let wanted = [
+        ("node-2", 9000, NodeState::Banned),
+        ("node-3", 9000, NodeState::Active),
+        ("node-4", 9004, NodeState::Active),
+        ("node-5", 9005, NodeState::Active),
+    ];
+    assert_eq!(ports(&heir.nodes().await), wanted);
+    heir.told("the root refuses a write that had waited").await;
+    let version = heir.health().await.expect("it answers").replication.version;
+    // Killed before the queue knew of it: all of it is tried again, and nothing is done twice.
+    heir.kill();
+    for (file, copy) in queue(&heir).iter().zip(copies) {
+        std::fs::write(file, copy).expect("put back");
+    }
+    heir.start().await;
+    assert_eq!(ports(&heir.nodes().await), wanted);
+    let health = heir.health().await.expect("it answers");
+    assert_eq!(health.replication.version, version);
+    assert_eq!(Node::new(5).leave(&heir).await.status(), 200);
+    // And then it is out of the queue.
+    heir.kill();
+    heir.start().await;
+    assert_eq!(ports(&heir.nodes().await), wanted[..3]);
+    let begun = heir
+        .log()
+        .matches("writes from before the promotion are done first")
+        .count();
+    assert_eq!(begun, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_limit_of_an_address_holds_up_what_was_acknowledged() {
+    let mut heir = orphan(&json!({})).await;
+    for number in 4..=9 {
+        assert_eq!(Node::new(number).register(&heir, 9000).await.status(), 202);
+    }
+    heir.kill();
+    let limits = json!({ "registration_burst": 1, "registrations_per_second": 0.01 });
+    heir.promote(&json!({ "limits": limits }));
+    heir.start().await;
+    assert_eq!(heir.nodes().await.len(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoted_secondary_is_followed_and_the_root_of_before_is_not() {
+    let (root, proxy, mut other) = super::pair(&json!({})).await;
+    let mut heir = Registry::new(Some(root.address), &json!({}));
+    for number in 1..=3 {
+        Node::new(number).register(&root, 9000).await;
+    }
+    heir.start().await;
+    other.start().await;
+    heir.catches_up(&root).await;
+    other.catches_up(&root).await;
+    heir.kill();
+    heir.promote(&json!({}));
+    heir.start().await;
+    assert_eq!(Node::new(4).register(&heir, 9000).await.status(), 201);
+    proxy.lead(heir.address);
+    assert_eq!(other.catches_up(&heir).await.len(), 4);
+    let version = other
+        .health()
+        .await
+        .expect("it answers")
+        .replication
+        .version;
+    assert!(version > 1_000_000, "{version}");
+    // The old root is there again, and knows nothing of all that.
+    proxy.lead(root.address);
+    other
+        .until("it is not followed", |health| !health.replication.connected)
+        .await;
+    assert_eq!(Node::new(5).register(&other, 9000).await.status(), 202);
+    assert_eq!(other.nodes().await.len(), 4);
+    proxy.lead(heir.address);
+    other
+        .until("the write is where it belongs", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    assert_eq!(other.catches_up(&heir).await.len(), 5);
+    assert_eq!(root.nodes().await.len(), 3);
+}
