@@ -93,7 +93,8 @@ pub struct Gossip {
     /// Whether nodes tell each other of peers; default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// How many peers are told at once, at least 1; default 5.
+    /// How many peers are asked at a time, at most 64 of them, and how many a registry is asked for, at most 100;
+    /// default 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub peers_per_batch: Option<u32>,

@@ -164,7 +164,7 @@ pub struct HeartbeatSection {
     /// How often a heartbeat is awaited; 30.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<u32>,
-    /// How long a heartbeat may take on its way; 5.
+    /// Carried: missed heartbeats are counted; how long a heartbeat's answer may take is the node's to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
     /// After how many missed ones a node is offline; 3.

@@ -138,7 +138,7 @@ pub struct PeerCounts {
     pub alive: u64,
 }
 
-/// A part of the seed's architecture that these services do not have.
+/// A part of TrustNet's architecture that these services do not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum NotIncluded {
     /// There is no such part.

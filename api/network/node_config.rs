@@ -127,7 +127,7 @@ pub struct GossipSection {
     /// Whether nodes tell one another of their peers; true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// How many peers are asked at a time; 5.
+    /// How many peers are asked at a time, at most 64 of them, and how many a registry is asked for, at most 100; 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peers_per_batch: Option<u32>,
     /// How often, in seconds; 30.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use trustnet_core::load;
+use trustnet_api::network::{NodeConfig, RegistryConfig};
+use trustnet_core::load::{self, configuration};
+use trustnet_core::network::{NodeSettings, RegistrySettings};
 use trustnet_core::service::Definition;
 use trustnet_core::vm::Vm;
 
@@ -66,6 +68,28 @@ fn every_spec_in_the_documents_is_valid() {
             }
         }
     }
+}
+
+#[test]
+fn the_services_configurations_in_the_readme_are_valid() {
+    let readme = fs::read_to_string(project().join("README.md")).expect("the readme");
+    let registry = trustnet_api::schema::configuration::<RegistryConfig>();
+    let node = trustnet_api::schema::configuration::<NodeConfig>();
+    let mut seen = BTreeSet::new();
+    for block in fenced(&readme) {
+        if block.starts_with("registry: {") {
+            seen.insert("registry");
+            let config: RegistryConfig =
+                configuration(block.as_bytes(), &registry, |_| Vec::new()).expect("it is read");
+            RegistrySettings::resolve(&config).expect("it means something");
+        } else if block.starts_with("node: {") {
+            seen.insert("node");
+            let config: NodeConfig =
+                configuration(block.as_bytes(), &node, |_| Vec::new()).expect("it is read");
+            NodeSettings::resolve(&config).expect("it means something");
+        }
+    }
+    assert_eq!(seen, BTreeSet::from(["node", "registry"]));
 }
 
 #[test]
