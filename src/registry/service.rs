@@ -221,13 +221,7 @@ fn lookup(domain: &str) -> Result<Lookup, ServiceError> {
     let (discovery, domain) = (Discovery::from_environment()?, domain.to_owned());
     Ok(Arc::new(move || {
         let (discovery, domain) = (discovery.clone(), domain.clone());
-        Box::pin(async move {
-            let found = discovery.registries(&domain).await;
-            found.unwrap_or_else(|error| {
-                tracing::debug!(%error, "the root is not to be found by name");
-                Vec::new()
-            })
-        })
+        Box::pin(async move { discovery.registries(&domain).await })
     }))
 }
 

@@ -304,6 +304,12 @@ impl<P: Clone> Replica<P> {
         self.root_link().map(|(_, root)| root)
     }
 
+    /// Whether it is looking for the root: a round of it ends with a root, or with waiting for the next one.
+    #[must_use]
+    pub fn searching(&self) -> bool {
+        matches!(self.link, Link::Finding { .. })
+    }
+
     /// The directory's version.
     #[must_use]
     pub fn version(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! What the replica says is to be done, done.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use trustnet_core::network::{
     Asked, Directory, Endpoint, NodeId, Probe, ReplicaAction, ReplicaEvent, Sent,
 };
 
+use super::search::Search;
 use super::{Event, Handed, Lookup, Shared, answers, lock};
 use crate::client::{CallError, Client, MAX_CHANGES};
 use crate::forward::{NotKept, SignedRequest, Submitted};
@@ -28,6 +29,7 @@ type Action = ReplicaAction<Arc<Handed>>;
 pub(super) struct Driver {
     pub registrar: Registrar,
     pub replica: Shared,
+    pub search: Arc<Mutex<Search>>,
     pub queue: Queue,
     pub client: Client,
     pub own: NodeId,
@@ -73,13 +75,21 @@ impl Driver {
     fn tell(&self, event: Event, tasks: &mut Tasks) {
         let (before, actions, after) = {
             let mut replica = lock(&self.replica);
-            let before = replica.root();
+            let before = (replica.root(), replica.searching());
             let actions = replica.on(event, &self.registrar.now(), OsRng.next_u64());
-            (before, actions, replica.root())
+            (before, actions, (replica.root(), replica.searching()))
         };
         match (before, after) {
-            (None, Some(root)) => info!(%root, "the root answers"),
-            (Some(root), None) => warn!(%root, "the root is lost: it is tried again"),
+            ((None, _), (Some(root), _)) => {
+                lock(&self.search).found();
+                info!(%root, "the root answers");
+            }
+            ((None, true), (None, false)) => {
+                if let Some(why) = lock(&self.search).ended() {
+                    warn!(why, "no root is found: it is looked for again");
+                }
+            }
+            ((Some(root), _), (None, _)) => warn!(%root, "the root is lost: it is tried again"),
             _ => {}
         }
         for action in actions {
@@ -91,11 +101,7 @@ impl Driver {
     fn act(&self, action: Action, tasks: &mut Tasks) {
         match action {
             Action::Resolve => self.begin(tasks, |driver| async move {
-                let found = match &driver.lookup {
-                    Some(lookup) => lookup().await,
-                    None => Vec::new(),
-                };
-                ReplicaEvent::Resolved(found)
+                ReplicaEvent::Resolved(driver.look_up().await)
             }),
             Action::Probe(link, at) => self.begin(tasks, move |driver| async move {
                 ReplicaEvent::Probed(link, driver.probe(at).await)
@@ -140,25 +146,41 @@ impl Driver {
         tasks.spawn(task(self.clone()));
     }
 
+    async fn look_up(&self) -> Vec<Endpoint> {
+        let Some(lookup) = &self.lookup else {
+            return Vec::new();
+        };
+        lookup().await.unwrap_or_else(|error| {
+            debug!(%error, "the root is not to be found by name");
+            lock(&self.search).missed("by name", error);
+            Vec::new()
+        })
+    }
+
     async fn probe(&self, at: Endpoint) -> Option<Probe> {
         match self.client.probe(at).await {
             Ok(probe) => {
                 let version = lock(&self.replica).version();
+                let missed = |why| lock(&self.search).missed(at, why);
                 if probe.id == self.own {
-                    warn!(%at, "what answers there has this registry's own key: it is itself, or a copy");
+                    missed(
+                        "what answers there has this registry's own key: it is itself, or a copy",
+                    );
                 } else if probe.role == RegistryRole::Secondary {
-                    debug!(%at, "the registry there is no root");
+                    missed("the registry there is no root");
                 } else if probe.version < version {
                     warn!(%at, root = probe.version, own = version, "the root there is behind this registry");
+                    missed("the root there is far behind this registry");
                 }
                 Some(probe)
             }
             Err(error) => {
-                if error.is_of_tls() {
-                    warn!(%at, %error, "no TLS comes about with who answers in the root's place");
-                } else {
-                    debug!(%at, %error, "no root answers");
-                }
+                debug!(%at, %error, "no root answers");
+                let tls = match error.is_of_tls() {
+                    true => "no TLS comes about: ",
+                    false => "",
+                };
+                lock(&self.search).missed(at, format_args!("{tls}{error}"));
                 None
             }
         }

@@ -3,6 +3,7 @@
 mod answers;
 mod driver;
 pub mod inherited;
+mod search;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use trustnet_core::network::{
 };
 
 use crate::client::{Client, ClientError};
+use crate::discovery::DiscoveryError;
 use crate::forward::{Coming, NotKept, SignedRequest, Submitted, Upstream};
 use crate::queue::Queue;
 use crate::registrar::Registrar;
@@ -31,8 +33,10 @@ const HOLD: u64 = 10_000;
 /// How many events may wait: those who hand in more wait with them.
 const EVENTS: usize = 1024;
 
-/// Looks the registries of the domain up, in the order of the answer; nothing, if there is none.
-pub type Lookup = Arc<dyn Fn() -> Coming<'static, Vec<Endpoint>> + Send + Sync>;
+/// What comes of looking the registries of a domain up: they, in the order of the answer.
+type Found = Result<Vec<Endpoint>, DiscoveryError>;
+/// Looks the registries of the domain up.
+pub type Lookup = Arc<dyn Fn() -> Coming<'static, Found> + Send + Sync>;
 
 /// What a follower goes by. Times are milliseconds.
 #[derive(Clone)]
@@ -152,6 +156,7 @@ impl Follower {
         let driver = Driver {
             registrar: registrar.clone(),
             replica: Arc::clone(&replica),
+            search: Arc::default(),
             queue,
             client,
             own,
@@ -227,7 +232,7 @@ impl Upstream for Follower {
     }
 }
 
-fn lock(replica: &Shared) -> MutexGuard<'_, Replica<Arc<Handed>>> {
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // A replica that panicked in the middle of an event is as good as one that missed it.
-    replica.lock().unwrap_or_else(PoisonError::into_inner)
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,6 +10,7 @@ mod node;
 mod proxy;
 mod registry;
 mod restored;
+mod unfound;
 
 use std::time::Duration;
 
