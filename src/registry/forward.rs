@@ -6,9 +6,7 @@ use std::pin::Pin;
 use axum::body::Bytes;
 use trustnet_api::network::ReplicationHealth;
 use trustnet_core::network::signature::SignatureHeaders;
-use trustnet_core::network::{Directory, NodeId, ReplicaCounts};
-
-use crate::registrar::Registrar;
+use trustnet_core::network::{NodeId, ReplicaCounts};
 
 /// A signed write, whole: as it came, so that the root can verify it as it was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,36 +87,4 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// Lets the root and all else go: the service ends.
     fn end(&self) {}
-}
-
-/// A root that is never there.
-pub struct Away(Registrar);
-
-impl Away {
-    /// For a secondary with this directory.
-    #[must_use]
-    pub fn new(registrar: Registrar) -> Self {
-        Self(registrar)
-    }
-}
-
-impl Upstream for Away {
-    fn submit(&self, _: SignedRequest) -> Coming<'_, Submitted> {
-        Box::pin(async {
-            Submitted::NotKept {
-                why: NotKept::Full,
-                retry_after: 60,
-            }
-        })
-    }
-
-    fn state(&self) -> ReplicationHealth {
-        ReplicationHealth {
-            version: self.0.read(Directory::version),
-            root: None,
-            lag_seconds: 0.0,
-            queued_writes: 0,
-            connected: false,
-        }
-    }
 }
