@@ -24,6 +24,11 @@ fn configuration(folder: &Path, port: u16) -> String {
 
 /// The first log line that says this.
 fn line(child: &mut Child, message: &str) -> Value {
+    until(child, message, &mut Vec::new())
+}
+
+/// The first log line that says this, and those before it.
+fn until(child: &mut Child, message: &str, before: &mut Vec<Value>) -> Value {
     let lines = BufReader::new(child.stdout.as_mut().expect("piped")).lines();
     for line in lines {
         let line = line.expect("text");
@@ -31,6 +36,7 @@ fn line(child: &mut Child, message: &str) -> Value {
         if line["message"] == message {
             return line;
         }
+        before.push(line);
     }
     panic!("it ended without: {message}");
 }
@@ -63,6 +69,37 @@ fn a_taken_port_is_followed_by_the_next_one_which_is_written_down() {
     assert!(child.wait().expect("it ends").success());
     let after = std::fs::read_to_string(&path).expect("read");
     assert_eq!(after, before.replace(&port.to_string(), &other.to_string()));
+}
+
+#[test]
+fn a_registry_without_a_token_says_that_it_admits_anyone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = folder.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef").expect("written");
+    std::fs::set_permissions(&token, Permissions::from_mode(0o600)).expect("closed");
+    let path = folder.path().join("registry.yml");
+    let open = configuration(folder.path(), 8000);
+    let with = format!("  join_token_file: {}\ndatabase:", token.display());
+    for (text, warned) in [(&open, true), (&open.replace("database:", &with), false)] {
+        std::fs::write(&path, text).expect("written");
+        let mut child = program()
+            .arg("--config")
+            .arg(&path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut before = Vec::new();
+        until(&mut child, "the registry answers", &mut before);
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+        let anyone = "no join token is configured: any key is admitted to this network";
+        let said: Vec<&Value> = before
+            .iter()
+            .filter(|line| line["message"] == anyone)
+            .collect();
+        assert_eq!(said.len(), usize::from(warned), "{before:?}");
+        assert!(said.iter().all(|line| line["level"] == "WARN"));
+    }
 }
 
 /// What `--check` says of a configuration.

@@ -1,5 +1,6 @@
 //! What anyone may ask.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -106,6 +107,24 @@ async fn a_record_and_its_peers_are_told() {
     );
     let unknown = stage.get(&format!("/api/nodes/{}", id(9))).await;
     assert_eq!(unknown.refusal(), refused(404, "not_found"));
+}
+
+#[tokio::test]
+async fn who_asks_for_peers_again_is_told_others() {
+    let stage = Stage::start().await;
+    for number in 1..=20 {
+        stage.register(number, &format!("node-{number}")).await;
+    }
+    let path = format!("/api/nodes/{}/peers?count=1", id(1));
+    let mut seen = BTreeSet::new();
+    for _ in 0..100 {
+        let peers = stage.get(&path).await.json();
+        seen.insert(peers["peers"][0]["node_id"].to_string());
+        if seen.len() > 1 {
+            return;
+        }
+    }
+    panic!("nobody but {seen:?}");
 }
 
 #[tokio::test]
