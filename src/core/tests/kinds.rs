@@ -5,7 +5,7 @@
 use trustnet_api::network::{NodeConfig, RegistryConfig};
 use trustnet_core::artifact::{Arch, Digest};
 use trustnet_core::load::{self, configuration};
-use trustnet_core::network::RegistrySettings;
+use trustnet_core::network::{NodeSettings, RegistrySettings};
 use trustnet_core::provision::{Action, Input, Pinned, ServiceInput, build};
 use trustnet_core::service::{At, Catalogue, select};
 
@@ -72,8 +72,9 @@ fn every_configuration_of_the_example_networks_is_one_that_the_services_read() {
                     configuration(text.as_bytes(), &registry, |_| Vec::new()).expect("it is read");
                 RegistrySettings::resolve(&config).expect("it means something");
             } else {
-                let _: NodeConfig =
+                let config: NodeConfig =
                     configuration(text.as_bytes(), &node, |_| Vec::new()).expect("it is read");
+                NodeSettings::resolve(&config).expect("it means something");
             }
             said.push_str(&format!("=== {vm}\n{text}"));
         }

@@ -207,6 +207,27 @@ fn a_silent_node_declines_step_by_step_and_a_beat_brings_it_back() {
 }
 
 #[test]
+fn uptime_is_the_share_of_the_time_since_the_registration_in_which_the_node_was_active() {
+    let mut directory = directory();
+    write(&mut directory, &register(1, "ada", 10), &at(0)).expect("new");
+    let uptime = |directory: &Directory, now| {
+        let node = directory.get(id(1)).expect("it is there");
+        node.record(&at(now)).uptime_pct.to_string()
+    };
+    assert_eq!(uptime(&directory, 0), "100");
+    assert_eq!(uptime(&directory, 91), "100");
+    assert_eq!(sweep(&mut directory, 91), 1);
+    assert_eq!(uptime(&directory, 182), "50");
+    assert_eq!(uptime(&directory, 364), "25");
+    // Heard of again, it makes up for it.
+    directory
+        .beat(id(1), 1, &proof(11, 1), &at(364))
+        .expect("known");
+    write(&mut directory, &Write::Revive { id: id(1) }, &at(364)).expect("known");
+    assert_eq!(uptime(&directory, 546), "50");
+}
+
+#[test]
 fn a_jump_of_the_wall_clock_loses_nobody() {
     let mut directory = directory();
     write(&mut directory, &register(1, "ada", 10), &at(0)).expect("new");
@@ -359,6 +380,11 @@ fn peers_are_active_and_never_the_asker() {
         ids.dedup();
         assert_eq!(ids.len(), 7);
         assert!(!ids.contains(&id(1)) && !ids.contains(&id(9)));
+    }
+    // What is drawn says who comes first: each of them may.
+    for number in 2..=8 {
+        let drawn = u64::from_be_bytes(*id(number).as_bytes());
+        assert_eq!(directory.peers(id(1), 1, drawn)[0].id, id(number));
     }
 }
 
