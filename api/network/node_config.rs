@@ -77,6 +77,9 @@ pub struct NodeRegistrySection {
     /// The database of an integrated registry; `registry-replica.db` in the node's folder, if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
+    /// The administrator's Ed25519 key, 32 bytes in Base64, whose writes an integrated registry hands on to the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrator_key: Option<String>,
     /// A file with the certificates, PEM, of the authorities that vouch for the network's registries: these speak TLS
     /// then. Without it registries are called by plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -149,6 +149,13 @@ impl NodeService {
             ending,
         ));
         tracing::info!(%address, node_id = %who.id, name = who.name, "the node answers");
+        if !settings.carried.is_empty() {
+            let sections = settings.carried.join(", ");
+            tracing::info!(
+                sections,
+                "these sections of the configuration have no effect: what they are about is not included"
+            );
+        }
         Ok(Self {
             address,
             who,

@@ -156,11 +156,7 @@ impl RegistrySettings {
                 "registry.join_token_file",
                 registry.join_token_file.as_ref(),
             ),
-            administrator: check.parsed(
-                "registry.administrator_key",
-                registry.administrator_key.as_ref(),
-                "an Ed25519 key is 32 bytes in Base64",
-            ),
+            administrator: check.administrator(registry.administrator_key.as_ref()),
             tls: check.tls("registry.tls", registry.tls.as_ref()),
             ca: check.root_ca(registry),
             database: check
@@ -217,6 +213,11 @@ impl Check {
             self.wrong(path, format!("`{text}` is not what belongs here"), rule);
         }
         value
+    }
+
+    fn administrator(&mut self, key: Option<&String>) -> Option<PublicKey> {
+        let rule = "an Ed25519 key is 32 bytes in Base64";
+        self.parsed("registry.administrator_key", key, rule)
     }
 
     fn tls(&mut self, at: &str, written: Option<&TlsSection>) -> Option<TlsFiles> {

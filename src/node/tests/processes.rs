@@ -4,6 +4,8 @@
 mod bans;
 #[path = "../../registry/tests/certificates/mod.rs"]
 mod certificates;
+#[path = "processes/consensus.rs"]
+mod consensus;
 #[path = "processes/crowd.rs"]
 mod crowd;
 #[path = "../../registry/tests/name_server/mod.rs"]

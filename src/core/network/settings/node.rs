@@ -9,7 +9,7 @@ use trustnet_api::network::{
 };
 
 use super::{CA, Check, RootPlace, TlsFiles};
-use crate::network::{Endpoint, is_node_name};
+use crate::network::{Endpoint, PublicKey, is_node_name};
 use crate::problem::Problem;
 
 /// The folder of a node's data, where no other is given.
@@ -42,6 +42,8 @@ pub struct NodeSettings {
     pub ca: Option<PathBuf>,
     /// How it gossips, if it does.
     pub gossip: Option<GossipPlan>,
+    /// The sections of its file that are carried, and have no effect.
+    pub carried: Vec<&'static str>,
     /// How often it sends a heartbeat.
     pub heartbeat_interval: u64,
     /// How long it waits for an answer.
@@ -63,6 +65,8 @@ pub enum NodeRegistry {
         database: PathBuf,
         /// Where it finds its root.
         root: RootPlace,
+        /// The administrator's key.
+        administrator: Option<PublicKey>,
     },
     /// Elsewhere: there, if that is given, and where the domain says.
     External {
@@ -124,6 +128,7 @@ impl NodeSettings {
             tls: check.tls("node.tls", node.tls.as_ref()),
             ca: check.registries_ca(config),
             gossip: check.gossip(&config.gossip.clone().unwrap_or_default()),
+            carried: carried(config),
             heartbeat_interval: check.time(
                 "heartbeat.registry_interval",
                 heartbeat.registry_interval,
@@ -138,6 +143,16 @@ impl NodeSettings {
         };
         check.done(settings)
     }
+}
+
+/// The sections that are there, and for which nothing is.
+fn carried(config: &NodeConfig) -> Vec<&'static str> {
+    let given = [
+        ("consensus", config.consensus.is_some()),
+        ("transaction_pool", config.transaction_pool.is_some()),
+    ];
+    let given = given.into_iter().filter(|(_, given)| *given);
+    given.map(|(name, _)| name).collect()
 }
 
 impl Check {
@@ -173,6 +188,7 @@ impl Check {
         for (key, given) in [
             ("database", written.database.is_some()),
             ("root_registry", written.root_registry.is_some()),
+            ("administrator_key", written.administrator_key.is_some()),
         ] {
             if given && !integrated {
                 let message = format!("`{key}` is for an integrated registry");
@@ -199,6 +215,7 @@ impl Check {
                     .domain("registry.root_registry.domain", root.domain.as_deref())
                     .or_else(|| Some(lookup_domain.to_owned())),
             },
+            administrator: self.administrator(written.administrator_key.as_ref()),
         }
     }
 

@@ -8,7 +8,7 @@ use trustnet_core::network::signature::SigningKey;
 use crate::programs::{
     free_port, get, node, peers, registry_with, wait_for, wait_for_peers, wait_until, write_signed,
 };
-use crate::{external, is_well, metric, node_id};
+use crate::{external, integrated, is_well, metric, node_id};
 
 #[test]
 fn a_banned_node_is_no_peer_until_it_is_let_in_even_while_every_registry_is_down() {
@@ -69,4 +69,35 @@ fn a_banned_node_is_no_peer_until_it_is_let_in_even_while_every_registry_is_down
     wait_for(&first.address, "/api/health", |_, body| {
         body["peers"]["alive"] == 2
     });
+}
+
+#[test]
+fn what_the_administrator_decides_reaches_the_root_through_an_integrated_registry() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let administrator = SigningKey::from_seed([200; 32]);
+    let key = json!({"administrator_key": administrator.public().to_string()});
+    let root = registry_with(folder, free_port(), &key);
+    let mut within = integrated(&root.address);
+    within["administrator_key"] = key["administrator_key"].clone();
+    let first = node(folder, "first", &within);
+    let second = node(folder, "second", &external(&root.address));
+    let health = wait_for(&first.address, "/api/health", is_well);
+    let registry = health["registry"]["address"].as_str().expect("its own");
+    assert_ne!(registry, root.address);
+    wait_for(&second.address, "/api/health", is_well);
+    let path = format!("/api/nodes/{}", node_id(&second.address));
+    second.kill();
+    wait_for(registry, &path, |status, _| status == 200);
+    let ban = format!("{path}/ban");
+    for (method, path, state) in [("PUT", &ban, "banned"), ("DELETE", &ban, "offline")] {
+        assert_eq!(write_signed(registry, &administrator, method, path), 200);
+        let path = path.trim_end_matches("/ban");
+        assert_eq!(get(&root.address, path).1["state"], state);
+        wait_for(registry, path, |_, body| body["state"] == state);
+    }
+    let other = SigningKey::from_seed([201; 32]);
+    assert_eq!(write_signed(registry, &other, "DELETE", &path), 403);
+    assert_eq!(write_signed(registry, &administrator, "DELETE", &path), 200);
+    assert_eq!(get(&root.address, &path).0, 404);
 }

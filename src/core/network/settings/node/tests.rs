@@ -44,6 +44,7 @@ fn the_nodes_file_of_the_seed_says_all_of_this() {
                 address: None,
                 domain: Some("bucoto.com".to_owned()),
             },
+            administrator: None,
         },
         lookup_domain: "bucoto.com".to_owned(),
         join_token_file: None,
@@ -53,6 +54,7 @@ fn the_nodes_file_of_the_seed_says_all_of_this() {
             interval: 30_000,
             peers_per_batch: 5,
         }),
+        carried: vec!["consensus", "transaction_pool"],
         heartbeat_interval: 30_000,
         heartbeat_timeout: 5000,
         log_level: LogLevel::Info,
@@ -69,6 +71,7 @@ fn little_is_enough() {
     assert_eq!(settings.lookup_domain, "example.net");
     assert_eq!(settings.registry, NodeRegistry::External { address: None });
     assert!(settings.gossip.is_some());
+    assert!(settings.carried.is_empty());
 }
 
 #[test]
@@ -109,6 +112,14 @@ fn unknown_keys_and_wrong_values_are_told_with_their_lines() {
         ("\"127.0.0.1:8000\"", "\"::1:8000\""),
         ("  type: \"integrated\"", "  type: \"internal\""),
         ("  type: \"integrated\"", "  type: external\n  database: /a"),
+        (
+            "  type: \"integrated\"",
+            "  type: integrated\n  administrator_key: abc",
+        ),
+        (
+            "  type: \"integrated\"",
+            "  type: external\n  administrator_key: abc",
+        ),
         ("fallback_domain: \"bucoto.com\"", "fallback_domain: \"-\""),
         ("registry_interval: 30", "registry_interval: 0"),
         ("peers_per_batch: 5", "peers_per_batch: 0"),
