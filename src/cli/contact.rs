@@ -79,7 +79,7 @@ impl Contact {
                 Sought::Node => "node",
             };
             let failure = Failure::new(Exit::Usage, format!("`{}` has no {what}", guest.name));
-            return Err(failure.hint("`trustnet-vm list -l trustnet.io/kind` shows what there is"));
+            return Err(failure.hint("`trustnet-vm list -o wide` shows what there is"));
         };
         let route = match reached(&guest.record, &address, port) {
             Some(address) => Route::Direct(address),

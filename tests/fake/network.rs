@@ -13,6 +13,10 @@ const REGISTRY: &str = r#"{"status":"ok","service":"trustnet-registry","version"
     "node_id":"0x0011223344556677","role":"secondary","domain":"example.org","join_token":true,
     "nodes":{"active":2,"offline":1,"inactive":0,"banned":0},
     "replication":{"version":12,"root":"[fd10::253]:8000","lag_seconds":0.25,"queued_writes":3,"connected":true}}"#;
+const NODE: &str = r#"{"status":"ok","service":"trustnet-node","version":"0.1.0",
+    "node_id":"0x8899aabbccddeeff","node_name":"node-1","domain":"example.org",
+    "registry":{"address":"[fd10::253]:8000","integrated":false,"registered":true,"queued":false},
+    "peers":{"known":3,"alive":2},"consensus":"not included","transaction_pool":"not included"}"#;
 fn record(number: u32) -> String {
     format!(
         r#"{{"node_id":"0x00000000000000a{number}","node_name":"node-{number}","state":"active","ipv6_address":"fd10::{number}",
@@ -30,6 +34,11 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::with(REGISTRY)
+    }
+
+    /// One that says this of itself.
+    fn with(health: &'static str) -> Self {
         let listener = TcpListener::bind("[::1]:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -37,7 +46,7 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let kept = Arc::clone(&kept);
-                std::thread::spawn(move || serve(stream, &kept));
+                std::thread::spawn(move || serve(stream, &kept, health));
             }
         });
         Self { address, asked }
@@ -80,7 +89,7 @@ impl Server {
     }
 }
 
-fn serve(mut stream: TcpStream, kept: &Mutex<Vec<String>>) {
+fn serve(mut stream: TcpStream, kept: &Mutex<Vec<String>>, health: &str) {
     let mut asked = Vec::new();
     let mut byte = [0];
     while !asked.ends_with(b"\r\n\r\n") {
@@ -95,7 +104,7 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<String>>) {
     kept.lock().expect("nobody panicked").push(asked);
     let page = |nodes: &str, next: &str| format!(r#"{{"nodes":[{nodes}],{next}"version":12}}"#);
     let (status, body) = match path.as_str() {
-        "/api/health" => (200, REGISTRY.to_owned()),
+        "/api/health" => (200, health.to_owned()),
         "/api/nodes?limit=1000" => (200, page(&record(2), r#""next":"0x00000000000000a2","#)),
         "/api/nodes?limit=1000&after=0x00000000000000a2" => (200, page(&record(1), "")),
         "/api/nodes/0x00000000000000a1" if delete => (200, r#"{"status":"removed"}"#.to_owned()),
@@ -291,6 +300,28 @@ fn a_registry_and_a_node_in_a_guest_are_asked_over_its_connection() {
     insta::assert_snapshot!(said);
 }
 
+#[test]
+fn a_nodes_status_says_how_it_stands_and_that_consensus_is_not_included() {
+    let (home, server) = (stage(), Server::with(NODE));
+    let port = server.address.port();
+    let services = format!(
+        "  services:\n    - name: trustnet-node\n      config: {{address: '::1', port: {port}, domain: example.org}}\n      secrets: {{joinToken: hunter22hunter22}}\n"
+    );
+    home.spec("node-1", &services);
+    home.done(["create", "node-1.yaml", "--no-wait", "--quiet"]);
+    let guest = crate::sshd::Sshd::in_root();
+    crate::guests::answer(&home, "node-1", &guest);
+    let said = home.says(["status", "node-1"]);
+    let lines: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("trustnet-node"))
+        .collect();
+    let wanted = format!(
+        "   └─ ✗ trustnet-node 0.1.0: unit stopped, port {port} (api) open, 0x8899aabbccddeeff, registered at [fd10::253]:8000, peers 3 known 2 alive, consensus not included, its unit `trustnet-node` does not run"
+    );
+    assert_eq!(lines, [wanted]);
+}
+
 const TWO: &str = "\
 apiVersion: trustnet.io/v1alpha1
 kind: Node
@@ -368,6 +399,9 @@ fn what_a_vm_was_written_as_is_shown_and_chosen_by() {
     let list = home.done(["list", "-o", "json"]).out;
     let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
     assert_eq!(list["items"][0]["kind"], "Registry");
+    let none = home.run(["peers", "root"]);
+    let hint = "error: `root` has no node\nhint: `trustnet-vm list -o wide` shows what there is\n";
+    assert_eq!((none.code, none.err.as_str()), (Some(1), hint));
     let wide = home.done(["list", "-o", "wide", "--no-headers"]).out;
     assert!(wide.contains("  Registry  trustnet-vm  "), "{wide}");
     let shown = home.done(["get", "root"]).out;
