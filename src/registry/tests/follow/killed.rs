@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand_core::{OsRng, RngCore as _};
@@ -49,22 +50,24 @@ impl Client {
         }
     }
 
-    /// Writes until an answer does not come; how many came.
-    async fn write(&mut self, root: &Registry) -> u64 {
-        let mut told = 0;
+    /// Writes until an answer does not come. Whoever has the last one of all that are to come kills the root at once:
+    /// what is done after an answer is not done then.
+    async fn write(&mut self, root: &Registry, told: &AtomicU64, last: u64) {
         loop {
             self.next = (self.next + 1) % NODES;
             self.port = self.port % 60_000 + 1;
             let (node, known) = &mut self.nodes[self.next];
             known.asked = Some(self.port);
             let Ok(answer) = node.try_register(root, self.port).await else {
-                return told;
+                return;
             };
+            if told.fetch_add(1, Ordering::Relaxed) + 1 == last {
+                root.kill_9();
+            }
             let expected = if known.told == 0 { 201 } else { 200 };
             assert_eq!(answer.status(), expected, "{known:?}");
             known.told = self.port;
             known.asked = None;
-            told += 1;
         }
     }
 
@@ -100,27 +103,27 @@ async fn compare(root: &Registry, clients: &mut [Client], version: u64) -> u64 {
     list.version
 }
 
-/// Lets all clients write at once, until the root is killed; how much was answered.
+/// Lets all clients write at once, until the root is killed, after so many answers or that time; how many came.
 async fn write_and_kill(
     root: &mut Arc<Registry>,
     clients: &mut Vec<Client>,
+    last: u64,
     life: Duration,
 ) -> u64 {
+    let told = Arc::new(AtomicU64::new(0));
     let mut writing = JoinSet::new();
     for mut client in std::mem::take(clients) {
-        let root = Arc::clone(root);
+        let (root, told) = (Arc::clone(root), Arc::clone(&told));
         writing.spawn(async move {
-            let told = client.write(&root).await;
-            (client, told)
+            client.write(&root, &told, last).await;
+            client
         });
     }
     tokio::time::sleep(life).await;
     root.kill_9();
-    let ended = writing.join_all().await;
-    let told = ended.iter().map(|(_, told)| told).sum();
-    clients.extend(ended.into_iter().map(|(client, _)| client));
+    clients.extend(writing.join_all().await);
     alone(root).kill();
-    told
+    told.load(Ordering::Relaxed)
 }
 
 /// The root, while no client has it.
@@ -146,12 +149,12 @@ async fn what_a_root_told_before_kills_under_load_is_there_after_them() {
         alone(&mut root).start().await;
         version = compare(&root, &mut clients, version).await;
         let life = Duration::from_micros(below(150_000));
-        told += write_and_kill(&mut root, &mut clients, life).await;
+        told += write_and_kill(&mut root, &mut clients, 1 + below(8), life).await;
     }
     alone(&mut root).start().await;
     compare(&root, &mut clients, version).await;
     assert!(
-        told >= kills,
+        told >= kills / 4,
         "{told} writes were answered in {kills} lives: too few to show anything"
     );
     let line = format!("{kills} kills, {told} writes told\n");
