@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use trustnet_api::network::ChangeType;
 
-use super::{Directory, LogEntry, NodeId, Now, Refusal, Write};
+use super::{Directory, LogEntry, Node, NodeId, Now, Refusal, Signed, Write};
 
 /// Writes that are made durable together and then taken into the directory together. Every write is decided on
 /// the directory as it stands, so a batch holds one write of a node, and one of a name, at most.
@@ -52,7 +52,7 @@ impl Batch {
             Ok(None) => return Offer::Unchanged,
             Err(refusal) => return Offer::Refused(refusal),
         };
-        let entry = self.enter(change, Arc::new(node));
+        let entry = self.enter(change, node, directory.administered_with(write));
         Offer::Taken(entry)
     }
 
@@ -64,14 +64,15 @@ impl Batch {
         self.ids.contains(&write.id()) || name.is_some_and(|name| self.names.contains(name))
     }
 
-    fn enter(&mut self, change: ChangeType, node: Arc<super::Node>) -> LogEntry {
+    fn enter(&mut self, change: ChangeType, node: Node, administered: Option<Signed>) -> LogEntry {
         self.ids.insert(node.id);
         self.names.insert(node.name.clone());
         let last = self.entries.last().map_or(self.from, |entry| entry.version);
         let entry = LogEntry {
             version: last + 1,
             change,
-            node,
+            node: Arc::new(node),
+            administered,
         };
         self.entries.push(entry.clone());
         entry

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trustnet_api::network::{Change, ChangeType};
 
-use super::{Node, Now};
+use super::{Node, Now, Signed};
 
 /// A change of the directory.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,9 @@ pub struct LogEntry {
     pub change: ChangeType,
     /// The node after the change; before it, if it was removed.
     pub node: Arc<Node>,
+    /// What the administrator signed last of the node, with this change; nothing, if the change is not the administrator's,
+    /// or was told by another registry.
+    pub administered: Option<Signed>,
 }
 
 impl LogEntry {

@@ -26,6 +26,9 @@ pub struct Directory {
     banned: BTreeSet<NodeId>,
     domains: BTreeMap<Arc<str>, ()>,
     departed: BTreeMap<NodeId, Signed>,
+    /// What the administrator signed last of a node, in the directory or not: apart from what the node signs, so that
+    /// neither makes the other's writes old.
+    administered: BTreeMap<NodeId, Signed>,
     counts: NodeCounts,
     version: u64,
     /// The version before the first change of the log.
@@ -44,6 +47,7 @@ impl Directory {
             banned: BTreeSet::new(),
             domains: BTreeMap::new(),
             departed: BTreeMap::new(),
+            administered: BTreeMap::new(),
             counts: NodeCounts::default(),
             version: 0,
             log_from: 0,
@@ -78,14 +82,26 @@ impl Directory {
         self.departed.insert(id, signed);
     }
 
-    /// Forgets what removed nodes had signed before a moment, in seconds since 1970: no write that old is taken.
-    pub fn forget_departed(&mut self, before: u64) {
+    /// Puts back what the administrator had signed last of a node.
+    pub fn remember_administered(&mut self, id: NodeId, signed: Signed) {
+        self.administered.insert(id, signed);
+    }
+
+    /// Forgets what removed nodes, and the administrator, had signed before a moment, in seconds since 1970: no write that
+    /// old is taken.
+    pub fn forget_signed(&mut self, before: u64) {
         self.departed.retain(|_, signed| signed.at >= before);
+        self.administered.retain(|_, signed| signed.at >= before);
     }
 
     /// What removed nodes had signed last.
     pub fn departed(&self) -> impl Iterator<Item = (NodeId, &Signed)> {
         self.departed.iter().map(|(id, signed)| (*id, signed))
+    }
+
+    /// What the administrator had signed last of nodes.
+    pub fn administered(&self) -> impl Iterator<Item = (NodeId, &Signed)> {
+        self.administered.iter().map(|(id, signed)| (*id, signed))
     }
 
     /// The domain as the directory's nodes share it.
@@ -266,7 +282,10 @@ impl Directory {
     /// They do not follow the directory's version one by one; nothing of them is taken in then.
     pub fn apply(&mut self, from: u64, entries: Vec<LogEntry>) -> Result<(), Gap> {
         self.follows(from, &entries)?;
-        for entry in entries {
+        for mut entry in entries {
+            if let Some(signed) = entry.administered.take() {
+                self.administered.insert(entry.node.id, signed);
+            }
             if entry.change == ChangeType::NodeRemoved {
                 self.take(entry.node.id);
                 self.departed

@@ -63,6 +63,8 @@ pub enum Write {
         id: NodeId,
         /// The signature, of whoever may do that.
         proof: Proof,
+        /// Whether it is the administrator's, and not the node's own.
+        by_administrator: bool,
     },
     /// A node is kept out, or let in again, by the administrator.
     Ban {

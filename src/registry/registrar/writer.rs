@@ -24,7 +24,7 @@ const MAX_BATCH: usize = 1024;
 const MAX_BEATS: usize = 8192;
 /// How often beats are stored.
 const STORE_BEATS: Duration = Duration::from_secs(1);
-/// How often old signatures of removed nodes are forgotten.
+/// How often old signatures of removed nodes, and of the administrator, are forgotten.
 const TIDY: Duration = Duration::from_secs(600);
 /// How old a signature may be, in seconds, that is still taken: a day in a secondary's queue, and what a signature is
 /// good for besides.
@@ -260,6 +260,7 @@ impl Writer {
                 version: change.version,
                 change: change.change,
                 node: Node::told(&change.node, domain, &now)?.into(),
+                administered: None,
             })
         };
         let entries: Vec<LogEntry> = changes.changes.iter().map(told).collect::<Result<_, _>>()?;
@@ -308,7 +309,7 @@ impl Writer {
         }
         if self.tidy <= now {
             self.tidy = now + TIDY;
-            self.forget_departed();
+            self.forget_signed();
         }
     }
 
@@ -354,16 +355,16 @@ impl Writer {
         now + rest(&self.options)
     }
 
-    fn forget_departed(&mut self) {
+    fn forget_signed(&mut self) {
         let before = self
             .shared
             .clock
             .now()
             .seconds()
             .saturating_sub(OLDEST_SIGNATURE);
-        let stored = self.store.forget_departed(before);
+        let stored = self.store.forget_signed(before);
         if self.stored(stored).is_ok() {
-            self.shared.directory_mut().forget_departed(before);
+            self.shared.directory_mut().forget_signed(before);
         }
     }
 }

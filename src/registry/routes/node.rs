@@ -72,7 +72,11 @@ pub async fn remove(State(registry): Known, incoming: Request<Body>) -> Result<R
         &signed,
         id,
         proof.created,
-        Write::Remove { id, proof },
+        Write::Remove {
+            id,
+            proof,
+            by_administrator: administrator.is_some(),
+        },
     )
     .await
 }

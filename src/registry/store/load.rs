@@ -36,8 +36,11 @@ impl Store {
         let log = self.rows(CHANGES, [log_from], |row| entry(row, &mut domains, now))?;
         self.unbroken(&head, &log)?;
         directory.remember(head.log_from, log);
-        for (id, signed) in self.rows("SELECT * FROM departed", [], departed)? {
+        for (id, signed) in self.rows("SELECT * FROM departed", [], signed)? {
             directory.remember_departed(id, signed);
+        }
+        for (id, signed) in self.rows("SELECT * FROM administered", [], signed)? {
+            directory.remember_administered(id, signed);
         }
         Ok(directory)
     }
@@ -120,10 +123,11 @@ fn entry(row: &Row<'_>, domains: &mut Domains, now: &Now) -> Result<LogEntry, Od
         version: version.cast_unsigned(),
         change: row::change(word)?,
         node: columns.node(&beat, domains, now)?.into(),
+        administered: None,
     })
 }
 
-fn departed(row: &Row<'_>) -> Result<(NodeId, Signed), Odd> {
+fn signed(row: &Row<'_>) -> Result<(NodeId, Signed), Odd> {
     let id = integer(row, 0)?;
     let signed = SignedRow::read(row, 1)?;
     signed.sum(Sum::new().number(id)).check(row, 3)?;

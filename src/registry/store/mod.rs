@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, params};
 use trustnet_api::network::{ChangeType, RegistryRole};
-use trustnet_core::network::{LogEntry, Node, Now};
+use trustnet_core::network::{LogEntry, Node, NodeId, Now, Signed};
 
 pub(crate) use row::BeatRow;
 use row::{NodeRow, SignedRow, Sum, change_word, id_column};
@@ -16,7 +16,7 @@ use row::{NodeRow, SignedRow, Sum, change_word, id_column};
 use crate::sqlite::{self, StoreError};
 
 /// The schemas, each from the one before it. One that was released is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("001.sql"), include_str!("002.sql")];
 /// How far versions jump when a registry becomes a root, or its directory comes from a snapshot: further than any
 /// version that was told before and is not known here.
 pub const VERSION_JUMP: u64 = 1_000_000;
@@ -30,6 +30,7 @@ const PUT_BEAT: &str = "INSERT INTO beats VALUES (?1, ?2, ?3, ?4)
 const NOTE_BEAT: &str = "UPDATE beats SET sequence = ?2, heard = ?3, checksum = ?4 WHERE id = ?1";
 const TAKE_NODE: &str = "DELETE FROM nodes WHERE id = ?1";
 const PUT_DEPARTED: &str = "INSERT OR REPLACE INTO departed VALUES (?1, ?2, ?3, ?4)";
+const PUT_ADMINISTERED: &str = "INSERT OR REPLACE INTO administered VALUES (?1, ?2, ?3, ?4)";
 const TAKE_DEPARTED: &str = "DELETE FROM departed WHERE id = ?1";
 const PUT_CHANGE: &str =
     "INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
@@ -179,7 +180,7 @@ impl Store {
         })
     }
 
-    /// Puts other nodes in place of all, and forgets the changes and the departed.
+    /// Puts other nodes in place of all, and forgets the changes and what was signed of other nodes.
     ///
     /// # Errors
     /// As [`Self::commit`].
@@ -191,7 +192,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let role = self.role;
         self.transact("replace what is in", |step| {
-            for table in ["beats", "nodes", "changes", "departed"] {
+            for table in ["beats", "nodes", "changes", "departed", "administered"] {
                 step.execute(&format!("DELETE FROM {table}"), [])?;
             }
             for node in nodes {
@@ -201,17 +202,17 @@ impl Store {
         })
     }
 
-    /// Forgets what removed nodes had signed before a moment, in seconds since 1970.
+    /// Forgets what removed nodes, and the administrator, had signed before a moment, in seconds since 1970.
     ///
     /// # Errors
     /// As [`Self::commit`].
-    pub(crate) fn forget_departed(&mut self, before: u64) -> Result<(), StoreError> {
+    pub(crate) fn forget_signed(&mut self, before: u64) -> Result<(), StoreError> {
         self.transact("tidy", |step| {
-            step.execute(
-                "DELETE FROM departed WHERE signed_at < ?1",
-                [before.cast_signed()],
-            )
-            .map(drop)
+            for table in ["departed", "administered"] {
+                let old = format!("DELETE FROM {table} WHERE signed_at < ?1");
+                step.execute(&old, [before.cast_signed()])?;
+            }
+            Ok(())
         })
     }
 
@@ -253,18 +254,32 @@ fn put_head(
 fn put_entry(step: &Transaction<'_>, entry: &LogEntry, now: &Now) -> rusqlite::Result<()> {
     let node = &entry.node;
     if entry.change == ChangeType::NodeRemoved {
-        let id = id_column(node.id);
-        step.prepare_cached(TAKE_NODE)?.execute([id])?;
-        let signed = SignedRow::new(&node.signed);
-        let sum = signed.sum(Sum::new().number(id)).column();
-        step.prepare_cached(PUT_DEPARTED)?
-            .execute(params![id, signed.at(), signed.seen(), sum])?;
+        step.prepare_cached(TAKE_NODE)?
+            .execute([id_column(node.id)])?;
+        put_signed(step, PUT_DEPARTED, node.id, &node.signed)?;
     } else {
         put_node(step, node, now)?;
         step.prepare_cached(TAKE_DEPARTED)?
             .execute([id_column(node.id)])?;
     }
+    if let Some(signed) = &entry.administered {
+        put_signed(step, PUT_ADMINISTERED, node.id, signed)?;
+    }
     put_change(step, entry, now)
+}
+
+fn put_signed(
+    step: &Transaction<'_>,
+    put: &str,
+    id: NodeId,
+    signed: &Signed,
+) -> rusqlite::Result<()> {
+    let id = id_column(id);
+    let signed = SignedRow::new(signed);
+    let sum = signed.sum(Sum::new().number(id)).column();
+    step.prepare_cached(put)?
+        .execute(params![id, signed.at(), signed.seen(), sum])
+        .map(drop)
 }
 
 fn put_node(step: &Transaction<'_>, node: &Node, now: &Now) -> rusqlite::Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trustnet_api::network::{ChangeType, NodeState};
 
 use super::Directory;
-use crate::network::{Node, NodeId, Now, Proof, Refusal, Registration, Write};
+use crate::network::{Node, NodeId, Now, Proof, Refusal, Registration, Signed, Write};
 
 impl Directory {
     /// What a write makes of the directory: a change, or nothing.
@@ -24,11 +24,19 @@ impl Directory {
                 proof,
                 admitted,
             } => self.register(registration, proof, *admitted, now).map(Some),
-            Write::Remove { id, proof } => {
+            Write::Remove {
+                id,
+                proof,
+                by_administrator,
+            } => {
                 let node = known(*id)?;
                 // Else it would leave, and come back as if it were new.
                 if node.state == NodeState::Banned {
                     return Err(Refusal::Banned(*id));
+                }
+                if *by_administrator {
+                    self.administered_of(*id).admits(proof, now)?;
+                    return Ok(Some((ChangeType::NodeRemoved, Node::clone(node))));
                 }
                 node.signed.admits(proof, now)?;
                 let mut node = Node::clone(node);
@@ -43,10 +51,8 @@ impl Directory {
                     (_, true) => NodeState::Banned,
                 };
                 // Sent again, it must not undo what was decided since.
-                node.signed.admits(proof, now)?;
-                let mut node = node.in_state(to, now);
-                node.signed = node.signed.with(proof);
-                Ok(Some((ChangeType::NodeState, node)))
+                self.administered_of(*id).admits(proof, now)?;
+                Ok(Some((ChangeType::NodeState, node.in_state(to, now))))
             }
             Write::Revive { id } => {
                 let node = known(*id)?;
@@ -70,6 +76,23 @@ impl Directory {
                 }))
             }
         }
+    }
+
+    /// What the administrator signed last of a node, with a write of the administrator's that [`Self::decide`] took.
+    pub(in crate::network) fn administered_with(&self, write: &Write) -> Option<Signed> {
+        match write {
+            Write::Remove {
+                id,
+                proof,
+                by_administrator: true,
+            }
+            | Write::Ban { id, proof, .. } => Some(self.administered_of(*id).with(proof)),
+            _ => None,
+        }
+    }
+
+    fn administered_of(&self, id: NodeId) -> Signed {
+        self.administered.get(&id).cloned().unwrap_or_default()
     }
 
     fn register(

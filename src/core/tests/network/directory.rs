@@ -3,7 +3,7 @@
 use trustnet_api::network::{ChangeType, NodeState};
 use trustnet_core::network::{Batch, Directory, Gap, Liveness, LogEntry, Offer, Refusal, Write};
 
-use crate::nodes::{at, ban, id, proof, register, registration, remove, write};
+use crate::nodes::{at, ban, expel, id, proof, register, registration, remove, write};
 
 const LIVENESS: Liveness = Liveness {
     interval: 30,
@@ -137,12 +137,24 @@ fn what_departed_nodes_signed_is_forgotten_when_it_is_too_old_to_come_again() {
         write(&mut directory, &register(number, "ada", created), &at(0)).expect("new");
         write(&mut directory, &remove(number, created + 1), &at(0)).expect("known");
     }
-    directory.forget_departed(21);
+    directory.forget_signed(21);
     let left: Vec<_> = directory
         .departed()
         .map(|(id, signed)| (id, signed.at))
         .collect();
     assert_eq!(left, [(id(2), 21)]);
+}
+
+#[test]
+fn what_the_administrator_signed_is_forgotten_when_it_is_too_old_to_come_again() {
+    let mut directory = directory();
+    for (number, name, created) in [(1, "ada", 10), (2, "bob", 20)] {
+        write(&mut directory, &register(number, name, created), &at(0)).expect("new");
+        write(&mut directory, &ban(number, true, created), &at(0)).expect("known");
+    }
+    directory.forget_signed(20);
+    let left: Vec<_> = directory.administered().map(|(id, _)| id).collect();
+    assert_eq!(left, [id(2)]);
 }
 
 #[test]
@@ -179,6 +191,27 @@ fn a_banned_node_stays_out_until_it_is_let_in() {
         .beat(id(1), 1, &proof(16, 1), &at(1_000_001))
         .expect("let in");
     assert!(beaten.revive);
+}
+
+#[test]
+fn nothing_that_a_node_signs_makes_what_the_administrator_decides_old() {
+    let mut directory = directory();
+    for (out, back) in [
+        (ban(1, true, 11), ban(1, false, 12)),
+        (expel(1, 13), register(1, "ada", 405)),
+    ] {
+        let ahead = 400 + directory.version();
+        write(&mut directory, &register(1, "ada", ahead), &at(0)).expect("a clock ahead");
+        write(&mut directory, &out, &at(1)).expect("it was decided now");
+        assert_ne!(state(&directory, 1), Some(NodeState::Active), "{out:?}");
+        write(&mut directory, &back, &at(2)).expect("it is let in");
+        let again = write(&mut directory, &out, &at(3));
+        assert_eq!(again, Err(Refusal::Replayed), "nor is it done twice");
+    }
+    // What it signed before it was taken out brings it not back.
+    write(&mut directory, &expel(1, 14), &at(4)).expect("known");
+    let old = write(&mut directory, &register(1, "ada", 405), &at(5));
+    assert_eq!(old, Err(Refusal::Replayed));
 }
 
 #[test]
@@ -325,6 +358,7 @@ fn changes_that_leave_a_version_out_are_not_taken_in() {
         version,
         change: ChangeType::NodeRemoved,
         node: node.clone(),
+        administered: None,
     };
     for (from, versions) in [
         (0, vec![1]),

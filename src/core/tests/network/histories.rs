@@ -29,6 +29,7 @@ enum Event {
     },
     Remove {
         node: u8,
+        by_administrator: bool,
     },
     Ban {
         node: u8,
@@ -57,7 +58,8 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => (node.clone(), 0..NAMES.len(), 1..4_u16, prop::bool::weighted(0.9))
             .prop_map(|(node, name, port, admitted)| Event::Register { node, name, port, admitted }),
-        2 => node.clone().prop_map(|node| Event::Remove { node }),
+        2 => (node.clone(), any::<bool>())
+            .prop_map(|(node, by_administrator)| Event::Remove { node, by_administrator }),
         1 => (node.clone(), any::<bool>()).prop_map(|(node, banned)| Event::Ban { node, banned }),
         1 => node.clone().prop_map(|node| Event::Revive { node }),
         2 => any::<prop::sample::Index>().prop_map(|which| Event::Again { which }),
@@ -112,9 +114,13 @@ impl Play {
                 proof: signed,
                 admitted: *admitted,
             }),
-            Event::Remove { node } => self.offer(Write::Remove {
+            Event::Remove {
+                node,
+                by_administrator,
+            } => self.offer(Write::Remove {
                 id: id(*node),
                 proof: signed,
+                by_administrator: *by_administrator,
             }),
             Event::Ban { node, banned } => self.offer(ban(*node, *banned, created)),
             Event::Revive { node } => self.offer(Write::Revive { id: id(*node) }),
@@ -230,6 +236,11 @@ impl Play {
             .map(|(id, signed)| (id, signed.at))
             .collect();
         assert_eq!(left, self.committed.left);
+        let administered: BTreeMap<NodeId, u64> = directory
+            .administered()
+            .map(|(id, signed)| (id, signed.at))
+            .collect();
+        assert_eq!(administered, self.committed.administered);
         for name in NAMES {
             let holder = known.iter().find(|(_, known)| known.name == name);
             assert_eq!(

@@ -19,6 +19,8 @@ pub struct Known {
 pub struct Model {
     pub known: BTreeMap<NodeId, Known>,
     pub left: BTreeMap<NodeId, u64>,
+    /// What the administrator signed last of a node.
+    pub administered: BTreeMap<NodeId, u64>,
 }
 
 impl Model {
@@ -38,6 +40,8 @@ impl Model {
             .map(|known| known.signed)
             .or(self.left.get(&id).copied());
         let fresh = |created: u64| last.is_none_or(|last| created > last);
+        let decided = self.administered.get(&id).copied();
+        let newest = |created: u64| decided.is_none_or(|last| created > last);
         match write {
             Write::Register {
                 registration,
@@ -64,12 +68,21 @@ impl Model {
                     ChangeType::NodeUpdated
                 })))
             }
-            Write::Remove { proof, .. } => {
-                if known.is_none() || banned || !fresh(proof.created) {
+            Write::Remove {
+                proof,
+                by_administrator,
+                ..
+            } => {
+                let known = known.filter(|_| !banned).ok_or(())?;
+                if *by_administrator && newest(proof.created) {
+                    self.administered.insert(id, proof.created);
+                    self.left.insert(id, known.signed);
+                } else if !by_administrator && fresh(proof.created) {
+                    self.left.insert(id, proof.created);
+                } else {
                     return Err(());
                 }
                 self.known.remove(&id);
-                self.left.insert(id, proof.created);
                 Ok(Some(ChangeType::NodeRemoved))
             }
             Write::Ban {
@@ -78,12 +91,10 @@ impl Model {
                 if banned == *to {
                     return known.map(|_| None).ok_or(());
                 }
-                if !fresh(proof.created) {
+                if known.is_none() || !newest(proof.created) {
                     return Err(());
                 }
-                if let Some(known) = self.known.get_mut(&id) {
-                    known.signed = proof.created;
-                }
+                self.administered.insert(id, proof.created);
                 self.turn(
                     id,
                     if *to {

@@ -52,6 +52,16 @@ pub fn remove(number: u8, created: u64) -> Write {
     Write::Remove {
         id: id(number),
         proof: proof(created, created),
+        by_administrator: false,
+    }
+}
+
+/// As [`remove`], by the administrator.
+pub fn expel(number: u8, created: u64) -> Write {
+    Write::Remove {
+        id: id(number),
+        proof: proof(created, created),
+        by_administrator: true,
     }
 }
 

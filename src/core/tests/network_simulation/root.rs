@@ -20,6 +20,7 @@ struct Disk {
     version: u64,
     nodes: BTreeMap<NodeId, Node>,
     departed: BTreeMap<NodeId, network::Signed>,
+    administered: BTreeMap<NodeId, network::Signed>,
     log: Vec<LogEntry>,
 }
 
@@ -57,6 +58,7 @@ impl Root {
             version: 0,
             nodes: BTreeMap::new(),
             departed: BTreeMap::new(),
+            administered: BTreeMap::new(),
             log: Vec::new(),
         };
         Self {
@@ -89,6 +91,9 @@ impl Root {
         self.directory.remember(from, self.disk.log.iter().cloned());
         for (id, signed) in &self.disk.departed {
             self.directory.remember_departed(*id, signed.clone());
+        }
+        for (id, signed) in &self.disk.administered {
+            self.directory.remember_administered(*id, signed.clone());
         }
         net.timer(ROOT, 1_000, Timer::Store);
         net.timer(ROOT, 5_000, Timer::Sweep);
@@ -140,7 +145,11 @@ impl Root {
                 proof,
                 admitted: true,
             },
-            What::Remove(id) => Write::Remove { id, proof },
+            What::Remove(id) => Write::Remove {
+                id,
+                proof,
+                by_administrator: false,
+            },
             What::Beat(id, sequence) => {
                 match self.directory.beat(id, sequence, &proof, &now) {
                     Err(refusal) => return answer(net, reply, refused(&refusal)),
@@ -301,8 +310,14 @@ impl Disk {
             self.nodes.insert(node.id, Node::clone(node));
             self.departed.remove(&node.id);
         }
+        if let Some(signed) = &entry.administered {
+            self.administered.insert(node.id, signed.clone());
+        }
         self.version = entry.version;
-        self.log.push(entry.clone());
+        self.log.push(LogEntry {
+            administered: None,
+            ..entry.clone()
+        });
         let more = self.log.len().saturating_sub(LOG);
         self.log.drain(..more);
     }

@@ -465,6 +465,7 @@ impl Secondary {
                 Node::told(&change.node, change.node.domain.as_str().into(), &now)
                     .expect("it fits"),
             ),
+            administered: None,
         };
         match self
             .directory

@@ -62,6 +62,26 @@ async fn the_administrator_keeps_a_node_out_until_it_is_let_in() {
 }
 
 #[tokio::test]
+async fn a_node_that_signs_ahead_of_time_is_banned_and_removed_all_the_same() {
+    let stage = administered().await;
+    let admin = key(ADMINISTRATOR);
+    let now = stage.now();
+    let node = format!("/api/nodes/{}", id(1));
+    let ban = format!("{node}/ban");
+    for (number, (method, path)) in [("DELETE", &node), ("PUT", &ban)].into_iter().enumerate() {
+        let body = registration(1, "ada");
+        let ahead = now + 280 + number as u64;
+        let registered = stage
+            .signed_at(&key(1), "POST", "/api/register", &body, ahead)
+            .await;
+        assert_eq!(registered.status, 201);
+        let out = stage.signed(&admin, method, path, b"").await;
+        assert_eq!(out.status, 200, "{method} {path}");
+    }
+    assert_eq!(stage.get(&node).await.json()["state"], "banned");
+}
+
+#[tokio::test]
 async fn a_node_is_removed_by_itself_or_the_administrator() {
     let stage = administered().await;
     stage.register(1, "ada").await;

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::ban;
 use crate::nodes::{id, register, register_all};
 use crate::remove;
 use proptest::prelude::*;
@@ -32,6 +33,10 @@ async fn made() -> Made {
     register_all(&registrar, 0..NODES).await;
     registrar
         .write(remove(7, 4_000_000_000))
+        .await
+        .expect("it is there");
+    registrar
+        .write(ban(8, true, 4_000_000_000))
         .await
         .expect("it is there");
     let snapshot = registrar
@@ -242,7 +247,7 @@ async fn databases_of_newer_or_other_programs_are_refused_and_left() {
             refused,
             Err(StoreError::Newer {
                 found: 99,
-                known: 1,
+                known: 2,
                 ..
             })
         ),
@@ -365,7 +370,12 @@ fn everything(directory: &Directory) -> Vec<String> {
         .log()
         .map(|entry| format!("{} {:?} {}", entry.version, entry.change, entry.node.name));
     let departed = directory.departed().map(|departed| format!("{departed:?}"));
-    nodes.chain(log).chain(departed).collect()
+    let administered = directory.administered().map(|one| format!("{one:?}"));
+    nodes
+        .chain(log)
+        .chain(departed)
+        .chain(administered)
+        .collect()
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What was acknowledged is there when the database is opened again.
 
+use crate::ban;
 use crate::nodes::{id, proof, register};
 use crate::remove;
 use tempfile::tempdir;
 use trustnet_api::network::{ChangeType, NodeState};
-use trustnet_core::network::{Refusal, Write};
+use trustnet_core::network::Refusal;
 use trustnet_registry::clock::Clock;
 use trustnet_registry::registrar::{Registrar, StoreOptions, WriteError, Written};
 
@@ -29,12 +30,10 @@ async fn a_closed_directory_opens_as_it_was() {
         .write(remove(4, now + 1))
         .await
         .expect("it is there");
-    let ban = Write::Ban {
-        id: id(5),
-        banned: true,
-        proof: proof(now + 1),
-    };
-    registrar.write(ban).await.expect("it is there");
+    registrar
+        .write(ban(5, true, now + 1))
+        .await
+        .expect("it is there");
     registrar
         .beat(id(6), 17, proof(now + 2))
         .await
@@ -79,5 +78,44 @@ async fn a_closed_directory_opens_as_it_was() {
         replayed,
         Err(WriteError::Refused(Refusal::Replayed))
     ));
+    registrar.close().await;
+}
+
+#[tokio::test]
+async fn what_the_administrator_signed_is_known_after_a_start_and_a_database_of_before_it_opens() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("registry.db");
+    let open = || Registrar::open(&path, StoreOptions::default(), Clock::system());
+    let registrar = open().expect("a new database");
+    let now = registrar.now().seconds();
+    registrar
+        .write(register(1, 9000, now))
+        .await
+        .expect("it is new");
+    registrar.close().await;
+    let old = rusqlite::Connection::open(&path).expect("the database");
+    old.execute_batch("DROP TABLE administered; PRAGMA user_version = 1")
+        .expect("as the first version made it");
+    old.close().expect("it is written");
+
+    let registrar = open().expect("it is brought up to date");
+    for write in [
+        ban(1, true, now + 1),
+        ban(1, false, now + 2),
+        remove(1, now + 3),
+    ] {
+        registrar.write(write).await.expect("it is there");
+    }
+    registrar.close().await;
+    let registrar = open().expect("the database");
+    registrar
+        .write(register(1, 9000, now + 4))
+        .await
+        .expect("it comes back");
+    let replayed = registrar.write(ban(1, true, now + 1)).await;
+    assert!(
+        matches!(replayed, Err(WriteError::Refused(Refusal::Replayed))),
+        "{replayed:?}"
+    );
     registrar.close().await;
 }

@@ -22,5 +22,15 @@ fn remove(number: u64, created: u64) -> Write {
     Write::Remove {
         id: nodes::id(number),
         proof: nodes::proof(created),
+        by_administrator: false,
+    }
+}
+
+/// The administrator keeps it out, or lets it in.
+fn ban(number: u64, banned: bool, created: u64) -> Write {
+    Write::Ban {
+        id: nodes::id(number),
+        banned,
+        proof: nodes::proof(created),
     }
 }
