@@ -13,6 +13,8 @@ use trustnet_core::network::{NodeId, ReplicaCounts};
 pub struct SignedRequest {
     /// Whose node it writes.
     pub node: NodeId,
+    /// Whose key signed it: the node's, or the administrator's.
+    pub signer: NodeId,
     /// The method.
     pub method: String,
     /// The path, without a query.

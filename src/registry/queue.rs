@@ -16,11 +16,9 @@ use crate::forward::SignedRequest;
 use crate::sqlite::{self, StoreError};
 
 /// From nothing to the newest schema; more are added at the end.
-const MIGRATIONS: [&str; 1] = [include_str!("queue/001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("queue/001.sql"), include_str!("queue/002.sql")];
 /// The most jobs of one commit.
 const MAX_BATCH: usize = 256;
-/// The most writes of one key that were signed in one second: a root takes no more.
-const MAX_A_SECOND: usize = 8;
 
 /// A write that waits for the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +41,7 @@ pub enum Put {
     },
     /// It was in already, or one is that was signed later and stands for it.
     Known,
-    /// Its key has signed too much in that second.
+    /// Too much of its key waits, or was signed in that second.
     TooMany,
 }
 
@@ -225,13 +223,8 @@ fn put(
         Place::Nowhere => return Ok(Put::Known),
         Place::OfLast(gone) => (gone, others.last().map(|last| last.number)),
         Place::End(gone) => (gone, None),
+        Place::TooMany => return Ok(Put::TooMany),
     };
-    let second = others
-        .iter()
-        .filter(|other| other.request.created == request.created);
-    if second.count() >= MAX_A_SECOND {
-        return Ok(Put::TooMany);
-    }
     let mut delete = connection.prepare_cached("DELETE FROM queued WHERE number = ?1")?;
     for other in others.iter().rev().take(gone) {
         delete.execute([other.number])?;
@@ -251,6 +244,7 @@ fn of_node(connection: &Connection, node: NodeId) -> rusqlite::Result<Vec<Queued
 fn waiting(request: &SignedRequest, sent: bool) -> Waiting<'_> {
     Waiting {
         registration: request.method == "POST" && request.path == "/api/register",
+        signer: request.signer,
         created: request.created,
         authorization: request.authorization.as_deref(),
         body: &request.body,
@@ -266,13 +260,14 @@ fn insert(
     request: &SignedRequest,
 ) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO queued (number, received, node, created, method, path, content_digest, signature_input, signature, authorization, body)
-         VALUES (:number, :received, :node, :created, :method, :path, :content_digest, :signature_input, :signature, :authorization, :body)",
+        "INSERT INTO queued (number, received, node, signer, created, method, path, content_digest, signature_input, signature, authorization, body)
+         VALUES (:number, :received, :node, :signer, :created, :method, :path, :content_digest, :signature_input, :signature, :authorization, :body)",
     )?;
     insert.execute(named_params! {
         ":number": number,
         ":received": received,
         ":node": request.node.as_bytes(),
+        ":signer": request.signer.as_bytes(),
         ":created": i64::try_from(request.created).unwrap_or(i64::MAX),
         ":method": request.method,
         ":path": request.path,
@@ -297,6 +292,7 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
         received: row.get("received")?,
         request: SignedRequest {
             node: NodeId::new(row.get("node")?),
+            signer: NodeId::new(row.get("signer")?),
             method: row.get("method")?,
             path: row.get("path")?,
             signature: SignatureHeaders {

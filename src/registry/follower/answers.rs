@@ -81,6 +81,7 @@ mod tests {
             received,
             request: SignedRequest {
                 node: NodeId::new([1; 8]),
+                signer: NodeId::new([1; 8]),
                 method: "POST".to_owned(),
                 path: "/api/register".to_owned(),
                 signature: SignatureHeaders {

@@ -140,6 +140,7 @@ impl Signed {
             .and_then(|v| std::str::from_utf8(v).ok());
         Ok(SignedRequest {
             node,
+            signer: self.signature()?.signer(),
             method: self.parts.method.as_str().to_owned(),
             path: self.parts.uri.path().to_owned(),
             signature: SignatureHeaders {

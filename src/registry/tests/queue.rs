@@ -11,8 +11,10 @@ const NEW: Put = Put::New { replaced: 0 };
 
 /// The write of a number: by a key of its own, unless that is given.
 fn write(number: u64, key: Option<u8>) -> SignedRequest {
+    let node = NodeId::new(key.map_or(number.to_be_bytes(), |key| [key; 8]));
     SignedRequest {
-        node: NodeId::new(key.map_or(number.to_be_bytes(), |key| [key; 8])),
+        node,
+        signer: node,
         method: "POST".to_owned(),
         path: "/api/register".to_owned(),
         signature: SignatureHeaders {
@@ -90,6 +92,43 @@ async fn a_signature_is_in_once_and_a_key_no_more_often_than_a_root_takes_it() {
     let mut later = write(10, Some(1));
     later.created += 1;
     assert_eq!(put(&queue, later).await, Put::New { replaced: 8 });
+}
+
+#[tokio::test]
+async fn a_node_fills_no_queue_with_what_differs_and_keeps_no_ban_out_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (queue, _) = Queue::open(&folder.path().join("queue.db")).expect("a queue");
+    let mut in_it = 0;
+    for number in 0..100 {
+        // It leaves again and again, and shows something else whenever it registers.
+        let says = (number % 2 == 0).then_some(0);
+        let mut request = by(number, 1, says, number);
+        request.authorization = Some(number.to_string());
+        in_it += u64::from(put(&queue, request).await == NEW);
+    }
+    assert_eq!(in_it, 16);
+    let mut ban = by(100, 1, None, 99);
+    ban.signer = NodeId::new([9; 8]);
+    ban.method = "PUT".to_owned();
+    ban.path.push_str("/ban");
+    assert_eq!(put(&queue, ban).await, NEW);
+    assert_eq!(put(&queue, by(101, 2, Some(0), 99)).await, NEW);
+}
+
+#[tokio::test]
+async fn what_waited_in_the_queue_of_the_first_version_is_delivered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("queue.db");
+    let (queue, _) = Queue::open(&path).expect("a queue");
+    assert_eq!(put(&queue, write(1, Some(1))).await, NEW);
+    drop(queue);
+    let old = rusqlite::Connection::open(&path).expect("the queue's database");
+    old.execute_batch("ALTER TABLE queued DROP COLUMN signer; PRAGMA user_version = 1")
+        .expect("as the first version made it");
+    old.close().expect("it is written");
+    let (queue, waiting) = Queue::open(&path).expect("it is brought up to date");
+    assert_eq!(waiting, 1);
+    assert_eq!(take(&queue).await, Some(write(1, Some(1))));
 }
 
 /// What happens to a queue.

@@ -249,7 +249,7 @@ impl Secondary {
                 } else {
                     self.place(&handed)
                 };
-                let added = place != Place::Nowhere;
+                let added = !matches!(place, Place::Nowhere | Place::TooMany);
                 let mut replaced = 0;
                 if added {
                     replaced = self.enter(ledger, &handed, place);
@@ -259,6 +259,8 @@ impl Secondary {
                     if !switches.answer_before_queued {
                         self.promise(net, ledger, &handed);
                     }
+                } else if place == Place::TooMany {
+                    self.answer(net, &handed, Answer::Unavailable);
                 } else {
                     self.answer(net, &handed, Answer::Queued);
                 }
@@ -283,6 +285,7 @@ impl Secondary {
         let bodies: Vec<String> = of_node.iter().map(|queued| body(&queued.signed)).collect();
         let waiting = |signed: &Signed, sent: bool| Waiting {
             registration: matches!(signed.what, What::Register(_)),
+            signer: signed.id(),
             created: signed.proof.created,
             authorization: None,
             body: b"",
@@ -307,7 +310,7 @@ impl Secondary {
         let (gone, keeps) = match place {
             Place::OfLast(gone) => (gone, true),
             Place::End(gone) => (gone, false),
-            Place::Nowhere => return 0,
+            Place::Nowhere | Place::TooMany => return 0,
         };
         let mut at = self.queue.len();
         for number in 0..gone {
