@@ -31,7 +31,8 @@ pub(super) fn queued(answered: &Result<Answer, CallError>, queued: &Queued, now:
         // It was done before, or a later one of the same key was.
         (Sent::Refused, Some(ErrorCode::Replayed)) => Sent::Done,
         (Sent::Refused, Some(ErrorCode::RateLimited | ErrorCode::Timeout)) => Sent::Busy,
-        // It was taken in time, and is no older than it may be: one of the two clocks is wrong, and will be mended.
+        // It was taken in time, and is no older than it may be: one of the two clocks is wrong, and will be mended. What was
+        // taken by a clock that was ahead is not waited for: all others would wait as well.
         (Sent::Refused, Some(ErrorCode::Expired)) if is_good(queued, now) => Sent::Busy,
         _ => sent,
     }
@@ -40,7 +41,9 @@ pub(super) fn queued(answered: &Result<Answer, CallError>, queued: &Queued, now:
 fn is_good(queued: &Queued, now: i64) -> bool {
     let taken = u64::try_from(queued.received / 1000).unwrap_or(0);
     let now = u64::try_from(now / 1000).unwrap_or(0);
-    taken.abs_diff(queued.request.created) <= SIGNATURE_LIFE && now.abs_diff(taken) < QUEUE_LIFE
+    taken.abs_diff(queued.request.created) <= SIGNATURE_LIFE
+        && taken <= now.saturating_add(SIGNATURE_LIFE)
+        && now.saturating_sub(taken) < QUEUE_LIFE
 }
 
 #[cfg(test)]
@@ -140,6 +143,8 @@ mod tests {
             (1_000, 1_000_000, 1_000_000 + day - 1_000, Sent::Busy),
             (1_000, 1_000_000, 1_000_000 + day, Sent::Refused),
             (1_000, 2_000_000, 2_000_000, Sent::Refused),
+            (1_000, 1_000_000, 700_000, Sent::Busy),
+            (1_000, 1_000_000, 699_000, Sent::Refused),
         ] {
             let sent = queued(&expired, &write(created, received), now);
             assert_eq!(sent, wanted, "{created} {received} {now}");

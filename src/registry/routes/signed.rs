@@ -111,7 +111,13 @@ impl Signed {
             .and_then(|text| text.parse::<Timestamp>().ok());
         let at = at.and_then(|at| u64::try_from(at.as_second()).ok());
         match at {
-            Some(at) if now.abs_diff(at) <= QUEUE_LIFE => Ok(at),
+            // Else what is signed a day ahead would be taken, and could be sent again tomorrow.
+            Some(at) if at > now.saturating_add(SIGNATURE_LIFE) => {
+                let message =
+                    "the write was queued at a time yet to come: one of two clocks is wrong";
+                Err(Failure::new(ErrorCode::Expired, message))
+            }
+            Some(at) if now.saturating_sub(at) <= QUEUE_LIFE => Ok(at),
             Some(_) => {
                 let message = format!("the write was queued for more than {QUEUE_LIFE} s");
                 Err(Failure::new(ErrorCode::Expired, message))

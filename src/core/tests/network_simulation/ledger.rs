@@ -20,7 +20,7 @@ pub struct Ledger {
     ahead: BTreeSet<NodeId>,
     /// Signatures of which newer ones took the place in a queue.
     replaced: BTreeSet<u64>,
-    /// Signatures that a secondary took by a clock a day off.
+    /// Signatures that a secondary took by a clock that was ahead, or a day off.
     given_up: BTreeSet<u64>,
     /// What the directory was at each version.
     versions: BTreeMap<u64, u64>,

@@ -354,6 +354,7 @@ fn refused(refusal: &Refusal) -> Answer {
 /// Whether a signature is no older than it may be; and if a secondary took it, whether it was so then.
 pub fn in_window(proof: &Proof, queued_at: Option<i64>, now: &Now) -> bool {
     let at = queued_at.unwrap_or(now.wall);
-    now.wall.abs_diff(at) <= 86_400_000
+    at <= now.wall + 300_000
+        && now.wall - at <= 86_400_000
         && at.unsigned_abs().abs_diff(proof.created * 1000) <= WINDOW * 1000
 }

@@ -416,9 +416,10 @@ impl Secondary {
                 let mut sent = sent(answer.as_ref(), false);
                 let now = net.now(self.of).wall;
                 let first = self.queue.front();
-                let old = first.is_some_and(|first| now.abs_diff(first.at) >= QUEUE_LIFE * 1000);
-                if old && matches!(answer, Some(Answer::Expired)) {
-                    // Taken by a clock that was a day off: it can be good nowhere.
+                let off = |at: i64| now < at - 300_000 || now.abs_diff(at) >= QUEUE_LIFE * 1000;
+                let off = first.is_some_and(|first| off(first.at));
+                if off && matches!(answer, Some(Answer::Expired)) {
+                    // Taken by a clock that was ahead, or a day off: it can be good nowhere.
                     sent = Sent::Refused;
                     first
                         .iter()

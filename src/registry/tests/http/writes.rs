@@ -210,7 +210,7 @@ async fn a_queued_write_is_taken_from_who_has_the_token_for_as_long_as_a_queue_k
     let stage = guarded().await;
     let now = stage.now();
     let hour = now - 3600;
-    let write = |queued: u64, forwarder: Option<&str>, own: Option<&str>| {
+    let write_at = |created: u64, queued: u64, forwarder: Option<&str>, own: Option<&str>| {
         let at = i64::try_from(queued).expect("small");
         let at = jiff::Timestamp::from_second(at)
             .expect("a time")
@@ -229,10 +229,11 @@ async fn a_queued_write_is_taken_from_who_has_the_token_for_as_long_as_a_queue_k
             "POST",
             "/api/register",
             &registration(1, "ada"),
-            hour,
+            created,
             &more,
         )
     };
+    let write = |queued, forwarder, own| write_at(hour, queued, forwarder, own);
     let token = refused(401, "join_token");
     assert_eq!(
         stage
@@ -268,6 +269,12 @@ async fn a_queued_write_is_taken_from_who_has_the_token_for_as_long_as_a_queue_k
         .raw(&write(now - 86_401 - 5, Some(TOKEN), Some(TOKEN)))
         .await;
     assert_eq!(old.refusal(), refused(401, "expired"));
+    let tomorrow = write_at(now + 3600, now + 3600, Some(TOKEN), Some(TOKEN));
+    assert_eq!(
+        stage.raw(&tomorrow).await.refusal(),
+        refused(401, "expired"),
+        "nothing was queued in a time yet to come"
+    );
     assert_eq!(
         stage
             .raw(&write(hour + 10, Some(TOKEN), Some(TOKEN)))
