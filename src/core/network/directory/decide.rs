@@ -52,7 +52,10 @@ impl Directory {
                 };
                 // Sent again, it must not undo what was decided since.
                 self.administered_of(*id).admits(proof, now)?;
-                Ok(Some((ChangeType::NodeState, node.in_state(to, now))))
+                let mut node = node.in_state(to, now);
+                // Nobody listened to it: its silence counts from when it is let in.
+                node.beat_at = now.steady;
+                Ok(Some((ChangeType::NodeState, node)))
             }
             Write::Revive { id } => {
                 let node = known(*id)?;

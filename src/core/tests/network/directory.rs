@@ -194,6 +194,20 @@ fn a_banned_node_stays_out_until_it_is_let_in() {
 }
 
 #[test]
+fn a_node_that_was_banned_for_long_has_time_to_beat_when_it_is_let_in() {
+    let mut directory = directory();
+    write(&mut directory, &register(1, "ada", 10), &at(0)).expect("new");
+    write(&mut directory, &ban(1, true, 11), &at(1)).expect("known");
+    write(&mut directory, &ban(1, false, 12), &at(1_000_000)).expect("known");
+    assert_eq!(sweep(&mut directory, 1_003_600), 0);
+    assert_eq!(state(&directory, 1), Some(NodeState::Offline));
+    let heard = directory.get(id(1)).map(|node| node.last_heartbeat);
+    assert_eq!(heard, Some(at(0).wall), "it has not said anything yet");
+    assert_eq!(sweep(&mut directory, 1_086_401), 1);
+    assert_eq!(state(&directory, 1), None);
+}
+
+#[test]
 fn nothing_that_a_node_signs_makes_what_the_administrator_decides_old() {
     let mut directory = directory();
     for (out, back) in [
