@@ -52,6 +52,10 @@ impl Batch {
             Ok(None) => return Offer::Unchanged,
             Err(refusal) => return Offer::Refused(refusal),
         };
+        // A node that left is called by a name that was free before the batch.
+        if self.names.contains(&node.name) {
+            return Offer::Later;
+        }
         let entry = self.enter(change, node, directory.administered_with(write));
         Offer::Taken(entry)
     }

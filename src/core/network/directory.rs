@@ -25,7 +25,7 @@ pub struct Directory {
     /// Those whom the administrator keeps out: every node asks for them again and again.
     banned: BTreeSet<NodeId>,
     domains: BTreeMap<Arc<str>, ()>,
-    departed: BTreeMap<NodeId, Signed>,
+    departed: BTreeMap<NodeId, Departed>,
     /// What the administrator signed last of a node, in the directory or not: apart from what the node signs, so that
     /// neither makes the other's writes old.
     administered: BTreeMap<NodeId, Signed>,
@@ -35,6 +35,14 @@ pub struct Directory {
     log_from: u64,
     log: VecDeque<LogEntry>,
     log_capacity: usize,
+}
+
+/// A node that left, for as long as what it signed could come again.
+#[derive(Debug, Clone)]
+struct Departed {
+    signed: Signed,
+    /// What it was; nothing, if the log did not go back to that when the registry started.
+    node: Option<Arc<Node>>,
 }
 
 impl Directory {
@@ -77,9 +85,12 @@ impl Directory {
         self.forget();
     }
 
-    /// Puts back what a removed node had signed last.
+    /// Puts back what a removed node had signed last, after [`Self::remember`].
     pub fn remember_departed(&mut self, id: NodeId, signed: Signed) {
-        self.departed.insert(id, signed);
+        let mut entries = self.log.iter().rev();
+        let last = entries.find(|entry| entry.node.id == id);
+        let node = last.map(|entry| Arc::clone(&entry.node));
+        self.departed.insert(id, Departed { signed, node });
     }
 
     /// Puts back what the administrator had signed last of a node.
@@ -90,13 +101,13 @@ impl Directory {
     /// Forgets what removed nodes, and the administrator, had signed before a moment, in seconds since 1970: no write that
     /// old is taken.
     pub fn forget_signed(&mut self, before: u64) {
-        self.departed.retain(|_, signed| signed.at >= before);
+        self.departed.retain(|_, left| left.signed.at >= before);
         self.administered.retain(|_, signed| signed.at >= before);
     }
 
     /// What removed nodes had signed last.
     pub fn departed(&self) -> impl Iterator<Item = (NodeId, &Signed)> {
-        self.departed.iter().map(|(id, signed)| (*id, signed))
+        self.departed.iter().map(|(id, left)| (*id, &left.signed))
     }
 
     /// What the administrator had signed last of nodes.
@@ -288,8 +299,11 @@ impl Directory {
             }
             if entry.change == ChangeType::NodeRemoved {
                 self.take(entry.node.id);
-                self.departed
-                    .insert(entry.node.id, entry.node.signed.clone());
+                let left = Departed {
+                    signed: entry.node.signed.clone(),
+                    node: Some(Arc::clone(&entry.node)),
+                };
+                self.departed.insert(entry.node.id, left);
             } else {
                 self.put(Arc::clone(&entry.node));
                 self.departed.remove(&entry.node.id);

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::Request;
 use axum::response::Response;
 use trustnet_api::network::ErrorCode;
-use trustnet_core::network::{Refusal, Write};
+use trustnet_core::network::Write;
 
 use super::node::of_path;
 use super::signed::Signed;
@@ -34,12 +34,7 @@ async fn decide(
         return Err(Failure::new(ErrorCode::Forbidden, message));
     };
     let proof = signed.verify(registry, &signature, &key)?;
-    if registry
-        .registrar()
-        .read(|directory| directory.get(id).is_none())
-    {
-        return Err(Refusal::Unknown(id).into());
-    }
+    // A secondary may not know of who left: the root says whether there is such a node.
     let what = Write::Ban { id, banned, proof };
     write::done(registry, &signed, id, proof.created, what).await
 }

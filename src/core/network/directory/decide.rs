@@ -44,7 +44,11 @@ impl Directory {
                 Ok(Some((ChangeType::NodeRemoved, node)))
             }
             Write::Ban { id, banned, proof } => {
-                let node = known(*id)?;
+                let node = match self.nodes.get(id).cloned() {
+                    None if *banned => self.expelled(*id),
+                    known => known,
+                };
+                let node = node.ok_or(Refusal::Unknown(*id))?;
                 let to = match (node.state, banned) {
                     (NodeState::Banned, false) => NodeState::Offline,
                     (NodeState::Banned, true) | (_, false) => return Ok(None),
@@ -94,6 +98,18 @@ impl Directory {
         }
     }
 
+    /// A node that left, as it is kept out: it is still everybody's peer in gossip. Its name may be another's by now, so it
+    /// is told of by its id.
+    fn expelled(&self, id: NodeId) -> Option<Arc<Node>> {
+        let mut node = self.departed.get(&id)?.node.clone()?;
+        let own = id.to_string();
+        let more = (1_u64..).map(|number| format!("{own}-{number}"));
+        let mut names = std::iter::once(own.clone()).chain(more);
+        let free = names.find(|name| !self.names.contains_key(name.as_str()))?;
+        Arc::make_mut(&mut node).name = free.into();
+        Some(node)
+    }
+
     fn administered_of(&self, id: NodeId) -> Signed {
         self.administered.get(&id).cloned().unwrap_or_default()
     }
@@ -116,7 +132,8 @@ impl Directory {
         }
         let domain = self.domain(registration.domain());
         let Some(node) = self.nodes.get(&id) else {
-            let signed = self.departed.get(&id).cloned().unwrap_or_default();
+            let signed = self.departed.get(&id);
+            let signed = signed.map_or_else(Signed::default, |left| left.signed.clone());
             signed.admits(proof, now)?;
             if !admitted {
                 return Err(Refusal::JoinToken);

@@ -194,6 +194,44 @@ fn a_banned_node_stays_out_until_it_is_let_in() {
 }
 
 #[test]
+fn a_node_that_left_is_banned_and_told_of_by_its_id() {
+    let mut directory = directory();
+    write(&mut directory, &register(1, "ada", 10), &at(0)).expect("new");
+    write(&mut directory, &remove(1, 11), &at(0)).expect("known");
+    write(&mut directory, &register(2, "ada", 12), &at(0)).expect("free");
+    let let_in = write(&mut directory, &ban(1, false, 13), &at(1));
+    assert_eq!(let_in, Err(Refusal::Unknown(id(1))), "it is not kept out");
+    // Nor does it get round that by another node of its name.
+    let own = id(1).to_string();
+    let mut batch = Batch::new(&directory);
+    let offers = [register(3, &own, 14), ban(1, true, 15)]
+        .map(|write| batch.offer(&directory, &write, &at(1)));
+    assert_eq!(offers[1], Offer::Later);
+    directory
+        .apply(batch.from(), batch.into_entries())
+        .expect("it follows");
+    let out = write(&mut directory, &ban(1, true, 15), &at(1));
+    let out = out.expect("it was known").expect("a change");
+    assert_eq!(out.change, ChangeType::NodeState);
+    let banned: Vec<_> = directory.banned_after(None).map(|node| node.id).collect();
+    assert_eq!(banned, [id(1)]);
+    let named = |name: &str| directory.named(name).map(|node| node.id);
+    assert_eq!(named("ada"), Some(id(2)));
+    assert_eq!(named(&own), Some(id(3)));
+    assert_eq!(named(&format!("{own}-1")), Some(id(1)));
+    let back = write(&mut directory, &register(1, "eve", 16), &at(2));
+    assert_eq!(back, Err(Refusal::Banned(id(1))));
+    write(&mut directory, &ban(1, false, 17), &at(3)).expect("known");
+    let old = write(&mut directory, &register(1, "eve", 11), &at(4));
+    assert_eq!(
+        old,
+        Err(Refusal::Replayed),
+        "what it signed is not forgotten"
+    );
+    write(&mut directory, &register(1, "eve", 18), &at(4)).expect("it is let in");
+}
+
+#[test]
 fn a_node_that_was_banned_for_long_has_time_to_beat_when_it_is_let_in() {
     let mut directory = directory();
     write(&mut directory, &register(1, "ada", 10), &at(0)).expect("new");

@@ -19,6 +19,8 @@ pub struct Known {
 pub struct Model {
     pub known: BTreeMap<NodeId, Known>,
     pub left: BTreeMap<NodeId, u64>,
+    /// What they were.
+    pub gone: BTreeMap<NodeId, Known>,
     /// What the administrator signed last of a node.
     pub administered: BTreeMap<NodeId, u64>,
 }
@@ -57,6 +59,7 @@ impl Model {
                     return Err(());
                 }
                 self.left.remove(&id);
+                self.gone.remove(&id);
                 let node = Known {
                     name: name.to_owned(),
                     port: registration.port(),
@@ -83,16 +86,23 @@ impl Model {
                     return Err(());
                 }
                 self.known.remove(&id);
+                self.gone.insert(id, known);
                 Ok(Some(ChangeType::NodeRemoved))
             }
             Write::Ban {
                 banned: to, proof, ..
             } => {
-                if banned == *to {
-                    return known.map(|_| None).ok_or(());
+                if known.is_some() && banned == *to {
+                    return Ok(None);
                 }
-                if known.is_none() || !newest(proof.created) {
+                if !newest(proof.created) {
                     return Err(());
+                }
+                if known.is_none() {
+                    let mut gone = self.gone.remove(&id).filter(|_| *to).ok_or(())?;
+                    gone.name = id.to_string();
+                    gone.signed = self.left.remove(&id).ok_or(())?;
+                    self.known.insert(id, gone);
                 }
                 self.administered.insert(id, proof.created);
                 self.turn(
@@ -120,6 +130,7 @@ impl Model {
                 (Some(known), None) => {
                     self.known.remove(&id);
                     self.left.insert(id, known.signed);
+                    self.gone.insert(id, known);
                     Ok(Some(ChangeType::NodeRemoved))
                 }
             },

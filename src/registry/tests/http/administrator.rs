@@ -82,6 +82,28 @@ async fn a_node_that_signs_ahead_of_time_is_banned_and_removed_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_node_that_left_is_banned_as_it_may_still_be_a_peer() {
+    let stage = administered().await;
+    stage.register(1, "ada").await;
+    let node = format!("/api/nodes/{}", id(1));
+    let now = stage.now();
+    let left = stage
+        .signed_at(&key(1), "DELETE", &node, b"", now + 1)
+        .await;
+    assert_eq!(left.status, 200);
+    let ban = format!("{node}/ban");
+    let admin = key(ADMINISTRATOR);
+    assert_eq!(stage.signed(&admin, "PUT", &ban, b"").await.status, 200);
+    let banned = stage.get("/api/nodes?state=banned").await.json();
+    assert_eq!(banned["nodes"][0]["node_id"], id(1).to_string());
+    let body = registration(1, "ada");
+    let back = stage
+        .signed_at(&key(1), "POST", "/api/register", &body, now + 2)
+        .await;
+    assert_eq!(back.refusal(), refused(403, "banned"));
+}
+
+#[tokio::test]
 async fn a_node_is_removed_by_itself_or_the_administrator() {
     let stage = administered().await;
     stage.register(1, "ada").await;

@@ -119,3 +119,26 @@ async fn what_the_administrator_signed_is_known_after_a_start_and_a_database_of_
     );
     registrar.close().await;
 }
+
+#[tokio::test]
+async fn a_node_that_left_can_be_banned_after_a_start_and_stays_so() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("registry.db");
+    let open = || Registrar::open(&path, StoreOptions::default(), Clock::system());
+    let registrar = open().expect("a new database");
+    let now = registrar.now().seconds();
+    for write in [register(1, 9000, now), remove(1, now + 1)] {
+        registrar.write(write).await.expect("it is there");
+    }
+    registrar.close().await;
+    let registrar = open().expect("the database");
+    registrar
+        .write(ban(1, true, now))
+        .await
+        .expect("it is remembered");
+    registrar.close().await;
+    let registrar = open().expect("the database");
+    let state = registrar.read(|directory| directory.get(id(1)).map(|node| node.state));
+    assert_eq!(state, Some(NodeState::Banned));
+    registrar.close().await;
+}
