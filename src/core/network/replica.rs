@@ -125,8 +125,8 @@ pub enum Action<P> {
     Resolve,
     /// Ask what answers there.
     Probe(u64, Endpoint),
-    /// Take a snapshot of the root.
-    Load(u64, Endpoint),
+    /// Take a snapshot of the root, and remember, with the directory, that it is the one with this id.
+    Load(u64, Endpoint, NodeId),
     /// Ask the root what changed.
     Ask {
         /// To be given back.
@@ -163,7 +163,11 @@ enum Link {
         asking: Option<Endpoint>,
     },
     /// The root answers.
-    Up { root: Endpoint, follow: Follow },
+    Up {
+        root: Endpoint,
+        id: NodeId,
+        follow: Follow,
+    },
 }
 
 #[derive(Debug, PartialEq)]
@@ -204,6 +208,8 @@ pub struct Replica<P> {
     number: u64,
     backoff: Backoff,
     version: u64,
+    /// The root whose directory this is.
+    followed: Option<NodeId>,
     known_at: u64,
     held_failures: u32,
     /// Held questions in a row that were answered with nothing new, and too soon.
@@ -216,16 +222,22 @@ pub struct Replica<P> {
 }
 
 impl<P: Clone> Replica<P> {
-    /// A secondary whose directory is at a version, and with so many writes in its durable queue. It begins with
-    /// [`Event::Woke`].
+    /// A secondary whose directory is at a version, taken from a root, if that is known; and with so many writes in its
+    /// durable queue. It begins with [`Event::Woke`].
     #[must_use]
-    pub fn new(settings: ReplicaSettings, version: u64, queued: u64, now: &Now) -> Self {
+    pub fn new(
+        settings: ReplicaSettings,
+        (version, followed): (u64, Option<NodeId>),
+        queued: u64,
+        now: &Now,
+    ) -> Self {
         let outbox = Outbox::new(&settings, queued);
         Self {
             link: Link::Away { until: now.steady },
             number: 0,
             backoff: settings.backoff.clone(),
             version,
+            followed,
             known_at: now.steady,
             held_failures: 0,
             early: 0,
@@ -397,20 +409,24 @@ impl<P: Clone> Replica<P> {
             return;
         };
         self.counts.connected += 1;
-        // Never seen: or it has lost what it had. Only a snapshot says what it has now.
+        let id = probe.id;
+        // Never seen, another one, whose versions are its own; or it has lost what it had. Only a snapshot says what it
+        // has now.
+        let other = self.followed != Some(id);
         let ahead = self.version > probe.version;
-        let follow = if ahead || (self.version == 0 && probe.version > 0) {
-            actions.push(Action::Load(self.number, root));
+        let follow = if other || ahead || (self.version == 0 && probe.version > 0) {
+            actions.push(Action::Load(self.number, root, id));
             Follow::Loading
         } else {
             Follow::Resting { until: now.steady }
         };
-        self.link = Link::Up { root, follow };
+        self.link = Link::Up { root, id, follow };
     }
 
     fn loaded(&mut self, version: Option<u64>, now: &Now, drawn: u64) {
         let Link::Up {
             follow: follow @ Follow::Loading,
+            id,
             ..
         } = &mut self.link
         else {
@@ -421,13 +437,14 @@ impl<P: Clone> Replica<P> {
         };
         *follow = Follow::Resting { until: now.steady };
         self.counts.loaded += 1;
+        self.followed = Some(*id);
         self.version = version;
         self.known_at = now.steady;
         self.fresh = true;
     }
 
     fn asked(&mut self, asked: Asked, now: &Now, drawn: u64, actions: &mut Vec<Action<P>>) {
-        let Link::Up { root, follow } = &mut self.link else {
+        let Link::Up { root, id, follow } = &mut self.link else {
             return;
         };
         let Follow::Asking { since, hold, at } = *follow else {
@@ -464,7 +481,7 @@ impl<P: Clone> Replica<P> {
             // What follows on a snapshot just taken is gone already: not again at once.
             Asked::Gap if self.fresh => self.away(now, drawn),
             Asked::Gap => {
-                actions.push(Action::Load(self.number, *root));
+                actions.push(Action::Load(self.number, *root, *id));
                 *follow = Follow::Loading;
             }
             Asked::Failed => {
@@ -531,7 +548,7 @@ impl<P: Clone> Replica<P> {
         } else {
             self.settings.hold
         };
-        let Link::Up { root, follow } = &mut self.link else {
+        let Link::Up { root, follow, .. } = &mut self.link else {
             return;
         };
         actions.push(Action::Ask {

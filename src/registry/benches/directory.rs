@@ -101,7 +101,10 @@ async fn measure(folder: &Path) {
     say("snapshot parsed", ms(start), "ms");
     let secondary = open(&folder.join("secondary.db"));
     let start = Instant::now();
-    secondary.replace(snapshot).await.expect("a snapshot");
+    secondary
+        .replace(snapshot, id(1))
+        .await
+        .expect("a snapshot");
     say("snapshot loaded, durable", ms(start), "ms");
     say("resident after that", resident(), "MiB");
     secondary.close().await;

@@ -106,8 +106,8 @@ impl Driver {
             Action::Probe(link, at) => self.begin(tasks, move |driver| async move {
                 ReplicaEvent::Probed(link, driver.probe(at).await)
             }),
-            Action::Load(link, root) => self.begin(tasks, move |driver| async move {
-                ReplicaEvent::Loaded(link, driver.load(root).await)
+            Action::Load(link, root, id) => self.begin(tasks, move |driver| async move {
+                ReplicaEvent::Loaded(link, driver.load(root, id).await)
             }),
             Action::Ask {
                 link,
@@ -186,7 +186,7 @@ impl Driver {
         }
     }
 
-    async fn load(&self, root: Endpoint) -> Option<u64> {
+    async fn load(&self, root: Endpoint, id: NodeId) -> Option<u64> {
         let snapshot = match self.client.snapshot(root).await {
             Ok(snapshot) => snapshot,
             Err(error) => {
@@ -195,7 +195,7 @@ impl Driver {
             }
         };
         let (version, nodes) = (snapshot.version, snapshot.nodes.len());
-        match self.registrar.replace(snapshot).await {
+        match self.registrar.replace(snapshot, id).await {
             Ok(()) => {
                 info!(%root, version, nodes, "the root's snapshot is taken in");
                 Some(version)

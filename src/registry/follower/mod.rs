@@ -145,12 +145,12 @@ impl Follower {
         let timeout = Duration::from_millis(settings.timeout);
         let client = Client::new(timeout, settings.token.as_deref(), settings.transport)?;
         let (queue, queued) = Queue::open(&settings.queue).map_err(FollowerError::Queue)?;
-        let version = registrar.read(Directory::version);
+        let known = (registrar.read(Directory::version), registrar.followed());
         if queued > 0 {
             tracing::info!(queued, "writes of before wait for the root");
         }
         let own = settings.replica.own;
-        let replica = Replica::new(settings.replica, version, queued, &registrar.now());
+        let replica = Replica::new(settings.replica, known, queued, &registrar.now());
         let replica = Arc::new(Mutex::new(replica));
         let (events, inbox) = mpsc::channel(EVENTS);
         let driver = Driver {

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 use trustnet_api::network::{Changes, Snapshot};
-use trustnet_core::network::Write;
+use trustnet_core::network::{NodeId, Write};
 
 use super::{WriteError, Written};
 
@@ -15,6 +15,7 @@ pub(super) enum Job {
     },
     Replace {
         snapshot: Snapshot,
+        root: NodeId,
         answer: Answer<()>,
     },
     Follow {

@@ -96,6 +96,7 @@ struct Shared {
     /// How many writes wait for the disk.
     waiting: AtomicUsize,
     version: watch::Sender<u64>,
+    followed: Option<NodeId>,
     clock: Clock,
 }
 
@@ -132,6 +133,7 @@ impl Registrar {
         let directory = store.load(options.log_capacity, &clock.now())?;
         let shared = Arc::new(Shared {
             version: watch::Sender::new(directory.version()),
+            followed: store.followed()?,
             directory: RwLock::new(directory),
             heard: Mutex::default(),
             waiting: AtomicUsize::new(0),
@@ -195,12 +197,23 @@ impl Registrar {
         Ok(NodeState::Active)
     }
 
-    /// Puts a snapshot of the root in place of the directory.
+    /// The root whose directory this was when it was opened, as far as that is known.
+    #[must_use]
+    pub fn followed(&self) -> Option<NodeId> {
+        self.shared.followed
+    }
+
+    /// Puts a snapshot of the root with this id in place of the directory.
     ///
     /// # Errors
     /// A record is none, or it cannot be stored; then nothing is changed.
-    pub async fn replace(&self, snapshot: Snapshot) -> Result<(), WriteError> {
-        self.ask(|answer| Job::Replace { snapshot, answer }).await?
+    pub async fn replace(&self, snapshot: Snapshot, root: NodeId) -> Result<(), WriteError> {
+        self.ask(|answer| Job::Replace {
+            snapshot,
+            root,
+            answer,
+        })
+        .await?
     }
 
     /// Takes in changes that the root told.

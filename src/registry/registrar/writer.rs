@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 use trustnet_api::network::{Change, Changes, NodeState, RegistryRole, Snapshot};
-use trustnet_core::network::{Batch, Directory, LogEntry, Node, Now, Offer, Write};
+use trustnet_core::network::{Batch, Directory, LogEntry, Node, NodeId, Now, Offer, Write};
 
 use super::job::{Answer, Job};
 use super::{Shared, StoreOptions, WriteError, Written};
@@ -116,9 +116,13 @@ impl Writer {
                     writes.push_back(Pending { write, answer });
                 }
                 // These stand alone, after what came before them.
-                Ok(Job::Replace { snapshot, answer }) => {
+                Ok(Job::Replace {
+                    snapshot,
+                    root,
+                    answer,
+                }) => {
                     self.write_batch(std::mem::take(&mut writes));
-                    let done = self.replace(snapshot);
+                    let done = self.replace(snapshot, root);
                     let _ = answer.send(done);
                 }
                 Ok(Job::Follow { changes, answer }) => {
@@ -269,10 +273,12 @@ impl Writer {
         self.commit(changes.from_version, entries, &now)
     }
 
-    fn replace(&mut self, snapshot: Snapshot) -> Result<(), WriteError> {
+    fn replace(&mut self, snapshot: Snapshot, root: NodeId) -> Result<(), WriteError> {
         let now = self.shared.clock.now();
         let nodes = snapshots::nodes(snapshot.nodes, &now)?;
-        let stored = self.store.replace(snapshot.version, &nodes, &now);
+        let stored = self
+            .store
+            .replace(snapshot.version, &nodes, Some(root), &now);
         self.stored(stored)?;
         let mut directory = Directory::new(self.options.log_capacity);
         directory.replace(snapshot.version, nodes);

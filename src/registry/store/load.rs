@@ -54,6 +54,19 @@ impl Store {
             .map_err(|error| self.odd(error))
     }
 
+    /// The root whose directory this is, as far as that is known.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(crate) fn followed(&self) -> Result<Option<NodeId>, StoreError> {
+        let rows = self.rows("SELECT root, checksum FROM followed", [], |row| {
+            let root = integer(row, 0)?;
+            Sum::new().number(root).check(row, 1)?;
+            Ok(node_id(root))
+        });
+        Ok(rows?.pop())
+    }
+
     fn rows<T>(
         &self,
         query: &str,

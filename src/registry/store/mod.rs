@@ -16,7 +16,11 @@ use row::{NodeRow, SignedRow, Sum, change_word, id_column};
 use crate::sqlite::{self, StoreError};
 
 /// The schemas, each from the one before it. One that was released is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("001.sql"), include_str!("002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("001.sql"),
+    include_str!("002.sql"),
+    include_str!("003.sql"),
+];
 /// How far versions jump when a registry becomes a root, or its directory comes from a snapshot: further than any
 /// version that was told before and is not known here.
 pub const VERSION_JUMP: u64 = 1_000_000;
@@ -36,6 +40,8 @@ const PUT_CHANGE: &str =
     "INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
     ?15, ?16, ?17, ?18, ?19)";
 const PUT_DIRECTORY: &str = "INSERT OR REPLACE INTO directory VALUES (1, ?1, ?2, ?3, ?4)";
+const PUT_FOLLOWED: &str = "INSERT OR REPLACE INTO followed VALUES (1, ?1, ?2)";
+const TAKE_FOLLOWED: &str = "DELETE FROM followed";
 
 /// A directory's database.
 #[derive(Debug)]
@@ -67,7 +73,10 @@ impl Store {
                 });
             }
         };
-        store.transact("mark", |step| put_head(step, version, log_from, role))?;
+        store.transact("mark", |step| {
+            step.execute(TAKE_FOLLOWED, [])?;
+            put_head(step, version, log_from, role)
+        })?;
         Ok(store)
     }
 
@@ -85,6 +94,7 @@ impl Store {
         let version = store.head()?.map_or(0, |head| head.version) + VERSION_JUMP;
         store.transact("promote", |step| {
             step.execute("DELETE FROM changes", [])?;
+            step.execute(TAKE_FOLLOWED, [])?;
             put_head(step, version, version, RegistryRole::Root)
         })?;
         store.close()?;
@@ -107,7 +117,7 @@ impl Store {
             path: path.to_owned(),
             role,
         };
-        store.replace(version, nodes, now)?;
+        store.replace(version, nodes, None, now)?;
         store.close()
     }
 
@@ -180,7 +190,8 @@ impl Store {
         })
     }
 
-    /// Puts other nodes in place of all, and forgets the changes and what was signed of other nodes.
+    /// Puts other nodes in place of all, and forgets the changes and what was signed of other nodes. `root`: whose directory
+    /// that is, if a secondary takes it.
     ///
     /// # Errors
     /// As [`Self::commit`].
@@ -188,15 +199,27 @@ impl Store {
         &mut self,
         version: u64,
         nodes: impl IntoIterator<Item = &'a Node>,
+        root: Option<NodeId>,
         now: &Now,
     ) -> Result<(), StoreError> {
         let role = self.role;
         self.transact("replace what is in", |step| {
-            for table in ["beats", "nodes", "changes", "departed", "administered"] {
+            for table in [
+                "beats",
+                "nodes",
+                "changes",
+                "departed",
+                "administered",
+                "followed",
+            ] {
                 step.execute(&format!("DELETE FROM {table}"), [])?;
             }
             for node in nodes {
                 put_node(step, node, now)?;
+            }
+            if let Some(root) = root.map(id_column) {
+                let sum = Sum::new().number(root).column();
+                step.execute(PUT_FOLLOWED, [root, sum])?;
             }
             put_head(step, version, version, role)
         })

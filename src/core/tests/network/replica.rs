@@ -38,7 +38,8 @@ fn probe(id: u8, role: RegistryRole, version: u64) -> Option<Probe> {
 }
 
 fn replica(version: u64) -> Replica<u32> {
-    Replica::new(settings(), version, 0, &now(0))
+    let followed = Some(NodeId::new([1; 8]));
+    Replica::new(settings(), (version, followed), 0, &now(0))
 }
 
 /// One that has found its root at the configured address.
@@ -58,6 +59,10 @@ fn ask(link: u64, since: u64, hold: u64) -> Action<u32> {
         since,
         hold,
     }
+}
+
+fn load(link: u64, root: u8) -> Action<u32> {
+    Action::Load(link, at(1), NodeId::new([root; 8]))
 }
 
 fn followed(version: u64) -> Asked {
@@ -122,11 +127,11 @@ fn a_snapshot_is_taken_where_nothing_is_known_and_where_changes_do_not_lead_on()
             &now(0),
             0,
         );
-        assert_eq!(actions, [Action::Load(0, at(1))], "{own} {root}");
+        assert_eq!(actions, [load(0, 1)], "{own} {root}");
     }
     let mut replica = connected(5);
     let actions = replica.on(Event::Asked(0, Asked::Gap), &now(1), 0);
-    assert_eq!(actions, [Action::Load(0, at(1))]);
+    assert_eq!(actions, [load(0, 1)]);
     let actions = replica.on(Event::Loaded(0, Some(8)), &now(2), 0);
     assert_eq!(actions, [ask(0, 8, 10_000)]);
     // Twice in a row is a root that is not to be hurried.
@@ -140,7 +145,35 @@ fn a_snapshot_is_taken_where_nothing_is_known_and_where_changes_do_not_lead_on()
         0,
     );
     let actions = replica.on(Event::Asked(1, Asked::Gap), &now(5_001), 0);
-    assert_eq!(actions, [Action::Load(1, at(1))]);
+    assert_eq!(actions, [load(1, 1)]);
+}
+
+#[test]
+fn another_root_is_followed_from_a_snapshot_whatever_its_version() {
+    for version in [5, 6, 1_000_005] {
+        let mut replica = connected(5);
+        let find = |replica: &mut Replica<u32>, link, id, time| {
+            replica.on(Event::Asked(link, Asked::Failed), &now(time), 0);
+            replica.on(Event::Woke, &now(time + 5_000), 0);
+            let found = probe(id, RegistryRole::Root, version);
+            replica.on(Event::Probed(link + 1, found), &now(time + 5_000), 0)
+        };
+        // The one that is known goes on.
+        let actions = find(&mut replica, 0, 1, 10_000);
+        assert_eq!(actions, [ask(1, 5, 10_000)], "{version}");
+        // A snapshot that does not come is no snapshot.
+        assert_eq!(find(&mut replica, 1, 2, 20_000), [load(2, 2)], "{version}");
+        replica.on(Event::Loaded(2, None), &now(25_001), 0);
+        replica.on(Event::Woke, &now(60_000), 0);
+        let found = probe(2, RegistryRole::Root, version);
+        let actions = replica.on(Event::Probed(3, found), &now(60_000), 0);
+        assert_eq!(actions, [load(3, 2)], "{version}");
+        let actions = replica.on(Event::Loaded(3, Some(version)), &now(60_001), 0);
+        assert_eq!(actions, [ask(3, version, 10_000)]);
+        // From then on it is the one that is known.
+        let actions = find(&mut replica, 3, 2, 70_000);
+        assert_eq!(actions, [ask(4, version, 10_000)], "{version}");
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub struct Handed {
 /// What the root is asked.
 enum Call {
     Probe,
-    Snapshot,
+    Snapshot(NodeId),
     Changes(u64),
     Forward(Kind, Handed),
     Deliver(u64),
@@ -49,6 +49,7 @@ pub struct Secondary {
     hold: u64,
     // On disk.
     pub directory: Directory,
+    followed: Option<NodeId>,
     queue: VecDeque<Queued>,
     entered: u64,
     // In memory.
@@ -70,10 +71,11 @@ impl Secondary {
             max_queued,
             hold,
             directory: Directory::new(50),
+            followed: None,
             queue: VecDeque::new(),
             entered: 0,
             sent: None,
-            replica: Replica::new(settings(of, max_queued, hold), 0, 0, &now),
+            replica: Replica::new(settings(of, max_queued, hold), (0, None), 0, &now),
             entering: VecDeque::new(),
             calls: BTreeMap::new(),
             wake: u64::MAX,
@@ -92,7 +94,12 @@ impl Secondary {
         let now = net.now(self.of);
         let settings = settings(self.of, self.max_queued, self.hold);
         let queued = self.queue.len() as u64;
-        self.replica = Replica::new(settings, self.directory.version(), queued, &now);
+        self.replica = Replica::new(
+            settings,
+            (self.directory.version(), self.followed),
+            queued,
+            &now,
+        );
         self.entering.clear();
         self.sent = None;
         self.calls.clear();
@@ -146,8 +153,15 @@ impl Secondary {
             ReplicaAction::Probe(link, at) => {
                 self.call(net, actor(at), PATIENCE, link, Call::Probe, Request::Probe);
             }
-            ReplicaAction::Load(link, _) => {
-                self.call(net, ROOT, PATIENCE, link, Call::Snapshot, Request::Snapshot);
+            ReplicaAction::Load(link, _, root) => {
+                self.call(
+                    net,
+                    ROOT,
+                    PATIENCE,
+                    link,
+                    Call::Snapshot(root),
+                    Request::Snapshot,
+                );
             }
             ReplicaAction::Ask {
                 link, since, hold, ..
@@ -403,7 +417,7 @@ impl Secondary {
                     _ => None,
                 },
             ),
-            Call::Snapshot => ReplicaEvent::Loaded(link, self.load(net, answer)),
+            Call::Snapshot(root) => ReplicaEvent::Loaded(link, self.load(net, root, answer)),
             Call::Changes(since) => ReplicaEvent::Asked(link, self.follow(net, since, answer)),
             Call::Forward(kind, handed) => {
                 let sent = sent(answer.as_ref(), true);
@@ -440,7 +454,7 @@ impl Secondary {
         self.tell(net, ledger, switches, event);
     }
 
-    fn load(&mut self, net: &mut Net, answer: Option<Answer>) -> Option<u64> {
+    fn load(&mut self, net: &mut Net, root: NodeId, answer: Option<Answer>) -> Option<u64> {
         let Some(Answer::Snapshot(version, records)) = answer else {
             return None;
         };
@@ -451,6 +465,7 @@ impl Secondary {
             .map(|record| told(record).expect("a record"))
             .collect();
         self.directory.replace(version, nodes);
+        self.followed = Some(root);
         Some(version)
     }
 

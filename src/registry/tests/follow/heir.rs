@@ -148,3 +148,32 @@ async fn a_promoted_secondary_is_followed_and_the_root_of_before_is_not() {
     assert_eq!(other.catches_up(&heir).await.len(), 5);
     assert_eq!(root.nodes().await.len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_made_anew_is_another_one_whatever_its_version_and_that_is_known_after_a_kill() {
+    let (mut root, proxy, mut secondary) = super::pair(&json!({})).await;
+    for number in 1..=3 {
+        Node::new(number).register(&root, 9000).await;
+    }
+    secondary.start().await;
+    secondary.catches_up(&root).await;
+    let loaded = "replica_events_total{event=\"loaded\"}";
+    secondary.counts(loaded, 1.0).await;
+    secondary.kill();
+    secondary.start().await;
+    Node::new(4).register(&root, 9000).await;
+    assert_eq!(secondary.catches_up(&root).await.len(), 4);
+    secondary.counts(loaded, 0.0).await;
+    secondary.kill();
+    root.kill();
+    let mut anew = Registry::new(None, &json!({}));
+    anew.start().await;
+    for number in 11..=16 {
+        Node::new(number).register(&anew, 9000).await;
+    }
+    proxy.lead(anew.address);
+    secondary.start().await;
+    // Nobody whom only the dead root knew is left.
+    assert_eq!(secondary.catches_up(&anew).await.len(), 6);
+    secondary.counts(loaded, 1.0).await;
+}

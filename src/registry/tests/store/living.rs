@@ -109,7 +109,7 @@ async fn a_secondary_takes_a_snapshot_and_follows_and_opens_where_it_was() {
     let file = root.snapshot_file(folder.path()).await.expect("a snapshot");
     let text = std::fs::read_to_string(file).expect("the snapshot");
     let snapshot: Snapshot = serde_json::from_str(&text).expect("a snapshot");
-    secondary.replace(snapshot).await.expect("room");
+    secondary.replace(snapshot, id(99)).await.expect("room");
     assert_eq!(told(&secondary), told(&root));
 
     root.write(register(3, 9003, 2)).await.expect("known");
