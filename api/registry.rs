@@ -47,7 +47,7 @@ pub struct RegistrySpec {
     /// one. Default one that is made once for the domain, and kept on this machine.
     #[serde(default)]
     pub join_token_from: Option<ValueFrom>,
-    /// The administrator's Ed25519 public key, 32 bytes in Base64: who holds its other half may remove nodes.
+    /// The administrator's Ed25519 public key, 32 bytes in Base64: who holds its other half may remove and ban nodes.
     #[serde(default)]
     pub administrator_key: Option<String>,
     /// Documents of the same invocation whose VMs are to be ready first.

@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
 pub use examine::{Logs, Status, Test};
 pub use network::{
-    NodeRemove, NodeVerb, Peers, RegistryNodes, RegistryPromote, RegistryStatus, RegistryVerb,
+    NodeVerb, Peers, RegistryNodes, RegistryPromote, RegistryStatus, RegistryVerb, ToldRegistry,
 };
 pub use service::{Kind, Schema, ServiceAdd, ServiceVerb};
 

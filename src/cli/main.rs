@@ -129,7 +129,7 @@ impl Program {
             Verb::Config(args::ConfigVerb::Show) => verbs::config::show(self),
             Verb::Registry(verb) => verbs::registry::run(self, &verb),
             Verb::Peers(args) => verbs::peers::run(self, &args),
-            Verb::Node(args::NodeVerb::Remove(args)) => verbs::remove::run(self, &args),
+            Verb::Node(verb) => verbs::node::run(self, &verb),
             Verb::Service(verb) => verbs::service::run(self, &verb),
             Verb::Schema(args) => verbs::reference::schema(self, args.kind),
             Verb::Explain(args) => verbs::reference::explain(self, &args.path),

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 use trustnet_core::artifact::Arch;
+use trustnet_core::network::signature::SigningKey;
 
 use crate::guests::answer;
 use crate::home::Home;
@@ -158,6 +159,83 @@ impl Network {
             .map(|node| node["node_name"].as_str().expect("a name").to_owned())
             .collect()
     }
+}
+
+/// The administrator's key, as openssl writes one.
+const ADMINISTRATOR: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+
+#[test]
+fn a_node_that_the_administrator_bans_stays_out_until_it_is_let_in() {
+    let port = free_port();
+    let node = format!("registry: external, root: '[::1]:{port}', gossipInterval: 1");
+    let key = SigningKey::from_pem(ADMINISTRATOR).expect("a key").public();
+    let root = format!("role: root, administratorKey: '{key}'");
+    let network = Network::new(|home| {
+        vec![
+            ("root", document(home, "root", "registry", port, &root)),
+            (
+                "node-1",
+                document(home, "node-1", "node", free_port(), &node),
+            ),
+        ]
+    });
+    let home = &network.home;
+    home.done(["create", "network.yaml"]);
+    let file = home.file("administrator.pem", ADMINISTRATOR);
+    let decide = |verb: &str, node: &str| home.run(["node", verb, node, "--key", &file, "--yes"]);
+    let state = || network.json(&["registry", "nodes", "root"])["items"][0]["state"].clone();
+    // It asks to be let in at once, each time.
+    let again = || {
+        home.run([
+            "exec",
+            "node-1",
+            "--",
+            "systemctl",
+            "restart",
+            "trustnet-node",
+        ])
+    };
+    let reaches = |wanted: &str| {
+        let mut tries = 0;
+        while state() != wanted {
+            tries += 1;
+            assert!(tries < 200, "it is {}, and no {wanted}", state());
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    };
+    let banned = decide("ban", "node-1");
+    let said = "`node-1` is kept out, by every registry and every peer\n";
+    assert_eq!(banned.out, said, "{banned:?}");
+    assert_eq!(again().code, Some(0));
+    let log = || {
+        home.done(["exec", "node-1", "--", "cat", "/var/log/trustnet-node.log"])
+            .out
+    };
+    let mut tries = 0;
+    while !log().contains("is banned by the administrator") {
+        tries += 1;
+        assert!(tries < 200, "{}", log());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(state(), "banned");
+
+    let unbanned = decide("unban", "node-1");
+    let said = "`node-1` is let in again, when it is heard of next\n";
+    assert_eq!(unbanned.out, said, "{unbanned:?}");
+    assert_eq!(again().code, Some(0));
+    reaches("active");
+
+    // One that has left is kept out, too, by its id.
+    let id = network.json(&["registry", "nodes", "root"])["items"][0]["node_id"].clone();
+    home.done(["node", "remove", "node-1", "--yes"]);
+    assert_eq!(
+        decide("ban", "node-1").code,
+        Some(1),
+        "the name is nobody's"
+    );
+    assert_eq!(decide("ban", id.as_str().expect("an id")).code, Some(0));
+    assert_eq!(state(), "banned");
+    assert_eq!(decide("ban", "0x0000000000000001").code, Some(7));
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn a_removal_is_signed_by_the_administrators_key_and_asked_for() {
     assert!(!server.asked().iter().any(|one| one.starts_with("DELETE")));
     let removed = home.run(args.into_iter().chain(["--yes"]));
     assert_eq!(removed.code, Some(0), "{}", removed.err);
-    let said = "`node-1` is out of the directory; while it runs with the join token it registers again: stop it there\n";
+    let said = "`node-1` is out of the directory; while it runs with the join token it registers again: stop it there, or ban it\n";
     assert_eq!(removed.out, said);
     let asked = server.asked();
     let request = asked

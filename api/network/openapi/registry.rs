@@ -348,17 +348,14 @@ fn changes(document: &mut Document) -> Operation {
         "wait",
         false,
         &wait,
-        "For how many seconds the answer is held until there is a change.",
+        "For how many seconds the answer is held until there is a change; where too many are held already, it comes at once.",
     );
     let changes = document.answer::<Changes>("The changes; none, if there are none.");
     let gone = document.refusal(
         &[ErrorCode::Gone],
         "The changes since that version are not known, or not any more; or it is above the directory's: take a snapshot.",
     );
-    let many = retry(document.refusal(&[ErrorCode::Unavailable], "Too many answers are held."));
-    read(document, operation, &changes)
-        .answer(410, &gone)
-        .answer(503, &many)
+    read(document, operation, &changes).answer(410, &gone)
 }
 
 fn metrics(document: &mut Document) -> Operation {

@@ -73,6 +73,11 @@ pub enum NodeVerb {
     /// signed with the administrator's key: then the node's service is left as it is, and one that runs registers again.
     #[command(visible_alias = "rm")]
     Remove(NodeRemove),
+    /// Keep a node out of its network, in the directory and among the nodes that gossip, until it is let in again. Signed
+    /// with the administrator's key.
+    Ban(NodeDecision),
+    /// Let a node in again that was kept out. Signed with the administrator's key.
+    Unban(NodeDecision),
 }
 
 /// Arguments of `node remove`.
@@ -81,6 +86,31 @@ pub struct NodeRemove {
     /// The node's VM; with --key also its name in the directory, or its id.
     #[arg(value_name = "NODE")]
     pub node: String,
+    /// Which registry.
+    #[command(flatten)]
+    pub told: ToldRegistry,
+    /// The administrator's Ed25519 private key (PKCS#8, PEM), instead of the node's own.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+}
+
+/// Arguments of `node ban` and `node unban`.
+#[derive(Debug, Args)]
+pub struct NodeDecision {
+    /// Its name in the directory, or its id, which is also good for a node that has left.
+    #[arg(value_name = "NODE")]
+    pub node: String,
+    /// Which registry.
+    #[command(flatten)]
+    pub told: ToldRegistry,
+    /// The administrator's Ed25519 private key (PKCS#8, PEM).
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+}
+
+/// The registry that is told.
+#[derive(Debug, Args)]
+pub struct ToldRegistry {
     /// The registry that is told: a VM, or an address; default the root among the VMs that run.
     #[arg(long, value_name = "NAME|ADDRESS")]
     pub registry: Option<String>,
@@ -88,7 +118,4 @@ pub struct NodeRemove {
     /// then. The certificate of who answers is to be good for its address, or for `tnr.` and the domain of its VM.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// The administrator's Ed25519 private key (PKCS#8, PEM), instead of the node's own.
-    #[arg(long, value_name = "FILE")]
-    pub key: Option<PathBuf>,
 }

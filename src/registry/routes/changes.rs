@@ -35,7 +35,7 @@ pub async fn changes(
     let wait = query.number("wait", 0, MAX_WAIT)?.unwrap_or(0);
     let mut found = look(&registry, since, limit)?;
     if found.is_empty() && wait > 0 {
-        held(&registry, since, Duration::from_secs(wait)).await?;
+        held(&registry, since, Duration::from_secs(wait)).await;
         found = look(&registry, since, limit)?;
     }
     let now = registry.now();
@@ -58,11 +58,11 @@ fn look(registry: &Registry, since: u64, limit: usize) -> Result<Vec<LogEntry>, 
     })
 }
 
-/// Waits for a version after that, for the end of the time, or for the end of the service.
-async fn held(registry: &Registry, since: u64, time: Duration) -> Result<(), Failure> {
+/// Waits for a version after that, for the end of the time, or for the end of the service. Where too many wait already
+/// it does not: anybody may take the places, and a follower that is refused would take its root for lost.
+async fn held(registry: &Registry, since: u64, time: Duration) {
     let Some(_place) = registry.hold() else {
-        let message = "too many answers are held already: ask again later, or without `wait`";
-        return Err(Failure::new(ErrorCode::Unavailable, message).retry(1));
+        return;
     };
     let mut versions = registry.registrar().versions();
     let mut ending = registry.ending();
@@ -71,5 +71,4 @@ async fn held(registry: &Registry, since: u64, time: Duration) -> Result<(), Fai
         _ = ending.wait_for(|ending| *ending) => {}
         () = tokio::time::sleep(time) => {}
     }
-    Ok(())
 }
