@@ -74,6 +74,10 @@ pub struct NodeRegistry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
+    /// The administrator's Ed25519 public key, 32 bytes in Base64, by which an integrated one knows who may remove and
+    /// ban nodes. Default that of the domain's root in the same file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrator_key: Option<String>,
 }
 
 /// Where a node's registry runs.

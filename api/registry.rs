@@ -48,6 +48,7 @@ pub struct RegistrySpec {
     #[serde(default)]
     pub join_token_from: Option<ValueFrom>,
     /// The administrator's Ed25519 public key, 32 bytes in Base64: who holds its other half may remove and ban nodes.
+    /// Default for a secondary that of the domain's root in the same file.
     #[serde(default)]
     pub administrator_key: Option<String>,
     /// Documents of the same invocation whose VMs are to be ready first.

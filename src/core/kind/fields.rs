@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ipnet::Ipv6Net;
 use sha2::{Digest as _, Sha256};
 use trustnet_api::config_value::ConfigValue;
@@ -193,6 +195,42 @@ impl Registrar {
                 origin.note("spec.services[0].dependencies[0]", path);
             }
             Self::LookedUp => {}
+        }
+    }
+}
+
+/// The key of a network's administrator, for a registry of it.
+pub(super) struct AdministratorKey<'a> {
+    /// The field that may say it.
+    pub path: &'a str,
+    /// What it says.
+    pub written: Option<&'a str>,
+    /// The network's domain.
+    pub domain: &'a str,
+}
+
+impl AdministratorKey<'_> {
+    /// Tells a service the key: as it is written, else that of the domain's root in the same file. What is wrong with
+    /// the root's is told of the root.
+    pub fn tell(
+        &self,
+        service: &mut ServiceRef,
+        siblings: &Siblings,
+        origin: &mut Origin,
+        problems: &mut Vec<Problem>,
+    ) {
+        let is_key = |text: &str| STANDARD.decode(text).is_ok_and(|bytes| bytes.len() == 32);
+        if let Some(text) = self.written.filter(|text| !is_key(text)) {
+            let message = format!("`{text}` is no Ed25519 public key");
+            let hint = "write its 32 bytes in Base64, 44 characters with the `=` at the end";
+            problems.push(Problem::error(self.path, message).hint(hint));
+        }
+        let of_root = || siblings.root_of(self.domain)?.administrator.as_deref();
+        let of_root = || of_root().filter(|text| is_key(text));
+        if let Some(key) = self.written.or_else(of_root) {
+            let key = ConfigValue::Text(key.to_owned());
+            origin.note("spec.services[0].config.administratorKey", self.path);
+            service.config.insert("administratorKey".to_owned(), key);
         }
     }
 }

@@ -6,7 +6,7 @@ use trustnet_api::node::{Gossip, Node, NodeRegistry, NodeRegistryType};
 use trustnet_api::service_ref::ServiceRef;
 
 use super::expansion::{Expansion, Origin};
-use super::fields::{self, Sought};
+use super::fields::{self, AdministratorKey, Sought};
 use super::vm::{Defaults, Inside};
 use super::{NODE_SERVICE, Siblings};
 use crate::problem::Problem;
@@ -125,6 +125,14 @@ impl Looks<'_> {
             let own = ConfigValue::Integer(i64::from(own));
             tell("registryPort", "spec.registry.port", own);
         }
+        if integrated {
+            let key = AdministratorKey {
+                path: "spec.registry.administratorKey",
+                written: registry.and_then(|registry| registry.administrator_key.as_deref()),
+                domain: self.domain,
+            };
+            key.tell(service, self.siblings, origin, problems);
+        }
         let (path, written) = match registry {
             _ if integrated => (
                 "spec.registry.rootRegistry",
@@ -166,6 +174,9 @@ fn misplaced(registry: &NodeRegistry, problems: &mut Vec<Problem>) {
             }
             if registry.port.is_some() {
                 refuse("port", "write the port into `address`");
+            }
+            if registry.administrator_key.is_some() {
+                refuse("administratorKey", "write it of the registry itself");
             }
         }
         NodeRegistryType::Integrated => {}

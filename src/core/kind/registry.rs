@@ -1,14 +1,12 @@
 //! A registry as a VM.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use trustnet_api::config_value::ConfigValue;
 use trustnet_api::network::{REGISTRY_PORT, RegistryRole};
 use trustnet_api::registry::Registry;
 use trustnet_api::service_ref::ServiceRef;
 
 use super::expansion::{Expansion, Origin};
-use super::fields::{self, Sought};
+use super::fields::{self, AdministratorKey, Sought};
 use super::vm::{Defaults, Inside};
 use super::{REGISTRY_SERVICE, Siblings};
 use crate::problem::Problem;
@@ -63,12 +61,12 @@ pub fn expand(wire: &Registry, siblings: &Siblings) -> Expansion {
         );
         service.config.insert(key.to_owned(), value);
     }
-    if let Some(key) = &spec.administrator_key {
-        check_key(key, &mut problems);
-        service
-            .config
-            .insert("administratorKey".to_owned(), text(key));
-    }
+    let key = AdministratorKey {
+        path: "spec.administratorKey",
+        written: spec.administrator_key.as_deref(),
+        domain: &domain,
+    };
+    key.tell(&mut service, siblings, &mut origin, &mut problems);
     match spec.role {
         RegistryRole::Root => {
             if spec.root_registry.is_some() {
@@ -100,13 +98,4 @@ pub fn expand(wire: &Registry, siblings: &Siblings) -> Expansion {
         origin,
         problems,
     })
-}
-
-fn check_key(text: &str, problems: &mut Vec<Problem>) {
-    if STANDARD.decode(text).is_ok_and(|bytes| bytes.len() == 32) {
-        return;
-    }
-    let message = format!("`{text}` is no Ed25519 public key");
-    let hint = "write its 32 bytes in Base64, 44 characters with the `=` at the end";
-    problems.push(Problem::error("spec.administratorKey", message).hint(hint));
 }

@@ -21,6 +21,8 @@ pub(super) struct Sibling {
     pub at: Endpoint,
     /// Where its join token is from, if it says that.
     pub token: Option<ValueFrom>,
+    /// The administrator's public key, if it says that.
+    pub administrator: Option<String>,
 }
 
 impl Siblings {
@@ -35,6 +37,7 @@ impl Siblings {
                 domain: spec.domain.to_ascii_lowercase(),
                 at: Endpoint::new(address.addr().into(), spec.port.unwrap_or(REGISTRY_PORT)),
                 token: spec.join_token_from.clone(),
+                administrator: spec.administrator_key.clone(),
             })
         });
         Self(known.collect())
