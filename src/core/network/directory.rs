@@ -1,14 +1,17 @@
 //! The directory: the nodes, and what changed.
 
 mod decide;
+mod past;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use trustnet_api::network::{ChangeType, NodeCounts, NodeState};
 
-use super::node::Signed;
-use super::{Gap, Liveness, LogEntry, Node, NodeId, Now, Proof, Refusal, Write};
+use super::{Gap, Liveness, LogEntry, Node, NodeId, Now, Proof, Refusal, Signed, Write};
+
+use past::Departed;
+pub use past::Left;
 
 /// A heartbeat that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,14 +38,6 @@ pub struct Directory {
     log_from: u64,
     log: VecDeque<LogEntry>,
     log_capacity: usize,
-}
-
-/// A node that left, for as long as what it signed could come again.
-#[derive(Debug, Clone)]
-struct Departed {
-    signed: Signed,
-    /// What it was; nothing, if the log did not go back to that when the registry started.
-    node: Option<Arc<Node>>,
 }
 
 impl Directory {
@@ -83,36 +78,6 @@ impl Directory {
         self.log_from = from;
         self.log.extend(log);
         self.forget();
-    }
-
-    /// Puts back what a removed node had signed last, after [`Self::remember`].
-    pub fn remember_departed(&mut self, id: NodeId, signed: Signed) {
-        let mut entries = self.log.iter().rev();
-        let last = entries.find(|entry| entry.node.id == id);
-        let node = last.map(|entry| Arc::clone(&entry.node));
-        self.departed.insert(id, Departed { signed, node });
-    }
-
-    /// Puts back what the administrator had signed last of a node.
-    pub fn remember_administered(&mut self, id: NodeId, signed: Signed) {
-        self.administered.insert(id, signed);
-    }
-
-    /// Forgets what removed nodes, and the administrator, had signed before a moment, in seconds since 1970: no write that
-    /// old is taken.
-    pub fn forget_signed(&mut self, before: u64) {
-        self.departed.retain(|_, left| left.signed.at >= before);
-        self.administered.retain(|_, signed| signed.at >= before);
-    }
-
-    /// What removed nodes had signed last.
-    pub fn departed(&self) -> impl Iterator<Item = (NodeId, &Signed)> {
-        self.departed.iter().map(|(id, left)| (*id, &left.signed))
-    }
-
-    /// What the administrator had signed last of nodes.
-    pub fn administered(&self) -> impl Iterator<Item = (NodeId, &Signed)> {
-        self.administered.iter().map(|(id, signed)| (*id, signed))
     }
 
     /// The domain as the directory's nodes share it.
@@ -287,11 +252,11 @@ impl Directory {
         })
     }
 
-    /// Takes changes in that were written durably, or told by the root.
+    /// Takes changes in that were written durably, or told by the root. `now`: when that was.
     ///
     /// # Errors
     /// They do not follow the directory's version one by one; nothing of them is taken in then.
-    pub fn apply(&mut self, from: u64, entries: Vec<LogEntry>) -> Result<(), Gap> {
+    pub fn apply(&mut self, from: u64, entries: Vec<LogEntry>, now: &Now) -> Result<(), Gap> {
         self.follows(from, &entries)?;
         for mut entry in entries {
             if let Some(signed) = entry.administered.take() {
@@ -299,10 +264,7 @@ impl Directory {
             }
             if entry.change == ChangeType::NodeRemoved {
                 self.take(entry.node.id);
-                let left = Departed {
-                    signed: entry.node.signed.clone(),
-                    node: Some(Arc::clone(&entry.node)),
-                };
+                let left = Departed::new(&entry.node, now);
                 self.departed.insert(entry.node.id, left);
             } else {
                 self.put(Arc::clone(&entry.node));

@@ -26,7 +26,7 @@ pub mod signature;
 pub use backoff::Backoff;
 pub use batch::{Batch, Offer};
 pub use change::{Gap, LogEntry};
-pub use directory::{Beaten, Directory};
+pub use directory::{Beaten, Directory, Left};
 pub use endpoint::{Endpoint, EndpointError};
 pub use identity::{NodeId, PublicKey};
 pub use liveness::Liveness;

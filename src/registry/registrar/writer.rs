@@ -24,7 +24,7 @@ const MAX_BATCH: usize = 1024;
 const MAX_BEATS: usize = 8192;
 /// How often beats are stored.
 const STORE_BEATS: Duration = Duration::from_secs(1);
-/// How often old signatures of removed nodes, and of the administrator, are forgotten.
+/// How often nodes that left long ago, and what the administrator signed then, are forgotten.
 const TIDY: Duration = Duration::from_secs(600);
 /// How old a signature may be, in seconds, that is still taken: a day in a secondary's queue, and what a signature is
 /// good for besides.
@@ -248,7 +248,7 @@ impl Writer {
         let stored = self.store.commit(&entries, log_from, now);
         self.stored(stored)?;
         let mut directory = self.shared.directory_mut();
-        let applied = directory.apply(from, entries);
+        let applied = directory.apply(from, entries, now);
         let version = directory.version();
         drop(directory);
         self.shared.version.send_replace(version);

@@ -56,9 +56,26 @@ CREATE TABLE changes (
     checksum INTEGER NOT NULL
 ) STRICT;
 
+-- Nodes that left: when, in seconds since 1970, and what they had signed last.
 CREATE TABLE departed (
+    id INTEGER PRIMARY KEY,
+    left_at INTEGER NOT NULL,
+    signed_at INTEGER NOT NULL,
+    signed_seen BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT;
+
+-- What the administrator signed last of a node, whether the node is there or not.
+CREATE TABLE administered (
     id INTEGER PRIMARY KEY,
     signed_at INTEGER NOT NULL,
     signed_seen BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT;
+
+-- The root whose snapshot a secondary's directory began with, and whose changes it has taken in since.
+CREATE TABLE followed (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    root INTEGER NOT NULL,
     checksum INTEGER NOT NULL
 ) STRICT;

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row};
 use trustnet_api::network::RegistryRole;
-use trustnet_core::network::{Directory, LogEntry, Node, NodeId, Now, Signed};
+use trustnet_core::network::{Directory, Left, LogEntry, Node, NodeId, Now, Signed};
 
 use super::row::{self, Domains, NodeRow, Odd, SignedRow, Sum, integer, node_id, odd, text};
 use super::{BeatRow, Store, change_sum, role_word};
@@ -36,10 +36,8 @@ impl Store {
         let log = self.rows(CHANGES, [log_from], |row| entry(row, &mut domains, now))?;
         self.unbroken(&head, &log)?;
         directory.remember(head.log_from, log);
-        for (id, signed) in self.rows("SELECT * FROM departed", [], signed)? {
-            directory.remember_departed(id, signed);
-        }
-        for (id, signed) in self.rows("SELECT * FROM administered", [], signed)? {
+        directory.remember_departed(self.rows("SELECT * FROM departed", [], departed)?);
+        for (id, signed) in self.rows("SELECT * FROM administered", [], administered)? {
             directory.remember_administered(id, signed);
         }
         Ok(directory)
@@ -140,7 +138,18 @@ fn entry(row: &Row<'_>, domains: &mut Domains, now: &Now) -> Result<LogEntry, Od
     })
 }
 
-fn signed(row: &Row<'_>) -> Result<(NodeId, Signed), Odd> {
+fn departed(row: &Row<'_>) -> Result<(NodeId, Left), Odd> {
+    let (id, at) = (integer(row, 0)?, integer(row, 1)?);
+    let signed = SignedRow::read(row, 2)?;
+    signed.sum(Sum::new().number(id).number(at)).check(row, 4)?;
+    let left = Left {
+        at: at.cast_unsigned(),
+        signed: signed.signed(),
+    };
+    Ok((node_id(id), left))
+}
+
+fn administered(row: &Row<'_>) -> Result<(NodeId, Signed), Odd> {
     let id = integer(row, 0)?;
     let signed = SignedRow::read(row, 1)?;
     signed.sum(Sum::new().number(id)).check(row, 3)?;

@@ -16,11 +16,7 @@ use row::{NodeRow, SignedRow, Sum, change_word, id_column};
 use crate::sqlite::{self, StoreError};
 
 /// The schemas, each from the one before it. One that was released is never changed.
-const MIGRATIONS: &[&str] = &[
-    include_str!("001.sql"),
-    include_str!("002.sql"),
-    include_str!("003.sql"),
-];
+const MIGRATIONS: &[&str] = &[include_str!("001.sql")];
 /// How far versions jump when a registry becomes a root, or its directory comes from a snapshot: further than any
 /// version that was told before and is not known here.
 pub const VERSION_JUMP: u64 = 1_000_000;
@@ -33,8 +29,10 @@ const PUT_BEAT: &str = "INSERT INTO beats VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (id) DO UPDATE SET sequence = ?2, heard = ?3, checksum = ?4";
 const NOTE_BEAT: &str = "UPDATE beats SET sequence = ?2, heard = ?3, checksum = ?4 WHERE id = ?1";
 const TAKE_NODE: &str = "DELETE FROM nodes WHERE id = ?1";
-const PUT_DEPARTED: &str = "INSERT OR REPLACE INTO departed VALUES (?1, ?2, ?3, ?4)";
+const PUT_DEPARTED: &str = "INSERT OR REPLACE INTO departed VALUES (?1, ?2, ?3, ?4, ?5)";
 const PUT_ADMINISTERED: &str = "INSERT OR REPLACE INTO administered VALUES (?1, ?2, ?3, ?4)";
+const FORGET_DEPARTED: &str = "DELETE FROM departed WHERE max(left_at, signed_at) < ?1";
+const FORGET_ADMINISTERED: &str = "DELETE FROM administered WHERE signed_at < ?1";
 const TAKE_DEPARTED: &str = "DELETE FROM departed WHERE id = ?1";
 const PUT_CHANGE: &str =
     "INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
@@ -225,17 +223,15 @@ impl Store {
         })
     }
 
-    /// Forgets what removed nodes, and the administrator, had signed before a moment, in seconds since 1970.
+    /// Forgets the nodes that left, and what the administrator had signed, before a moment, in seconds since 1970.
     ///
     /// # Errors
     /// As [`Self::commit`].
     pub(crate) fn forget_signed(&mut self, before: u64) -> Result<(), StoreError> {
         self.transact("tidy", |step| {
-            for table in ["departed", "administered"] {
-                let old = format!("DELETE FROM {table} WHERE signed_at < ?1");
-                step.execute(&old, [before.cast_signed()])?;
-            }
-            Ok(())
+            let before = [before.cast_signed()];
+            step.execute(FORGET_DEPARTED, before)?;
+            step.execute(FORGET_ADMINISTERED, before).map(drop)
         })
     }
 
@@ -279,28 +275,32 @@ fn put_entry(step: &Transaction<'_>, entry: &LogEntry, now: &Now) -> rusqlite::R
     if entry.change == ChangeType::NodeRemoved {
         step.prepare_cached(TAKE_NODE)?
             .execute([id_column(node.id)])?;
-        put_signed(step, PUT_DEPARTED, node.id, &node.signed)?;
+        put_departed(step, node, now)?;
     } else {
         put_node(step, node, now)?;
         step.prepare_cached(TAKE_DEPARTED)?
             .execute([id_column(node.id)])?;
     }
     if let Some(signed) = &entry.administered {
-        put_signed(step, PUT_ADMINISTERED, node.id, signed)?;
+        put_administered(step, node.id, signed)?;
     }
     put_change(step, entry, now)
 }
 
-fn put_signed(
-    step: &Transaction<'_>,
-    put: &str,
-    id: NodeId,
-    signed: &Signed,
-) -> rusqlite::Result<()> {
+fn put_departed(step: &Transaction<'_>, node: &Node, now: &Now) -> rusqlite::Result<()> {
+    let (id, at) = (id_column(node.id), now.seconds().cast_signed());
+    let signed = SignedRow::new(&node.signed);
+    let sum = signed.sum(Sum::new().number(id).number(at)).column();
+    step.prepare_cached(PUT_DEPARTED)?
+        .execute(params![id, at, signed.at(), signed.seen(), sum])
+        .map(drop)
+}
+
+fn put_administered(step: &Transaction<'_>, id: NodeId, signed: &Signed) -> rusqlite::Result<()> {
     let id = id_column(id);
     let signed = SignedRow::new(signed);
     let sum = signed.sum(Sum::new().number(id)).column();
-    step.prepare_cached(put)?
+    step.prepare_cached(PUT_ADMINISTERED)?
         .execute(params![id, signed.at(), signed.seen(), sum])
         .map(drop)
 }

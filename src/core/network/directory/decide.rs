@@ -133,7 +133,8 @@ impl Directory {
         let domain = self.domain(registration.domain());
         let Some(node) = self.nodes.get(&id) else {
             let signed = self.departed.get(&id);
-            let signed = signed.map_or_else(Signed::default, |left| left.signed.clone());
+            let signed =
+                signed.map_or_else(Signed::default, |departed| departed.left.signed.clone());
             signed.admits(proof, now)?;
             if !admitted {
                 return Err(Refusal::JoinToken);

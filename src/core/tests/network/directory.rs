@@ -1,5 +1,7 @@
 //! The directory's rules, one by one.
 
+use std::collections::BTreeMap;
+
 use trustnet_api::network::{ChangeType, NodeState};
 use trustnet_core::network::{Batch, Directory, Gap, Liveness, LogEntry, Offer, Refusal, Write};
 
@@ -131,18 +133,22 @@ fn no_write_is_taken_twice_nor_after_a_later_one() {
 }
 
 #[test]
-fn what_departed_nodes_signed_is_forgotten_when_it_is_too_old_to_come_again() {
+fn nodes_that_left_are_forgotten_when_that_is_long_ago_and_nothing_they_signed_can_come_again() {
     let mut directory = directory();
-    for (number, created) in [(1, 10), (2, 20)] {
+    let start = at(0).seconds();
+    for (number, created, left) in [(1, start, 0), (2, start + 200, 0), (3, 10, 100_000)] {
         write(&mut directory, &register(number, "ada", created), &at(0)).expect("new");
-        write(&mut directory, &remove(number, created + 1), &at(0)).expect("known");
+        write(&mut directory, &expel(number, start), &at(left)).expect("known");
     }
-    directory.forget_signed(21);
-    let left: Vec<_> = directory
+    directory.forget_signed(start + 100);
+    let left: BTreeMap<_, _> = directory
         .departed()
-        .map(|(id, signed)| (id, signed.at))
+        .map(|(id, left)| (id, (left.at, left.signed.at)))
         .collect();
-    assert_eq!(left, [(id(2), 21)]);
+    // One may send again what it had signed ahead of time; the other left just now, and may be somebody's peer.
+    let wanted = [(id(2), (start, start + 200)), (id(3), (start + 100, 10))];
+    assert_eq!(left, BTreeMap::from(wanted));
+    write(&mut directory, &ban(3, true, start + 1), &at(100_001)).expect("it is remembered");
 }
 
 #[test]
@@ -208,7 +214,7 @@ fn a_node_that_left_is_banned_and_told_of_by_its_id() {
         .map(|write| batch.offer(&directory, &write, &at(1)));
     assert_eq!(offers[1], Offer::Later);
     directory
-        .apply(batch.from(), batch.into_entries())
+        .apply(batch.from(), batch.into_entries(), &at(1))
         .expect("it follows");
     let out = write(&mut directory, &ban(1, true, 15), &at(1));
     let out = out.expect("it was known").expect("a change");
@@ -352,7 +358,7 @@ fn a_beat_that_comes_while_a_change_is_written_is_not_lost() {
         .beat(id(1), 5, &proof(11, 1), &at(20))
         .expect("known");
     directory
-        .apply(batch.from(), batch.into_entries())
+        .apply(batch.from(), batch.into_entries(), &at(20))
         .expect("it follows");
     let node = directory.get(id(1)).expect("it is there");
     assert_eq!((&*node.name, node.beat_at, node.sequence), ("bob", 20, 5));
@@ -421,12 +427,14 @@ fn changes_that_leave_a_version_out_are_not_taken_in() {
     ] {
         let entries = versions.into_iter().map(entry).collect();
         assert_eq!(
-            directory.apply(from, entries),
+            directory.apply(from, entries, &at(1)),
             Err(Gap { from, version: 1 })
         );
         assert_eq!((directory.version(), directory.len()), (1, 1));
     }
-    directory.apply(1, vec![entry(2)]).expect("it follows");
+    directory
+        .apply(1, vec![entry(2)], &at(1))
+        .expect("it follows");
     assert!(directory.is_empty());
 }
 

@@ -201,7 +201,9 @@ impl Play {
             assert_eq!(entry.version, version);
         }
         let log_from = self.directory.log_from(&entries);
-        self.directory.apply(from, entries).expect("it follows");
+        self.directory
+            .apply(from, entries, &at(self.now))
+            .expect("it follows");
         self.committed = self.current.clone();
         self.batch = Batch::new(&self.directory);
         assert_eq!(
@@ -233,7 +235,7 @@ impl Play {
         assert_eq!(known, self.committed.known);
         let left: BTreeMap<NodeId, u64> = directory
             .departed()
-            .map(|(id, signed)| (id, signed.at))
+            .map(|(id, left)| (id, left.signed.at))
             .collect();
         assert_eq!(left, self.committed.left);
         let administered: BTreeMap<NodeId, u64> = directory
@@ -295,7 +297,9 @@ fn catch_up(follower: &mut Directory, directory: &Directory) -> bool {
         };
         let changes = changes.into_iter().cloned().collect();
         let before = follower.version();
-        follower.apply(before, changes).expect("they follow");
+        follower
+            .apply(before, changes, &at(0))
+            .expect("they follow");
         assert!(follower.version() > before, "versions ascend");
     }
     assert_eq!(told(follower), told(directory));

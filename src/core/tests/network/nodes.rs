@@ -82,7 +82,7 @@ pub fn write(
     let mut batch = Batch::new(directory);
     let offer = batch.offer(directory, write, now);
     directory
-        .apply(batch.from(), batch.into_entries())
+        .apply(batch.from(), batch.into_entries(), now)
         .expect("it follows");
     match offer {
         Offer::Taken(entry) => Ok(Some(entry)),

@@ -19,7 +19,7 @@ const WINDOW: u64 = 300;
 struct Disk {
     version: u64,
     nodes: BTreeMap<NodeId, Node>,
-    departed: BTreeMap<NodeId, network::Signed>,
+    departed: BTreeMap<NodeId, network::Left>,
     administered: BTreeMap<NodeId, network::Signed>,
     log: Vec<LogEntry>,
 }
@@ -89,9 +89,7 @@ impl Root {
             .first()
             .map_or(self.disk.version, |entry| entry.version - 1);
         self.directory.remember(from, self.disk.log.iter().cloned());
-        for (id, signed) in &self.disk.departed {
-            self.directory.remember_departed(*id, signed.clone());
-        }
+        self.directory.remember_departed(self.disk.departed.clone());
         for (id, signed) in &self.disk.administered {
             self.directory.remember_administered(*id, signed.clone());
         }
@@ -225,18 +223,21 @@ impl Root {
         let Some((batch, taken)) = self.writing.take() else {
             return;
         };
+        let now = net.now(ROOT);
         for waiting in &taken {
             if let Some(proof) = waiting.proof {
                 ledger.done(waiting.write.id(), proof, net.true_seconds());
             }
         }
         for entry in batch.entries() {
-            self.disk.take(entry);
+            self.disk.take(entry, &now);
         }
         // One by one, for the sake of the ledger: a follower may see what is between.
         for entry in batch.into_entries() {
             let from = self.directory.version();
-            self.directory.apply(from, vec![entry]).expect("it follows");
+            self.directory
+                .apply(from, vec![entry], &now)
+                .expect("it follows");
             ledger.root_at(&self.directory);
         }
         if crash {
@@ -301,11 +302,15 @@ impl Root {
 }
 
 impl Disk {
-    fn take(&mut self, entry: &LogEntry) {
+    fn take(&mut self, entry: &LogEntry, now: &Now) {
         let node = &entry.node;
         if entry.change == trustnet_api::network::ChangeType::NodeRemoved {
             self.nodes.remove(&node.id);
-            self.departed.insert(node.id, node.signed.clone());
+            let left = network::Left {
+                at: now.seconds(),
+                signed: node.signed.clone(),
+            };
+            self.departed.insert(node.id, left);
         } else {
             self.nodes.insert(node.id, Node::clone(node));
             self.departed.remove(&node.id);

@@ -488,7 +488,7 @@ impl Secondary {
         };
         match self
             .directory
-            .apply(since, changes.iter().map(entry).collect())
+            .apply(since, changes.iter().map(entry).collect(), &now)
         {
             Ok(()) => Asked::Followed {
                 version: self.directory.version(),

@@ -50,13 +50,13 @@ async fn what_a_secondary_acknowledged_holds_when_it_is_promoted_and_once_even_a
         "heartbeat": { "interval": 300 },
     });
     let mut heir = orphan(&more).await;
-    let (gone, banned) = (Node::new(1), Node::new(2));
+    let (gone, banned, stranger) = (Node::new(1), Node::new(2), Node::new(77));
     let statuses = [
         Node::new(4).with_token(TOKEN).register(&heir, 9004).await,
         gone.leave(&heir).await,
         administrator.ban(&heir, &banned).await,
         // This one comes to nothing: it is to be dropped, and to hold nothing up.
-        administrator.ban(&heir, &gone).await,
+        administrator.ban(&heir, &stranger).await,
         Node::new(5).with_token(TOKEN).register(&heir, 9005).await,
     ]
     .map(|answer| answer.status().as_u16());

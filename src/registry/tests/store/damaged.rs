@@ -247,7 +247,7 @@ async fn databases_of_newer_or_other_programs_are_refused_and_left() {
             refused,
             Err(StoreError::Newer {
                 found: 99,
-                known: 3,
+                known: 1,
                 ..
             })
         ),

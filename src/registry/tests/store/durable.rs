@@ -82,7 +82,7 @@ async fn a_closed_directory_opens_as_it_was() {
 }
 
 #[tokio::test]
-async fn what_the_administrator_signed_is_known_after_a_start_and_a_database_of_before_it_opens() {
+async fn what_the_administrator_signed_is_known_after_a_start() {
     let folder = tempdir().expect("a folder");
     let path = folder.path().join("registry.db");
     let open = || Registrar::open(&path, StoreOptions::default(), Clock::system());
@@ -92,13 +92,6 @@ async fn what_the_administrator_signed_is_known_after_a_start_and_a_database_of_
         .write(register(1, 9000, now))
         .await
         .expect("it is new");
-    registrar.close().await;
-    let old = rusqlite::Connection::open(&path).expect("the database");
-    old.execute_batch("DROP TABLE administered; PRAGMA user_version = 1")
-        .expect("as the first version made it");
-    old.close().expect("it is written");
-
-    let registrar = open().expect("it is brought up to date");
     for write in [
         ban(1, true, now + 1),
         ban(1, false, now + 2),

@@ -186,7 +186,7 @@ fn state(directory: &Directory, node: u64) -> State {
     let id = id(node);
     let departed = || {
         let mut departed = directory.departed();
-        departed.find_map(|(other, signed)| (other == id).then_some(signed.at))
+        departed.find_map(|(other, left)| (other == id).then_some(left.signed.at))
     };
     match directory.get(id) {
         Some(node) => (node.signed.at, true),

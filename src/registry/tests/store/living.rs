@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::tempdir;
 use trustnet_api::network::{Changes, NodeState, RegistryRole, Snapshot};
-use trustnet_core::network::{Gap, Liveness, NodeId, Now, Refusal};
+use trustnet_core::network::{Gap, Liveness, NodeId, Now, Refusal, Write};
 use trustnet_registry::clock::Clock;
-use trustnet_registry::registrar::{Registrar, StoreOptions, WriteError};
+use trustnet_registry::registrar::{Registrar, StoreOptions, WriteError, Written};
 
 use crate::nodes::{id, proof, register, register_all};
-use crate::remove;
+use crate::{ban, remove};
 
 /// When the tests play: milliseconds since 1970.
 const WALL: u64 = 1_800_000_000_000;
@@ -211,6 +211,31 @@ async fn what_removed_nodes_signed_is_kept_as_long_as_it_could_come_again() {
         );
         registrar.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_node_can_be_banned_for_a_day_after_it_left_whenever_it_signed_last() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("registry.db");
+    let hand = Hand::default();
+    let day = 86_400;
+    let registrar = open(&path, RegistryRole::Root, hand.clock());
+    let write = register(1, 9000, WALL / 1000 - 7 * day);
+    registrar.write(write).await.expect("new");
+    let write = Write::Remove {
+        id: id(1),
+        proof: proof(WALL / 1000),
+        by_administrator: true,
+    };
+    registrar.write(write).await.expect("known");
+    registrar.close().await;
+    hand.set(day * 1000);
+    // What is too old is forgotten as soon as there is a writer.
+    open(&path, RegistryRole::Root, hand.clock()).close().await;
+    let registrar = open(&path, RegistryRole::Root, hand.clock());
+    let banned = registrar.write(ban(1, true, WALL / 1000 + day)).await;
+    assert!(matches!(banned, Ok(Written::Changed(_))), "{banned:?}");
+    registrar.close().await;
 }
 
 #[tokio::test]
