@@ -17,6 +17,7 @@ mod interrupt;
 mod living;
 mod login;
 mod network;
+mod offline;
 mod pitfalls;
 mod refuses;
 mod says;

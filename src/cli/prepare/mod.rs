@@ -6,8 +6,9 @@ mod offline;
 mod secrets;
 mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use trustnet_api::service_ref::RemoteService;
 use trustnet_api::vm::VirtualMachine;
@@ -87,6 +88,7 @@ pub struct Preparer<'a> {
     arch: Arch,
     offline: bool,
     update: bool,
+    whole: Option<Mutex<BTreeSet<Digest>>>,
     interrupt: Interrupt,
 }
 
@@ -109,6 +111,7 @@ impl<'a> Preparer<'a> {
             arch,
             offline,
             update: false,
+            whole: None,
             interrupt: interrupt.clone(),
         })
     }
@@ -117,6 +120,13 @@ impl<'a> Preparer<'a> {
     #[must_use]
     pub fn update(self, update: bool) -> Self {
         Self { update, ..self }
+    }
+
+    /// Whether what is in the cache already is hashed again: it costs time, and tells damage before anything is made.
+    #[must_use]
+    pub fn looking_for_damage(self, looking: bool) -> Self {
+        let whole = looking.then(Mutex::default);
+        Self { whole, ..self }
     }
 
     /// Gets everything that a VM's services need, and makes their program.

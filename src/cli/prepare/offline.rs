@@ -5,7 +5,9 @@ use std::path::Path;
 
 use trustnet_core::lockfile::Missing;
 use trustnet_core::service::Instance;
+use trustnet_host::cache::error::CacheError;
 use trustnet_host::cache::obtain::ObtainError;
+use trustnet_host::error::chain;
 
 use super::{Preparer, Watching};
 use crate::failure::{Exit, Failure};
@@ -15,7 +17,7 @@ impl Preparer<'_> {
     /// Where nothing may be fetched: refuses all that is missing, at once.
     ///
     /// # Errors
-    /// Something is not in the cache, or a version is not locked.
+    /// Something is not in the cache, or damaged there, or a version is not locked.
     pub fn refuse_missing<'b>(
         &self,
         asks: impl IntoIterator<Item = (&'b [Instance], &'b Path, Option<String>)>,
@@ -42,13 +44,9 @@ impl Preparer<'_> {
                     let (wanted, folder) = self.wanted(instance, &scope, os.as_deref())?;
                     let obtainer = self.obtainer(&watching)?;
                     for one in &wanted {
-                        if let Err(ObtainError::Offline { what, files }) =
-                            obtainer.obtain(one, &folder, lock)
-                        {
-                            let mut lines = vec![format!("{what} is not in the cache")];
-                            let files = Missing::lines(&files);
-                            lines.extend(files.iter().map(|file| format!("  {file}")));
-                            missing.insert(lines.join("\n  "));
+                        // What else goes wrong is told when it is got in earnest.
+                        if let Err(error) = obtainer.obtain(one, &folder, lock) {
+                            missing.extend(in_words(&error));
                         }
                     }
                 }
@@ -64,5 +62,22 @@ impl Preparer<'_> {
         Err(Failure::new(Exit::Provision, message).hint(
             "fetch it with a network: `trustnet-vm cache fetch`, or `cache import` an archive",
         ))
+    }
+}
+
+/// What is missing, with its files on lines of their own.
+fn in_words(error: &ObtainError) -> Option<String> {
+    match error {
+        ObtainError::Offline { what, files } => {
+            let mut lines = vec![format!("{what} is not in the cache")];
+            let files = Missing::lines(files);
+            lines.extend(files.iter().map(|file| format!("  {file}")));
+            Some(lines.join("\n  "))
+        }
+        ObtainError::Cache {
+            source: CacheError::Damaged { .. },
+            ..
+        } => Some(chain(error)),
+        _ => None,
     }
 }

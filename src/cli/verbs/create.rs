@@ -100,7 +100,13 @@ impl<'a> Services<'a> {
         if asking.clone().next().is_none() {
             return Ok(services);
         }
-        let preparer = Preparer::new(maker.program, &maker.info.arch, offline, &maker.interrupt)?;
+        let mut makes_one = false;
+        for spec in asking.clone() {
+            let domains = maker.host.hypervisor.domains();
+            makes_one |= domains.find(spec.vm.name().as_str())?.is_none();
+        }
+        let preparer = Preparer::new(maker.program, &maker.info.arch, offline, &maker.interrupt)?
+            .looking_for_damage(makes_one);
         let known = specs.iter().map(|spec| {
             let wire = spec.vm.wire();
             (spec.vm.name().as_str(), (wire, spec.services.as_slice()))

@@ -327,6 +327,7 @@ mod tests {
         let obtainer = Obtainer {
             store: &store,
             offline: true,
+            whole: None,
             mirrors: Mirrors::default(),
             indexes: folder.path().join("indexes"),
             now: 0,

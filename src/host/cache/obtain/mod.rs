@@ -3,7 +3,9 @@
 mod blob;
 mod debs;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use trustnet_core::artifact::{ArtifactId, Digest, IdError};
 use trustnet_core::lockfile::{Lock, Missing};
@@ -21,6 +23,8 @@ pub struct Obtainer<'a> {
     pub store: &'a Store,
     /// Whether nothing may be fetched.
     pub offline: bool,
+    /// What was found to be whole, where that is to be known before anything is made; each blob is looked at once.
+    pub whole: Option<&'a Mutex<BTreeSet<Digest>>>,
     /// Mirrors of package archives.
     pub mirrors: Mirrors,
     /// The folder of the indexes of package archives.
@@ -111,12 +115,52 @@ impl ObtainError {
 }
 
 impl Obtainer<'_> {
-    /// Brings one artifact into the store, as it is locked; one that is not locked yet is locked then.
-    /// Relative paths of local builds begin at `folder`.
+    /// Brings one artifact into the store, as it is locked; one that is not locked yet is locked then. What is
+    /// damaged there is fetched again, where damage is looked for. Relative paths of local builds begin at `folder`.
     ///
     /// # Errors
     /// It is not to be had, or is not what it should be.
     pub fn obtain(
+        &self,
+        wanted: &Wanted,
+        folder: &Path,
+        lock: &mut Lock,
+    ) -> Result<Obtained, ObtainError> {
+        let obtained = self.obtain_once(wanted, folder, lock)?;
+        match self.look_at(&obtained) {
+            Ok(()) => Ok(obtained),
+            Err(CacheError::Damaged { .. }) if !self.offline => {
+                self.obtain_once(wanted, folder, lock)
+            }
+            Err(source) => Err(ObtainError::Cache {
+                what: format!("{} {}", wanted.service, wanted.name),
+                source,
+            }),
+        }
+    }
+
+    /// Looks whether all blobs of an artifact are what they were; each that is not is moved aside.
+    fn look_at(&self, obtained: &Obtained) -> Result<(), CacheError> {
+        let Some(whole) = self.whole else {
+            return Ok(());
+        };
+        let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked = Ok(());
+        for (digest, _) in &obtained.blobs {
+            if whole.contains(digest) {
+                continue;
+            }
+            match self.store.verify_one(digest) {
+                Ok(_) => {
+                    whole.insert(*digest);
+                }
+                Err(error) => looked = Err(error),
+            }
+        }
+        looked
+    }
+
+    fn obtain_once(
         &self,
         wanted: &Wanted,
         folder: &Path,
