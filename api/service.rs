@@ -423,6 +423,27 @@ pub struct Port {
     pub name: String,
     /// The number.
     pub port: ConfigValue,
+    /// How it is spoken to; default `TCP`. Whether a UDP port is open cannot be seen from outside: it is told, and not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+}
+
+/// How a port is spoken to, in Kubernetes' words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Protocol {
+    /// By connections.
+    Tcp,
+    /// By datagrams.
+    Udp,
+}
+
+impl Port {
+    /// Whether connections are made to it.
+    #[must_use]
+    pub fn is_tcp(&self) -> bool {
+        self.protocol != Some(Protocol::Udp)
+    }
 }
 
 /// What the guest's init runs, under systemd and under OpenRC.

@@ -84,6 +84,7 @@ pub fn gather(host: &Host, subject: &Subject) -> Evidence {
 }
 
 fn interrupted(host: &Host, name: &str) -> Option<&'static str> {
+    // One that cannot be read is told of by whatever would change the VM; here it keeps nothing else from being told.
     let journal = Journal::open(&host.journal_dir(name)).ok()??;
     Some(match journal.plan().verb {
         Verb::Create => "create",

@@ -83,25 +83,31 @@ impl Spec {
     }
 }
 
-/// Where a service of another VM answers: as the file says, else by that VM's spec.
-#[must_use]
+/// Where a service of another VM answers: as the file says, else by that VM's spec; nothing, where neither says it.
+///
+/// # Errors
+/// The hypervisor does not say what that VM's spec is.
 pub fn locate(
     host: &Host,
     catalogue: &Catalogue,
     known: &BTreeMap<&str, (&trustnet_api::vm::VirtualMachine, &[Instance])>,
     arch: Arch,
     remote: &RemoteService,
-) -> Option<At> {
+) -> Result<Option<At>, Failure> {
     if let (Some(host), Some(port)) = (&remote.host, remote.port) {
         let host = host.clone();
-        return Some(At { host, port });
+        return Ok(Some(At { host, port }));
     }
-    let vm = remote.vm.as_deref()?;
+    let Some(vm) = remote.vm.as_deref() else {
+        return Ok(None);
+    };
     let recorded;
     let (wire, services) = if let Some((wire, services)) = known.get(vm) {
         (*wire, *services)
     } else {
-        let wire = spec_of(host, vm)?;
+        let Some(wire) = spec_of(host, vm)? else {
+            return Ok(None);
+        };
         // What does not fit the catalogue any more has no port that is known.
         let services = select(&wire.spec.services, catalogue).unwrap_or_default();
         recorded = (wire, services);
@@ -114,10 +120,9 @@ pub fn locate(
         let scope = service.scope(&wire.metadata.name, version, arch);
         service.port(None, &scope).ok()?
     };
-    Some(At {
-        host: remote.host.clone().or_else(|| address_of(wire))?,
-        port: remote.port.or_else(port)?,
-    })
+    let host = remote.host.clone().or_else(|| address_of(wire));
+    let at = host.zip(remote.port.or_else(port));
+    Ok(at.map(|(host, port)| At { host, port }))
 }
 
 /// How the VMs of an invocation have fared so far, for those that wait for them.

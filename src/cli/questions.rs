@@ -297,12 +297,9 @@ pub fn ready(
             };
             Ok((verdict, Vec::new()))
         }
-        (ReadyCheck::Unit, Some(unit)) => unit_runs(shell, unit),
-        (ReadyCheck::Console { .. }, _) => Ok((
-            Verdict::Skipped("the console tells it only while the service starts".to_owned()),
-            Vec::new(),
-        )),
-        (ReadyCheck::Journal { .. } | ReadyCheck::Unit, None) => {
+        // What came on the console came at the start: a unit that still runs is as ready as it was then.
+        (ReadyCheck::Unit | ReadyCheck::Console { .. }, Some(unit)) => unit_runs(shell, unit),
+        (ReadyCheck::Journal { .. } | ReadyCheck::Unit | ReadyCheck::Console { .. }, None) => {
             Ok((Verdict::Skipped("it has no unit".to_owned()), Vec::new()))
         }
     }

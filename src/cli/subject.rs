@@ -198,8 +198,10 @@ impl<'a> Lookup<'a> {
         asked: &Asked<'_>,
         preparer: &Preparer<'_>,
         remote: &RemoteService,
-    ) -> Option<At> {
-        let catalogue = self.catalogue.as_ref().ok()?;
+    ) -> Result<Option<At>, Failure> {
+        let Ok(catalogue) = &self.catalogue else {
+            return Ok(None);
+        };
         let known = BTreeMap::from([(asked.name.as_str(), (asked.wire, asked.services))]);
         locate(self.host, catalogue, &known, preparer.arch(), remote)
     }

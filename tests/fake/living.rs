@@ -22,7 +22,7 @@ const TOKEN: &str = "{valueFrom: {generate: {name: joinToken, length: 64, shared
 const PROGRAMS: [&str; 2] = ["trustnet-registry", "trustnet-node"];
 
 /// A systemd of a few lines, which runs what units say.
-const SYSTEMCTL: &str = r#"#!/bin/sh
+pub const SYSTEMCTL: &str = r#"#!/bin/sh
 while [ $# -gt 0 ]; do case $1 in -*) shift ;; *) break ;; esac; done
 verb=$1; shift
 now=
@@ -36,7 +36,7 @@ start() {
     ! runs || return 0
     eval "set -- $(sed -n 's/^ExecStart=//p' "$file")"
     user=$(sed -n 's/^User=//p' "$file")
-    setsid setpriv --reuid="$user" --regid="$user" --clear-groups "$@" </dev/null >>"/var/log/$name.log" 2>&1 &
+    setsid setpriv --reuid="${user:-root}" --regid="${user:-root}" --clear-groups "$@" </dev/null >>"/var/log/$name.log" 2>&1 &
     echo $! >"$pid"
 }
 stop() {

@@ -19,6 +19,7 @@ mod login;
 mod network;
 mod offline;
 mod pitfalls;
+mod ready;
 mod refuses;
 mod says;
 mod secrets;

@@ -116,6 +116,44 @@ fn a_look_up_that_fails_is_never_read_as_gone() {
     }
 }
 
+/// pitfall 6
+#[test]
+fn where_a_service_answers_is_not_unknown_because_its_vm_could_not_be_looked_up() {
+    let home = Home::new();
+    home.file(
+        "asker.yaml",
+        r#"
+apiVersion: trustnet.io/v1alpha1
+kind: Service
+metadata: { name: asker }
+spec:
+  version: "1"
+  dependencies: [{ service: node-exporter }]
+  files: [{ path: /etc/asker, content: "{{ dependencies['node-exporter'].host }}" }]
+"#,
+    );
+    home.done(["service", "add", "asker.yaml", "--quiet"]);
+    for name in ["web", "app"] {
+        home.spec(name, "");
+        home.done(["create", &format!("{name}.yaml")]);
+    }
+    let asks =
+        "  services: [{ name: asker, dependencies: [{ service: node-exporter, vm: web }] }]\n";
+    home.spec("app", asks);
+    let provision = || home.run(["provision", "-f", "app.yaml"]);
+    for nth in 0..2 {
+        home.tell("domains.find", nth, Effect::Before);
+        let run = provision();
+        assert!(home.came(), "{nth}: {run:?}");
+        assert_eq!(run.code, Some(4), "{nth}: {run:?}");
+    }
+    // It is there, and has no such service.
+    let run = provision();
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let why = "it is not known where `node-exporter` answers";
+    assert!(run.err.contains(why), "{}", run.err);
+}
+
 /// pitfall 8
 #[test]
 fn the_record_outlives_every_change_of_power() {

@@ -136,7 +136,7 @@ impl<'a> Preparer<'a> {
     pub fn prepare(
         &self,
         asked: &Asked<'_>,
-        at: &dyn Fn(&RemoteService) -> Option<At>,
+        at: Locate<'_>,
         keep: Keep,
         progress: &Progress<'_>,
     ) -> Result<Prepared, Failure> {
@@ -286,14 +286,14 @@ impl<'a> Preparer<'a> {
         asked: &Asked<'_>,
         instance: &Instance,
         version: &str,
-        at: &dyn Fn(&RemoteService) -> Option<At>,
+        at: Locate<'_>,
     ) -> Result<Scope, Failure> {
         let refused =
             |why: String| Failure::new(Exit::Spec, format!("service `{}`: {why}", instance.name()));
         let mut scope = instance.scope(asked.name.as_str(), version, self.arch);
         for need in &instance.dependencies {
             let there = match &need.remote {
-                Some(remote) => at(remote).ok_or_else(|| {
+                Some(remote) => at(remote)?.ok_or_else(|| {
                     refused(format!("it is not known where `{}` answers", need.service))
                         .hint("give its `host` and `port` under `dependencies`")
                 })?,
@@ -331,6 +331,9 @@ impl<'a> Preparer<'a> {
         Stored(&self.store)
     }
 }
+
+/// Tells where a service of another VM answers, as far as that is known.
+pub type Locate<'a> = &'a dyn Fn(&RemoteService) -> Result<Option<At>, Failure>;
 
 /// The store, as provisioning takes artifacts from it: each looked at before it leaves.
 pub struct Stored<'a>(&'a Store);
@@ -401,12 +404,16 @@ pub fn address_of(vm: &VirtualMachine) -> Option<String> {
         .map(|address| address.split('/').next().unwrap_or(address).to_owned())
 }
 
-/// The spec of a VM that is there.
-#[must_use]
-pub fn spec_of(host: &Host, name: &str) -> Option<VirtualMachine> {
-    let domain = host.hypervisor.domains().find(name).ok()??;
-    match domain.owner {
+/// The spec of a VM of ours; nothing, if there is none.
+///
+/// # Errors
+/// The hypervisor does not say.
+pub fn spec_of(host: &Host, name: &str) -> Result<Option<VirtualMachine>, Failure> {
+    let Some(domain) = host.hypervisor.domains().find(name)? else {
+        return Ok(None);
+    };
+    Ok(match domain.owner {
         Owner::Ours(record) => Some(record.spec),
         _ => None,
-    }
+    })
 }

@@ -205,10 +205,10 @@ fn describe(definition: &Definition) -> String {
         vec![name.clone(), how.to_owned(), said(&secret.description)]
     });
     section("Secrets", secrets.collect());
-    let ports = spec
-        .ports
-        .iter()
-        .map(|port| vec![port.name.clone(), port.port.to_string()]);
+    let ports = spec.ports.iter().map(|port| {
+        let protocol = if port.is_tcp() { "TCP" } else { "UDP" };
+        vec![port.name.clone(), format!("{}/{protocol}", port.port)]
+    });
     section("Ports", ports.collect());
     let needs = spec.dependencies.iter().map(|need| {
         let how = if need.optional == Some(true) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Program, Report, Standing, Step, Then};
+use super::{Action, Program, ReadyCheck, Report, Standing, Step, Then};
 
 /// A stretch of what is left to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,18 +31,21 @@ pub fn plan(program: &Program, report: &Report) -> Vec<Stage> {
 
 /// The numbers of the steps to be taken. A unit is looked after when something of its service changes,
 /// its readiness is asked for again when it was looked after, and what a service depends on is waited for
-/// again before anything of it is done.
+/// again before anything of it is done. What a service says on the console when it starts is heard only then: it is
+/// started again where nobody heard it.
 fn stale(program: &Program, report: &Report) -> Vec<usize> {
     let mut numbers = Vec::new();
     let mut changed: BTreeMap<&str, Then> = BTreeMap::new();
     let mut started: BTreeSet<&str> = BTreeSet::new();
+    let unheard: BTreeSet<&str> = unheard(program, report);
     for (number, step) in program.steps.iter().enumerate() {
         let service = step.service.as_str();
         let stands = report.steps.get(&number) == Some(&Standing::Good);
         let follows = match &step.action {
-            Action::Start { .. } => changed
-                .get(service)
-                .is_some_and(|then| *then > Then::Nothing),
+            Action::Start { .. } => {
+                let then = changed.get(service);
+                unheard.contains(service) || then.is_some_and(|then| *then > Then::Nothing)
+            }
             Action::Ready { .. } => started.contains(service),
             _ => false,
         };
@@ -64,6 +67,20 @@ fn stale(program: &Program, report: &Report) -> Vec<usize> {
     numbers.sort_unstable();
     numbers.dedup();
     numbers
+}
+
+/// The services whose word on the console is still to come.
+fn unheard<'a>(program: &'a Program, report: &Report) -> BTreeSet<&'a str> {
+    let steps = program.steps.iter().enumerate();
+    let unheard = steps.filter(|(number, step)| {
+        let check = match &step.action {
+            Action::Ready { check, .. } => Some(check),
+            _ => None,
+        };
+        matches!(check, Some(ReadyCheck::Console { .. }))
+            && report.steps.get(number) != Some(&Standing::Good)
+    });
+    unheard.map(|(_, step)| step.service.as_str()).collect()
 }
 
 impl Step {

@@ -49,7 +49,7 @@ pub(super) fn check(service: &Service) -> Vec<Problem> {
     check.files(&spec.files);
     check.setup(&spec.setup);
     check.unit(spec);
-    check.ready(spec.ready.as_ref());
+    check.ready(spec.ready.as_ref(), spec.unit.is_some());
     check.tests(&spec.tests);
     check.diagnose(spec);
     check.names(spec);
@@ -321,7 +321,7 @@ impl Check {
         }
     }
 
-    fn ready(&mut self, ready: Option<&Ready>) {
+    fn ready(&mut self, ready: Option<&Ready>, has_unit: bool) {
         let Some(ready) = ready else { return };
         let given = [
             ready.http.is_some(),
@@ -335,6 +335,16 @@ impl Check {
             let words = "`http`, `tcp`, `command`, `journal` and `console`";
             self.error("spec.ready", format!("{given} of {words} are given"))
                 .hint = Some("give exactly one".to_owned());
+        }
+        let of_unit = [("journal", &ready.journal), ("console", &ready.console)];
+        for (kind, _) in of_unit.iter().filter(|(_, text)| text.is_some()) {
+            if !has_unit {
+                self.error(format!("spec.ready.{kind}"), "the service has no unit")
+                    .hint = Some(
+                    "what a unit says from its start on is looked at; `command` asks anything else"
+                        .to_owned(),
+                );
+            }
         }
         self.time("spec.ready.timeout", ready.timeout.as_deref());
         self.time("spec.ready.grace", ready.grace.as_deref());

@@ -365,13 +365,14 @@ impl Instance {
         scope
     }
 
-    /// The number of the service's port of that name, or of its first.
+    /// The number of the service's port of that name, or of its first that takes connections.
     ///
     /// # Errors
     /// What stands there is no port.
     pub fn port(&self, name: Option<&str>, scope: &Scope) -> Result<Option<u16>, TemplateError> {
         let mut ports = self.definition.spec().ports.iter();
-        let Some(port) = ports.find(|port| name.is_none_or(|name| port.name == name)) else {
+        let Some(port) = ports.find(|port| name.map_or(port.is_tcp(), |name| port.name == name))
+        else {
             return Ok(None);
         };
         let text = render(&port.port.to_string(), scope, Escape::Whole)?;

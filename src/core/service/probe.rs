@@ -78,11 +78,12 @@ impl Instance {
             .collect()
     }
 
-    /// The ports on which the service listens.
+    /// The ports on which the service takes connections.
     #[must_use]
     pub fn listens(&self, scope: &Scope) -> Vec<Named<u16>> {
         let ports = self.definition.spec().ports.iter();
         ports
+            .filter(|one| one.is_tcp())
             .map(|one| (one.name.clone(), port(&one.port.to_string(), scope)))
             .collect()
     }

@@ -68,6 +68,34 @@ fn an_artifact_has_one_source_that_somebody_vouches_for_and_one_place() {
 }
 
 #[test]
+fn what_a_unit_says_is_looked_at_where_there_is_a_unit() {
+    for kind in ["journal", "console"] {
+        let ready = format!("  ready: {{ {kind}: up }}\n");
+        assert_eq!(wrong(&ready), [format!("spec.ready.{kind}")]);
+        let unit = format!("{ready}  unit: {{ command: [/bin/one] }}\n");
+        assert_eq!(wrong(&unit), [""; 0]);
+    }
+}
+
+#[test]
+fn a_port_of_datagrams_is_no_port_that_takes_connections() {
+    let spec = "  parameters: { p: { type: string } }\n  ports: [{ name: a, port: 7, protocol: UDP }, { name: b, port: 8, protocol: TCP }, { name: c, port: 9 }]\n";
+    let told = with_input(spec, "", |service| {
+        let (instance, scope) = (service.instance, &service.scope);
+        let listens = instance.listens(scope).into_iter();
+        let listens: Vec<(String, u16)> = listens
+            .map(|(name, port)| (name, port.expect("a port")))
+            .collect();
+        (
+            listens,
+            [None, Some("a")].map(|name| instance.port(name, scope).expect("a port")),
+        )
+    });
+    let listens = vec![("b".to_owned(), 8), ("c".to_owned(), 9)];
+    assert_eq!(told, (listens, [Some(8), Some(7)]));
+}
+
+#[test]
 fn a_text_with_secrets_that_cannot_be_filled_tells_no_secret() {
     let spec = "  parameters: { p: { type: string } }\n  secrets: { key: {} }\n  files: [{ path: /etc/one, content: \"{{ secrets.key | int }} {{ secrets.key.more }}\" }]\n";
     let why = built(spec, "").expect_err("it cannot be filled");
@@ -136,11 +164,7 @@ fn what_tools_are_called_with_is_no_option_whether_written_or_filled_in() {
 }
 
 /// The one service of a text, with a value for its parameter `p`.
-fn with_input<T>(
-    spec: &str,
-    value: &str,
-    work: impl FnOnce(&ServiceInput<'_>) -> Result<T, String>,
-) -> Result<T, String> {
+fn with_input<T>(spec: &str, value: &str, work: impl FnOnce(&ServiceInput<'_>) -> T) -> T {
     let (mut documents, _) = load_services(format!("{HEAD}{spec}").as_bytes());
     let wire = documents.pop().expect("a definition").object;
     let (definition, _) = Definition::new(wire, Origin::BuiltIn).expect("it keeps the rules");

@@ -361,7 +361,16 @@ impl Builder<'_> {
             unit: name,
             openrc: openrc_name,
         };
-        self.step("start".to_owned(), action, Then::Nothing, 300);
+        // What it says on the console is said at its start.
+        let then = match spec
+            .ready
+            .as_ref()
+            .is_some_and(|ready| ready.console.is_some())
+        {
+            true => Then::Restart,
+            false => Then::Nothing,
+        };
+        self.step("start".to_owned(), action, then, 300);
         Ok(())
     }
 
