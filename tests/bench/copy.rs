@@ -16,6 +16,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sshd::Sshd;
+use trustnet_core::artifact::{Arch, ArtifactId};
+use trustnet_host::cache::file::take;
+use trustnet_host::cache::store::Store;
 
 fn main() {
     let mut args = std::env::args().skip(1);
@@ -32,7 +35,14 @@ fn main() {
     io::copy(&mut random.take(size * 1_000_000), &mut file).expect("room");
     let target = Path::new("/run/target");
     let seen = guest.path("/run/target");
+    let folder = guest.shared("store");
+    let store = Store::open(&folder).expect("a store");
+    let id = ArtifactId::new("one", "1", Arch::Amd64, "one").expect("a name");
+    let entry = take(&store, &id, &source).expect("it is taken");
     for _ in 0..rounds {
+        let since = Instant::now();
+        store.verify_one(&entry.sha256).expect("it is as it was");
+        println!("look {:.3}", since.elapsed().as_secs_f64());
         for (who, copy) in [("put", put as fn(&Sshd, &Path, &Path)), ("scp", scp)] {
             if only.as_deref().is_some_and(|only| only != who) {
                 continue;

@@ -28,7 +28,7 @@ pub fn killed_at_several_moments(stage: &mut Stage) {
     ];
     let others = || ["asker", "caddy"].map(|unit| stage.process("app", unit));
     let before = others();
-    // Every moment there is comes in tests/provision; here are those between which a unit is left alone.
+    // Every moment there is comes in tests/fake/bring.rs; here are those between which a unit is left alone.
     let [file, start, _] = steps;
     let moments = [
         "planned".to_owned(),
@@ -143,6 +143,90 @@ pub fn a_failing_install_is_not_ready(stage: &mut Stage) {
     assert!(states.contains(&failed), "{states:?}");
 }
 
+const DIES: &str = "
+apiVersion: trustnet.io/v1alpha1
+kind: Service
+metadata: { name: flaky }
+spec:
+  version: '2'
+  unit: { name: flaky, command: [/bin/sh, -c, 'echo the last words; exit 9'] }
+  ready: { journal: never said, timeout: 5m }
+";
+
+/// A unit that init starts again and again is not waited for, and goes with its service.
+pub fn a_unit_that_dies_is_not_ready(stage: &mut Stage) {
+    let spec = with_flaky(stage, "");
+    stage.add(DIES);
+    let begun = Instant::now();
+    let run = stage.provision(&spec, "app");
+    assert_eq!(run.code, 7, "{}", run.err);
+    assert!(
+        begun.elapsed() < Duration::from_secs(120),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(run.err.contains("failed at flaky: ready: "), "{}", run.err);
+    assert!(run.err.contains("the last words"), "{}", run.err);
+    let pruned = [
+        "provision",
+        "-f",
+        "vms.yaml",
+        "app",
+        "--offline",
+        "--prune",
+        "--yes",
+    ];
+    stage.home.done(pruned);
+    let unit = "systemctl is-enabled flaky; systemctl is-active flaky; ls /etc/systemd/system/flaky.service";
+    let unit = stage.home.guest("app", &format!("({unit}) 2>&1 || true"));
+    assert!(
+        !unit.contains("enabled\n") && unit.contains("inactive"),
+        "{unit}"
+    );
+    assert!(unit.contains("No such file"), "{unit}");
+    let states = stage.state_of("app");
+    assert!(
+        !states.iter().any(|(name, _)| name == "flaky"),
+        "{states:?}"
+    );
+}
+
+const TALKS: &str = "
+apiVersion: trustnet.io/v1alpha1
+kind: Service
+metadata: { name: flaky }
+spec:
+  version: '3'
+  unit: { name: flaky, command: [/bin/sh, -c, 'echo the talker is up >/dev/console; exec sleep infinity'] }
+  ready: { console: the talker is up }
+";
+
+/// Where the provisioner died before it heard the word, the word is said again.
+pub fn a_word_on_the_console_is_heard(stage: &mut Stage) {
+    let spec = with_flaky(stage, "");
+    stage.add(TALKS);
+    let mut killed = stage.home.program();
+    killed
+        .args(["provision", "-f", &spec, "app", "--offline"])
+        .env("TRUSTNET_VM_TEST_KILL", "begun flaky: ready");
+    let killed = killed.output().expect("the program starts");
+    assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+    let run = stage.provision(&spec, "app");
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.err.contains("app: flaky: start"), "{}", run.err);
+    stage.home.done(["test", "app"]);
+    let pruned = [
+        "provision",
+        "-f",
+        "vms.yaml",
+        "app",
+        "--offline",
+        "--prune",
+        "--yes",
+    ];
+    stage.home.done(pruned);
+}
+
 /// The guest is reset while a command works in it: the same run waits for it, and finishes.
 pub fn a_reset_in_the_middle_is_gone_on_after(stage: &Stage) {
     let script = "if [ -e /var/lib/began ]; then echo again; exit 0; fi; \
@@ -203,6 +287,33 @@ pub fn the_data_is_found_again(stage: &Stage) {
             .guest("db", "findmnt -no FSTYPE /run/trustnet-vm/cache"),
         "iso9660"
     );
+    // While it runs, another guest has the same disk.
+    let disk = |vm: &str| {
+        let disks = stage.home.virsh(&["domblklist", vm]).out;
+        let mut disks = disks
+            .split_whitespace()
+            .filter(|word| word.contains("cache"));
+        disks.next().map(str::to_owned)
+    };
+    let other = db
+        .replace("spec:\n", "spec:\n  cacheDisk: {}\n")
+        .replace("name: db,", "name: other,")
+        .replace(
+            "192.0.2.10/24\", \"2001:db8:1::10/64",
+            "192.0.2.30/24\", \"2001:db8:1::30/64",
+        )
+        .replace("reclaimPolicy: Retain", "reclaimPolicy: Delete");
+    stage.home.file("other.yaml", &other);
+    stage
+        .home
+        .done(["create", "other.yaml", "--offline", "--no-wait"]);
+    assert!(disk("db").is_some());
+    assert_eq!(disk("db"), disk("other"));
+    assert_eq!(
+        stage.home.virsh(&["domstate", "other"]).out.trim(),
+        "running"
+    );
+    stage.home.done(["destroy", "other", "--yes", "--force"]);
     let received = stage
         .home
         .guest("db", "cat /sys/class/net/eth0/statistics/rx_bytes");

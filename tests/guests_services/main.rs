@@ -46,6 +46,11 @@ fn services_come_in_order_go_on_after_every_fault_and_find_their_data_again() {
     );
     stage.part("another host key", breaks::another_host_key_is_refused);
     stage.part("a failing install", breaks::a_failing_install_is_not_ready);
+    stage.part("a unit that dies", breaks::a_unit_that_dies_is_not_ready);
+    stage.part(
+        "a word on the console",
+        breaks::a_word_on_the_console_is_heard,
+    );
     stage.part(
         "a reset in the middle, and the data of a VM that is made anew",
         |stage| {
@@ -63,6 +68,11 @@ fn services_come_in_order_go_on_after_every_fault_and_find_their_data_again() {
 fn the_end(stage: &mut Stage) {
     stage.answers();
     stage.home.done(["test", "app", "db"]);
+    stage.home.done(["diagnose", "app", "db"]);
+    let said = stage
+        .home
+        .done(["logs", "app", "--service", "asker", "-n", "1"]);
+    assert!(said.out.ends_with("the answer is 42\n"), "{}", said.out);
     stage
         .home
         .done(["destroy", "app", "db", "--yes", "--force"]);

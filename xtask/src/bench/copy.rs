@@ -9,9 +9,10 @@ use crate::{paths, process, speak};
 /// What the program is built from.
 pub const EXAMPLE: [&str; 4] = ["--package", "trustnet-host", "--example", "copy"];
 /// Ours first.
-const WHO: [(&str, &str); 2] = [
+const WHO: [(&str, &str); 3] = [
     ("put", "one connection of ours"),
     ("scp", "scp, default settings"),
+    ("look", "hashing the artifact before"),
 ];
 
 /// Runs both, connecting included.

@@ -47,18 +47,32 @@ pub fn all(stage: &Stage, rounds: usize, guests: usize) -> Result<Vec<Row>> {
 }
 
 fn copied(rounds: usize) -> Row {
-    at_most(
+    let mut row = at_most(
         "a file of 500 MB into a guest against `scp` to the same sshd",
         copy::outcomes(rounds),
         1.0,
         "at most 1 ×",
-    )
+    );
+    row.note = Some("Before an artifact of 500 MB leaves for a guest it is hashed once more, which scp does not do, and which is not in the ratio: it is among the runs.".to_owned());
+    row
 }
 
-fn provisioned(rounds: usize) -> [Row; 2] {
+fn provisioned(rounds: usize) -> [Row; 3] {
     let measured = provision::measure(rounds * QUICK);
     let more = measured.more_trips;
+    let nothing = measured.nothing.first().and_then(Outcome::median);
     [
+        Row {
+            what: "a run with nothing to do, for a guest".to_owned(),
+            found: nothing.map_or_else(
+                || "not measured".to_owned(),
+                |time| format!("{:.0} ms", time.as_secs_f64() * 1000.0),
+            ),
+            must: "under 1 s",
+            reached: nothing.map(|time| time < Duration::from_secs(1)),
+            note: None,
+            outcomes: Vec::new(),
+        },
         at_most(
             "a run with nothing to do against `ssh HOST true` to the same sshd",
             measured.nothing,
