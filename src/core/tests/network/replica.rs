@@ -170,6 +170,7 @@ fn another_root_is_followed_from_a_snapshot_whatever_its_version() {
         assert_eq!(actions, [load(3, 2)], "{version}");
         let actions = replica.on(Event::Loaded(3, Some(version)), &now(60_001), 0);
         assert_eq!(actions, [ask(3, version, 10_000)]);
+        replica.on(Event::Asked(3, followed(version)), &now(68_000), 0);
         // From then on it is the one that is known.
         let actions = find(&mut replica, 3, 2, 70_000);
         assert_eq!(actions, [ask(4, version, 10_000)], "{version}");

@@ -18,8 +18,8 @@ pub struct Ledger {
     direct: BTreeSet<u64>,
     /// Nodes that signed by a clock so far ahead that nobody can tell any more what of theirs was seen.
     ahead: BTreeSet<NodeId>,
-    /// Signatures of which newer ones took the place in a queue.
-    replaced: BTreeSet<u64>,
+    /// Signatures for which newer ones stand in a queue, and those.
+    replaced: BTreeMap<u64, u64>,
     /// Signatures that a secondary took by a clock that was ahead, or a day off.
     given_up: BTreeSet<u64>,
     /// What the directory was at each version.
@@ -73,12 +73,14 @@ impl Ledger {
         }
     }
 
-    /// A node's newer registration stands for one that a secondary took: in its place, if it says the same.
-    pub fn replaced(&mut self, registry: usize, old: Proof, by: Option<(NodeId, Proof)>) {
+    /// A node's newer registration stands for one that a secondary took; `keeps`: in its place, since it says the same.
+    pub fn replaced(&mut self, registry: usize, old: Proof, by: (NodeId, Proof), keeps: bool) {
         self.delivered(registry, old);
-        self.replaced.insert(old.signature);
+        self.replaced.insert(old.signature, by.1.signature);
+        if !keeps {
+            return;
+        }
         let queued = self.queued.entry(registry).or_default();
-        let Some(by) = by else { return };
         let place = queued.iter_mut().find(|(_, proof)| *proof == old);
         // Where a crash came before anybody was told of the first, nobody but the disk knows its place.
         if place.is_none() || self.direct.contains(&old.signature) {
@@ -95,6 +97,14 @@ impl Ledger {
 
     pub fn give_up(&mut self, proof: Proof) {
         self.given_up.insert(proof.signature);
+    }
+
+    /// Whether a write, or the last one that stands for it, was signed by a clock that was off.
+    fn is_given_up(&self, mut signature: u64) -> bool {
+        while let Some(newer) = self.replaced.get(&signature) {
+            signature = *newer;
+        }
+        self.given_up.contains(&signature)
     }
 
     pub fn direct(&mut self, proof: Proof) {
@@ -166,7 +176,7 @@ impl Ledger {
         for (registry, queued) in &self.queued {
             let mut last = 0;
             for (id, proof) in queued {
-                if self.ahead.contains(id) || self.given_up.contains(&proof.signature) {
+                if self.ahead.contains(id) || self.is_given_up(proof.signature) {
                     continue;
                 }
                 match places.get(&proof.signature) {

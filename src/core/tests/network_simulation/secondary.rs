@@ -334,9 +334,10 @@ impl Secondary {
                 .rposition(|queued| queued.signed.id() == id);
             let last = last.expect("it was counted");
             let old = self.queue.remove(last).expect("it was found");
-            let by = (keeps && number == 0).then_some((id, handed.signed.proof));
-            ledger.replaced(self.of, old.signed.proof, by);
-            at = if keeps && number == 0 { last } else { at - 1 };
+            let keeps = keeps && number == 0;
+            let by = (id, handed.signed.proof);
+            ledger.replaced(self.of, old.signed.proof, by, keeps);
+            at = if keeps { last } else { at - 1 };
         }
         self.entered += 1;
         let queued = Queued {
