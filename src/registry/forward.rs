@@ -43,7 +43,8 @@ pub enum Submitted {
     },
     /// The root is away; the write is kept, durably, until it is back.
     Queued,
-    /// The root is away; the heartbeat is kept in memory, until it is back or a newer one comes.
+    /// The root is away; the write was kept already. Or the heartbeat is kept in memory, until the root is back or a newer
+    /// one comes.
     Kept,
     /// The root is away, and the write is not kept.
     NotKept {
@@ -63,8 +64,10 @@ pub enum NotKept {
     /// The disk took it not.
     #[error("the registry cannot store this now; nothing was changed")]
     Disk,
-    /// More would not be taken by any root.
-    #[error("the key has signed too many writes in this second")]
+    /// As many of its key are kept as may be, or of the second in which it was signed.
+    #[error(
+        "the root takes no writes now, and this registry can keep no more of this key for it: try again when it is back"
+    )]
     TooMany,
     /// The service ends.
     #[error("the registry is shutting down")]

@@ -10,6 +10,9 @@ use super::{Endpoint, NodeId, Now, PublicKey, Refusal, Registration};
 
 /// The reputation of a new node.
 const NEW_REPUTATION: u8 = 50;
+/// How far ahead the signature of a write may be that is taken, in seconds: of one that was queued, so far ahead of when it
+/// was queued, and that so far ahead of now.
+const FURTHEST_AHEAD: u64 = 2 * SIGNATURE_LIFE;
 /// The most writes of one key within one second.
 const MAX_A_SECOND: usize = 8;
 
@@ -44,10 +47,11 @@ impl Signed {
         }
     }
 
-    /// Whether a signature is older than the last. One that is from a time yet to come was made, and taken, by clocks
-    /// that were wrong: it says nothing of what is signed since they are right, and is too far ahead to be sent again.
+    /// Whether a signature is older than the last. The last may be as far ahead as any that is taken: of what a secondary
+    /// took by a clock that is ahead as far as that. One that is still further ahead was made, and taken, by clocks that
+    /// were wrong: it says nothing of what is signed since they are right, and is too far ahead to be sent again.
     pub(super) fn is_after(&self, proof: &Proof, now: &Now) -> bool {
-        proof.created < self.at && self.at <= now.seconds().saturating_add(SIGNATURE_LIFE)
+        proof.created < self.at && self.at <= now.seconds().saturating_add(FURTHEST_AHEAD)
     }
 
     /// Remembers a signature.

@@ -30,12 +30,20 @@ pub(super) fn queued(answered: &Result<Answer, CallError>, queued: &Queued, now:
     match (sent, code) {
         // It was done before, or a later one of the same key was.
         (Sent::Refused, Some(ErrorCode::Replayed)) => Sent::Done,
+        // It is gone: perhaps by this very write, and whoever brought it was killed before it heard so.
+        (Sent::Refused, Some(ErrorCode::NotFound)) if is_removal(queued) => Sent::Done,
         (Sent::Refused, Some(ErrorCode::RateLimited | ErrorCode::Timeout)) => Sent::Busy,
         // It was taken in time, and is no older than it may be: one of the two clocks is wrong, and will be mended. What was
         // taken by a clock that was ahead is not waited for: all others would wait as well.
         (Sent::Refused, Some(ErrorCode::Expired)) if is_good(queued, now) => Sent::Busy,
         _ => sent,
     }
+}
+
+/// Whether it takes a node out; and not a ban of one.
+fn is_removal(queued: &Queued) -> bool {
+    let node = queued.request.path.strip_prefix("/api/nodes/");
+    queued.request.method == "DELETE" && node.is_some_and(|node| !node.contains('/'))
 }
 
 fn is_good(queued: &Queued, now: i64) -> bool {
@@ -133,6 +141,24 @@ mod tests {
             );
         }
         assert_eq!(live(&Err(CallError::Timeout)), Sent::Lost);
+    }
+
+    #[test]
+    fn a_removal_of_a_node_that_is_gone_is_done() {
+        let unknown = answer(404, Some(ErrorCode::NotFound));
+        for (method, path, wanted) in [
+            ("DELETE", "/api/nodes/0x0011223344556677", Sent::Done),
+            ("DELETE", "/api/nodes/0x0011223344556677/ban", Sent::Refused),
+            ("PUT", "/api/nodes/0x0011223344556677/ban", Sent::Refused),
+        ] {
+            let mut write = write(1_000, 1_000_000);
+            write.request.method = method.to_owned();
+            write.request.path = path.to_owned();
+            let sent = queued(&unknown, &write, 1_000_000);
+            assert_eq!(sent, wanted, "{method} {path}");
+        }
+        // No registry says so.
+        assert_eq!(live(&answer(404, None)), Sent::Lost);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::forward::{NotKept, SignedRequest, Submitted};
 use crate::queue::{Put, Queue, Queued};
 use crate::registrar::{Registrar, WriteError};
 
-/// When to try again, in seconds, where the queue is full, or its disk takes nothing.
+/// When to try again, in seconds, where the queue takes no more, or its disk nothing.
 const RETRY_AFTER: u64 = 30;
 
 type Action = ReplicaAction<Arc<Handed>>;
@@ -282,10 +282,11 @@ impl Driver {
                 Err(_) => None,
             };
             handed.answer(match put {
-                Some(Put::New { .. } | Put::Known) => Submitted::Queued,
+                Some(Put::New { .. }) => Submitted::Queued,
+                Some(Put::Known) => Submitted::Kept,
                 Some(Put::TooMany) => Submitted::NotKept {
                     why: NotKept::TooMany,
-                    retry_after: 1,
+                    retry_after: RETRY_AFTER,
                 },
                 None => Submitted::NotKept {
                     why: NotKept::Disk,

@@ -26,7 +26,9 @@ pub async fn write(registry: &Registry, write: Write) -> Result<Written, Failure
     };
     match &written {
         Err(WriteError::Store(_)) => registry.store_failed(),
-        _ => registry.store_works(),
+        Ok(Written::Changed(_)) => registry.store_works(),
+        // Nothing was stored.
+        Ok(Written::Unchanged) | Err(WriteError::Refused(_) | WriteError::Gap(_)) => {}
     }
     Ok(written?)
 }

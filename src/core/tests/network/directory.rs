@@ -252,6 +252,19 @@ fn a_node_that_was_banned_for_long_has_time_to_beat_when_it_is_let_in() {
 }
 
 #[test]
+fn what_is_signed_as_far_ahead_as_is_taken_is_taken_once_and_by_a_wrong_clock_says_nothing() {
+    let start = at(0).seconds();
+    // 300 s ahead of when it was queued, and that 300 s ahead of now.
+    for (ahead, then) in [(600, Err(Refusal::Replayed)), (601, Ok(()))] {
+        let mut directory = directory();
+        let far = register(1, "ada", start + ahead);
+        write(&mut directory, &far, &at(0)).expect("new");
+        let near = write(&mut directory, &register(1, "ada", start + 1), &at(0));
+        assert_eq!(near.map(drop), then, "{ahead}");
+    }
+}
+
+#[test]
 fn nothing_that_a_node_signs_makes_what_the_administrator_decides_old() {
     let mut directory = directory();
     for (out, back) in [

@@ -61,6 +61,10 @@ async fn root(disk: &Path) {
     let health = root.health().await.expect("it answers");
     assert_eq!(health.status, HealthStatus::Degraded);
     assert_eq!(health.problems, [FULL]);
+    // What is refused says nothing of the disk.
+    let taken = Node::new(9999).called("node-0");
+    assert_eq!(taken.register(&root, 9000).await.status(), 409);
+    assert_eq!(get(&root, "/api/health").await.status(), 503);
     // Heartbeats are taken, also while they cannot be stored.
     assert_eq!(Node::new(0).beat(&root).await.status(), 200);
 
@@ -84,6 +88,11 @@ async fn secondary(disk: &Path) {
     assert!(health.problems.contains(&FULL.to_owned()), "{health:?}");
     assert_eq!(health.replication.queued_writes, u64::from(full));
     assert_eq!(get(&secondary, "/api/nodes").await.status(), 200);
+    // Nor does what a newer one of the queue stands for.
+    let old = Node::new(0).late(60);
+    assert_eq!(old.register(&secondary, 9000).await.status(), 202);
+    let health = secondary.health().await.expect("it answers");
+    assert!(health.problems.contains(&FULL.to_owned()), "{health:?}");
 
     fs::remove_file(&ballast).expect("more room");
     let answer = Node::new(full).register(&secondary, 9000).await;

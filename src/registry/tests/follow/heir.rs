@@ -72,7 +72,8 @@ async fn what_a_secondary_acknowledged_holds_when_it_is_promoted_and_once_even_a
         ("node-5", 9005, NodeState::Active),
     ];
     assert_eq!(ports(&heir.nodes().await), wanted);
-    heir.told("the root refuses a write that had waited").await;
+    const DROPPED: &str = "the root refuses a write that had waited";
+    heir.told(DROPPED).await;
     let version = heir.health().await.expect("it answers").replication.version;
     // Killed before the queue knew of it: all of it is tried again, and nothing is done twice.
     heir.kill();
@@ -83,6 +84,8 @@ async fn what_a_secondary_acknowledged_holds_when_it_is_promoted_and_once_even_a
     assert_eq!(ports(&heir.nodes().await), wanted);
     let health = heir.health().await.expect("it answers");
     assert_eq!(health.replication.version, version);
+    // Both times it was the stranger's ban, and nothing that was done.
+    assert_eq!(heir.log().matches(DROPPED).count(), 2);
     assert_eq!(Node::new(5).leave(&heir).await.status(), 200);
     // And then it is out of the queue.
     heir.kill();

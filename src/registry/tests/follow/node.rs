@@ -14,6 +14,8 @@ pub struct Node {
     name: String,
     sequence: AtomicU64,
     token: Option<String>,
+    /// How many seconds its clock is late.
+    late: i64,
 }
 
 impl Node {
@@ -25,7 +27,20 @@ impl Node {
             name: format!("node-{number}"),
             sequence: AtomicU64::new(0),
             token: None,
+            late: 0,
         }
+    }
+
+    /// It goes by another name.
+    pub fn called(mut self, name: &str) -> Self {
+        self.name = name.to_owned();
+        self
+    }
+
+    /// Its clock is so many seconds late.
+    pub fn late(mut self, seconds: i64) -> Self {
+        self.late = seconds;
+        self
     }
 
     /// It shows a join token.
@@ -96,7 +111,7 @@ impl Node {
         } else {
             serde_json::to_vec(body).expect("JSON")
         };
-        let now = jiff::Timestamp::now().as_second();
+        let now = jiff::Timestamp::now().as_second() - self.late;
         let message = Message {
             method: method.as_str(),
             path,

@@ -217,12 +217,21 @@ impl Registry {
 
     /// Waits until it has what the other one has.
     pub async fn catches_up(&self, with: &Self) -> Vec<NodeRecord> {
-        let version = with.health().await.expect("it answers").replication.version;
-        self.until("it is at the root's version", |health| {
-            health.replication.version == version && health.replication.connected
-        })
-        .await;
-        let (mine, theirs) = (self.nodes().await, with.nodes().await);
+        // The other one goes on meanwhile: nodes fall silent.
+        let looking = async {
+            loop {
+                let connected = |health: RegistryHealth| health.replication.connected;
+                let connected = self.health().await.is_some_and(connected);
+                let (mine, theirs) = (self.list().await, with.list().await);
+                if connected && mine.version == theirs.version {
+                    return (mine.nodes, theirs.nodes);
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let Ok((mine, theirs)) = tokio::time::timeout(PATIENCE, looking).await else {
+            panic!("it is not at the root's version:\n{}", self.log());
+        };
         assert_eq!(identities(&mine), identities(&theirs));
         mine
     }

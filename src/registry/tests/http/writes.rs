@@ -282,6 +282,12 @@ async fn a_queued_write_is_taken_from_who_has_the_token_for_as_long_as_a_queue_k
             .status,
         201
     );
+    // By two clocks that are ahead, each as far as it may be: it is taken once.
+    let ahead = write_at(now + 590, now + 295, Some(TOKEN), None);
+    assert_eq!(stage.raw(&ahead).await.status, 200);
+    for again in [write_at(now + 1, now + 1, Some(TOKEN), None), ahead] {
+        assert_eq!(stage.raw(&again).await.refusal(), refused(409, "replayed"));
+    }
 }
 
 #[tokio::test]
