@@ -9,9 +9,12 @@
 
 mod stage;
 
+#[path = "../support/holders.rs"]
+mod holders;
 #[path = "../support/mod.rs"]
 mod support;
 
+use holders::holders_of;
 use serde_json::Value;
 use stage::{NODES, REGISTRIES, Stage, identities, names, text};
 
@@ -29,6 +32,7 @@ fn a_network_finds_itself_and_loses_nothing_while_its_root_is_away() {
         every_registry_tells_the_same(stage, &NODES);
         nodes_know_each_other(stage);
         services_say_how_they_are(stage);
+        the_token_is_in_no_other_place(stage);
     });
     stage.part("the root stopped", the_root_is_away);
     stage.part("the root back", the_root_is_back);
@@ -52,9 +56,48 @@ fn made(stage: &mut Stage) {
     let found: Vec<Option<usize>> = order.iter().map(place).collect();
     assert!(found.iter().all(Option::is_some), "{}", run.err);
     assert!(found.is_sorted(), "{}", run.err);
+    // What needs another is not begun before that is ready.
+    for (first, then) in [
+        (
+            "root: trustnet-registry: ready",
+            "node-1: trustnet-node: start",
+        ),
+        (
+            "secondary: trustnet-registry: ready",
+            "node-2: trustnet-node: start",
+        ),
+    ] {
+        assert!(place(&first) < place(&then), "{first}: {}", run.err);
+    }
     let again = stage.create().out;
     let made = "is there already, made from this spec: nothing to do";
     assert_eq!(again.matches(made).count(), 4, "{again}");
+}
+
+fn the_token_is_in_no_other_place(stage: &Stage) {
+    let kept = "data/trustnet-vm/secrets/shared/join-token.example.org";
+    let token = std::fs::read_to_string(stage.home.path(kept)).expect("it was made");
+    let token = token.trim();
+    assert!(token.len() >= 32, "{} bytes", token.len());
+    let holders = holders_of(&stage.home, token);
+    assert!(
+        matches!(holders.as_slice(), [one] if one.ends_with(kept)),
+        "{holders:?}"
+    );
+    for vm in [REGISTRIES, NODES].concat() {
+        let arguments = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '";
+        let arguments = stage.home.guest(vm, arguments);
+        assert!(
+            arguments.contains("trustnet-") && !arguments.contains(token),
+            "{vm}"
+        );
+        let said = [
+            stage.home.virsh(&["dumpxml", vm]).out,
+            stage.home.done(["get", vm, "-o", "json"]).out,
+            stage.home.guest(vm, "journalctl -q --no-pager"),
+        ];
+        assert!(said.iter().all(|text| !text.contains(token)), "{vm}");
+    }
 }
 
 fn there_is_no_ipv4(stage: &Stage) {

@@ -10,9 +10,12 @@
 mod breaks;
 mod stage;
 
+#[path = "../support/holders.rs"]
+mod holders;
 #[path = "../support/mod.rs"]
 mod support;
 
+use holders::holders_of;
 use serde_json::{Value, json};
 use stage::{Stage, index_of};
 
@@ -202,7 +205,7 @@ fn secrets_are_in_no_other_place(stage: &mut Stage) {
         assert!(said.iter().all(|text| !text.contains(&secret)), "{vm}");
     }
     // The journals, logs and seeds of the host; only the kept secret itself is there.
-    let holders = stage.holders_of(&secret);
+    let holders = holders_of(&stage.home, &secret);
     assert_eq!(holders.len(), 1, "{holders:?}");
     assert!(holders[0].contains("secrets"), "{holders:?}");
 }

@@ -4,14 +4,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Home, files_below};
-
-/// Where the lab's daemon keeps volumes.
-const VOLUMES: &str = "/var/lib/libvirt/images/foundry/vms";
+use crate::support::Home;
 
 /// A home with artifacts, and the VMs of `vms.yaml`.
 pub struct Stage {
@@ -141,32 +138,6 @@ impl Stage {
     pub fn process(&self, vm: &str, unit: &str) -> String {
         self.home
             .guest(vm, &format!("systemctl show -p MainPID --value {unit}"))
-    }
-
-    /// Files of the host that hold a text: in the home, and among the volumes the seeds.
-    pub fn holders_of(&self, text: &str) -> Vec<String> {
-        let seed = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "iso");
-        let mut files = files_below(&self.home.path(""));
-        files.extend(files_below(Path::new(VOLUMES)).into_iter().filter(seed));
-        assert!(files.iter().any(seed), "no seed was looked at");
-        let holds = |path: &&PathBuf| {
-            let small = path
-                .metadata()
-                .is_ok_and(|facts| facts.is_file() && facts.len() < 8 << 20);
-            let bytes = if small {
-                std::fs::read(path).unwrap_or_default()
-            } else {
-                Vec::new()
-            };
-            bytes
-                .windows(text.len())
-                .any(|window| window == text.as_bytes())
-        };
-        files
-            .iter()
-            .filter(holds)
-            .map(|path| path.display().to_string())
-            .collect()
     }
 }
 
