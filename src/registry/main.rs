@@ -54,7 +54,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         return say(&format!("the configuration `{path}` is valid"));
     }
     if arguments.promote {
-        let version = Registrar::promote(&settings.database)?;
+        let version = Registrar::promote(&settings.database, &Clock::system().now())?;
         return say(&format!(
             "the database is a root's now, at version {version}: write `role: root` into `{}`, and start the registry",
             arguments.config.display()

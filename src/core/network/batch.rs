@@ -15,6 +15,7 @@ pub struct Batch {
     ids: BTreeSet<NodeId>,
     names: BTreeSet<Box<str>>,
     entries: Vec<LogEntry>,
+    noted: Vec<(NodeId, Signed)>,
 }
 
 /// What becomes of a write that is offered to a batch.
@@ -22,6 +23,9 @@ pub struct Batch {
 pub enum Offer {
     /// It is in the batch, as this change: it is done when the batch is durable.
     Taken(LogEntry),
+    /// Nothing changes but what the administrator signed last of the node, which is in the batch: it is done when the batch
+    /// is durable.
+    Noted,
     /// Nothing changes.
     Unchanged,
     /// It touches what is in the batch already: commit, and offer it again.
@@ -39,6 +43,7 @@ impl Batch {
             ids: BTreeSet::new(),
             names: BTreeSet::new(),
             entries: Vec::new(),
+            noted: Vec::new(),
         }
     }
 
@@ -49,7 +54,7 @@ impl Batch {
         }
         let (change, node) = match directory.decide(write, now) {
             Ok(Some(decided)) => decided,
-            Ok(None) => return Offer::Unchanged,
+            Ok(None) => return self.note(directory, write, now),
             Err(refusal) => return Offer::Refused(refusal),
         };
         // A node that left is called by a name that was free before the batch.
@@ -58,6 +63,17 @@ impl Batch {
         }
         let entry = self.enter(change, node, directory.administered_with(write));
         Offer::Taken(entry)
+    }
+
+    fn note(&mut self, directory: &Directory, write: &Write, now: &Now) -> Offer {
+        match directory.noted(write, now) {
+            Some(signed) => {
+                self.ids.insert(write.id());
+                self.noted.push((write.id(), signed));
+                Offer::Noted
+            }
+            None => Offer::Unchanged,
+        }
     }
 
     fn touches(&self, write: &Write) -> bool {
@@ -92,6 +108,13 @@ impl Batch {
     #[must_use]
     pub fn entries(&self) -> &[LogEntry] {
         &self.entries
+    }
+
+    /// What the administrator signed last of nodes that it changed nothing of, for [`Directory::remember_administered`] once it
+    /// is durable.
+    #[must_use]
+    pub fn noted(&self) -> &[(NodeId, Signed)] {
+        &self.noted
     }
 
     /// The changes, for [`Directory::apply`] once they are durable.

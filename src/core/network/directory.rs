@@ -32,6 +32,8 @@ pub struct Directory {
     /// What the administrator signed last of a node, in the directory or not: apart from what the node signs, so that
     /// neither makes the other's writes old.
     administered: BTreeMap<NodeId, Signed>,
+    /// Since when this is a root's directory that was another registry's before, in seconds since 1970; 0, if it was not.
+    root_since: u64,
     counts: NodeCounts,
     version: u64,
     /// The version before the first change of the log.
@@ -51,6 +53,7 @@ impl Directory {
             domains: BTreeMap::new(),
             departed: BTreeMap::new(),
             administered: BTreeMap::new(),
+            root_since: 0,
             counts: NodeCounts::default(),
             version: 0,
             log_from: 0,

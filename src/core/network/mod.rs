@@ -74,6 +74,8 @@ pub enum Write {
         banned: bool,
         /// The administrator's signature.
         proof: Proof,
+        /// Whether this registry took it before it became the root, and kept it in its own queue since.
+        inherited: bool,
     },
     /// A node that was not heard of beats again.
     Revive {

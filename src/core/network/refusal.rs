@@ -31,6 +31,11 @@ pub enum Refusal {
     /// The signature, or one made after it by that key, was seen already.
     #[error("this signature, or a later one of this key, was seen already: sign anew")]
     Replayed,
+    /// It lets a node in that was banned when this registry became the root; and what was decided of it before is not known.
+    #[error(
+        "node {0} is banned, and this was signed before this registry became the root, which cannot know whether it was done before: sign anew"
+    )]
+    BeforeRoot(NodeId),
     /// The heartbeat's sequence is not above the last.
     #[error("the sequence is not above {last}, the last one seen")]
     StaleSequence {
@@ -66,6 +71,7 @@ impl Refusal {
             Self::StaleSequence { .. } => ErrorCode::StaleSequence,
             Self::Unknown(_) => ErrorCode::NotFound,
             Self::Banned(_) => ErrorCode::Banned,
+            Self::BeforeRoot(_) => ErrorCode::Forbidden,
         }
     }
 

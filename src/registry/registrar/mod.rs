@@ -247,12 +247,12 @@ impl Registrar {
         }
     }
 
-    /// Makes a secondary's database a root's, while no registry has it. Versions jump; its new version.
+    /// Makes a secondary's database a root's from now on, while no registry has it. Versions jump; its new version.
     ///
     /// # Errors
     /// The registry runs; the database is damaged; the disk took it not.
-    pub fn promote(path: &Path) -> Result<u64, StoreError> {
-        Store::promote(path)
+    pub fn promote(path: &Path, now: &Now) -> Result<u64, StoreError> {
+        Store::promote(path, now)
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreError> {

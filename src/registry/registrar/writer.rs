@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 use trustnet_api::network::{Change, Changes, NodeState, RegistryRole, Snapshot};
-use trustnet_core::network::{Batch, Directory, LogEntry, Node, NodeId, Now, Offer, Write};
+use trustnet_core::network::{Batch, Directory, LogEntry, Node, NodeId, Now, Offer, Signed, Write};
 
 use super::job::{Answer, Job};
 use super::{Shared, StoreOptions, WriteError, Written};
@@ -59,8 +59,8 @@ struct Pending {
     answer: Option<Answer<Written>>,
 }
 
-/// A write in a batch, and who waits for it.
-type Taken = (LogEntry, Option<Answer<Written>>);
+/// A write in a batch: the change, if it is one, and who waits for it.
+type Taken = (Option<LogEntry>, Option<Answer<Written>>);
 
 impl Writer {
     pub(super) fn new(
@@ -186,14 +186,15 @@ impl Writer {
         }
         let now = self.shared.clock.now();
         let (batch, taken) = self.decide(offered, &now);
-        let done = self.commit(batch.from(), batch.into_entries(), &now);
+        let noted = batch.noted().to_vec();
+        let done = self.commit(batch.from(), batch.into_entries(), noted, &now);
         for (entry, answer) in taken {
             if let Some(answer) = answer {
                 let _ = answer.send(match &done {
-                    Ok(()) => Ok(Written::Changed(entry)),
+                    Ok(()) => Ok(entry.map_or(Written::Unchanged, Written::Changed)),
                     Err(error) => Err(error.clone()),
                 });
-            } else if done.is_ok() {
+            } else if let (Some(entry), Ok(())) = (entry, &done) {
                 self.revive(&entry);
             }
         }
@@ -207,7 +208,11 @@ impl Writer {
         for Pending { write, answer } in offered {
             let answered = match batch.offer(&directory, &write, now) {
                 Offer::Taken(entry) => {
-                    taken.push((entry, answer));
+                    taken.push((Some(entry), answer));
+                    continue;
+                }
+                Offer::Noted => {
+                    taken.push((None, answer));
                     continue;
                 }
                 Offer::Later => {
@@ -239,15 +244,24 @@ impl Writer {
         }
     }
 
-    /// Makes changes durable, and then seen.
-    fn commit(&mut self, from: u64, entries: Vec<LogEntry>, now: &Now) -> Result<(), WriteError> {
-        if entries.is_empty() {
+    /// Makes changes durable, and then seen; and what the administrator signed of nodes that did not change.
+    fn commit(
+        &mut self,
+        from: u64,
+        entries: Vec<LogEntry>,
+        noted: Vec<(NodeId, Signed)>,
+        now: &Now,
+    ) -> Result<(), WriteError> {
+        if entries.is_empty() && noted.is_empty() {
             return Ok(());
         }
         let log_from = self.shared.directory().log_from(&entries);
-        let stored = self.store.commit(&entries, log_from, now);
+        let stored = self.store.commit(&entries, &noted, log_from, now);
         self.stored(stored)?;
         let mut directory = self.shared.directory_mut();
+        for (id, signed) in noted {
+            directory.remember_administered(id, signed);
+        }
         let applied = directory.apply(from, entries, now);
         let version = directory.version();
         drop(directory);
@@ -270,7 +284,7 @@ impl Writer {
         let entries: Vec<LogEntry> = changes.changes.iter().map(told).collect::<Result<_, _>>()?;
         directory.follows(changes.from_version, &entries)?;
         drop(directory);
-        self.commit(changes.from_version, entries, &now)
+        self.commit(changes.from_version, entries, Vec::new(), &now)
     }
 
     fn replace(&mut self, snapshot: Snapshot, root: NodeId) -> Result<(), WriteError> {

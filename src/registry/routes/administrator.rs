@@ -10,6 +10,7 @@ use trustnet_core::network::Write;
 use super::node::of_path;
 use super::signed::Signed;
 use super::{Failure, Known, write};
+use crate::follower::inherited::Inherited;
 use crate::registry::Registry;
 
 pub async fn ban(State(registry): Known, incoming: Request<Body>) -> Result<Response, Failure> {
@@ -26,6 +27,7 @@ async fn decide(
     banned: bool,
 ) -> Result<Response, Failure> {
     let id = of_path(incoming.uri())?;
+    let inherited = incoming.extensions().get::<Inherited>().is_some();
     let signed = Signed::read_empty(registry, incoming).await?;
     let signature = signed.signature()?;
     let administrator = registry.administrator();
@@ -35,6 +37,11 @@ async fn decide(
     };
     let proof = signed.verify(registry, &signature, &key)?;
     // A secondary may not know of who left: the root says whether there is such a node.
-    let what = Write::Ban { id, banned, proof };
+    let what = Write::Ban {
+        id,
+        banned,
+        proof,
+        inherited,
+    };
     write::done(registry, &signed, id, proof.created, what).await
 }

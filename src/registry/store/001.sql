@@ -73,6 +73,13 @@ CREATE TABLE administered (
     checksum INTEGER NOT NULL
 ) STRICT;
 
+-- Since when a root has a directory that was another registry's before, in seconds since 1970.
+CREATE TABLE root_since (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    at INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT;
+
 -- The root whose snapshot a secondary's directory began with, and whose changes it has taken in since.
 CREATE TABLE followed (
     one INTEGER PRIMARY KEY CHECK (one = 1),

@@ -40,6 +40,9 @@ impl Store {
         for (id, signed) in self.rows("SELECT * FROM administered", [], administered)? {
             directory.remember_administered(id, signed);
         }
+        if let Some(at) = self.single("SELECT at, checksum FROM root_since")? {
+            directory.remember_root_since(at.cast_unsigned());
+        }
         Ok(directory)
     }
 
@@ -57,10 +60,16 @@ impl Store {
     /// # Errors
     /// As [`Self::load`].
     pub(crate) fn followed(&self) -> Result<Option<NodeId>, StoreError> {
-        let rows = self.rows("SELECT root, checksum FROM followed", [], |row| {
-            let root = integer(row, 0)?;
-            Sum::new().number(root).check(row, 1)?;
-            Ok(node_id(root))
+        let root = self.single("SELECT root, checksum FROM followed")?;
+        Ok(root.map(node_id))
+    }
+
+    /// The number of a table that has one row at most.
+    fn single(&self, query: &str) -> Result<Option<i64>, StoreError> {
+        let rows = self.rows(query, [], |row| {
+            let number = integer(row, 0)?;
+            Sum::new().number(number).check(row, 1)?;
+            Ok(number)
         });
         Ok(rows?.pop())
     }

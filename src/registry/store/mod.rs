@@ -40,6 +40,8 @@ const PUT_CHANGE: &str =
 const PUT_DIRECTORY: &str = "INSERT OR REPLACE INTO directory VALUES (1, ?1, ?2, ?3, ?4)";
 const PUT_FOLLOWED: &str = "INSERT OR REPLACE INTO followed VALUES (1, ?1, ?2)";
 const TAKE_FOLLOWED: &str = "DELETE FROM followed";
+const PUT_ROOT_SINCE: &str = "INSERT OR REPLACE INTO root_since VALUES (1, ?1, ?2)";
+const TAKE_ROOT_SINCE: &str = "DELETE FROM root_since";
 
 /// A directory's database.
 #[derive(Debug)]
@@ -73,16 +75,17 @@ impl Store {
         };
         store.transact("mark", |step| {
             step.execute(TAKE_FOLLOWED, [])?;
+            step.execute(TAKE_ROOT_SINCE, [])?;
             put_head(step, version, log_from, role)
         })?;
         Ok(store)
     }
 
-    /// Makes the database a root's: versions jump, and followers take a snapshot.
+    /// Makes the database a root's from now on: versions jump, and followers take a snapshot.
     ///
     /// # Errors
     /// There is none, or it cannot be opened or written; the registry that has it runs.
-    pub(crate) fn promote(path: &Path) -> Result<u64, StoreError> {
+    pub(crate) fn promote(path: &Path, now: &Now) -> Result<u64, StoreError> {
         fs::metadata(path).map_err(StoreError::file("open the database", path))?;
         let mut store = Self {
             connection: sqlite::open(path, MIGRATIONS)?,
@@ -93,6 +96,7 @@ impl Store {
         store.transact("promote", |step| {
             step.execute("DELETE FROM changes", [])?;
             step.execute(TAKE_FOLLOWED, [])?;
+            put_root_since(step, now)?;
             put_head(step, version, version, RegistryRole::Root)
         })?;
         store.close()?;
@@ -149,24 +153,29 @@ impl Store {
             .map_err(StoreError::sql("limit", &self.path))
     }
 
-    /// Writes changes, all or none. `log_from` is the version before the first change that is kept.
+    /// Writes changes, and what the administrator signed of nodes that did not change, all or none. `log_from` is the
+    /// version before the first change that is kept.
     ///
     /// # Errors
     /// The disk took it not; nothing is written then.
     pub(crate) fn commit(
         &mut self,
         entries: &[LogEntry],
+        noted: &[(NodeId, Signed)],
         log_from: u64,
         now: &Now,
     ) -> Result<(), StoreError> {
-        let Some(last) = entries.last() else {
-            return Ok(());
-        };
-        let (version, role) = (last.version, self.role);
+        let role = self.role;
         self.transact("write into", |step| {
+            for (id, signed) in noted {
+                put_administered(step, *id, signed)?;
+            }
             for entry in entries {
                 put_entry(step, entry, now)?;
             }
+            let Some(version) = entries.last().map(|last| last.version) else {
+                return Ok(());
+            };
             let old = log_from.cast_signed();
             step.prepare_cached("DELETE FROM changes WHERE version <= ?1")?
                 .execute([old])?;
@@ -189,7 +198,7 @@ impl Store {
     }
 
     /// Puts other nodes in place of all, and forgets the changes and what was signed of other nodes. `root`: whose directory
-    /// that is, if a secondary takes it.
+    /// that is, if a secondary takes it; else this is a root's from now on.
     ///
     /// # Errors
     /// As [`Self::commit`].
@@ -209,15 +218,19 @@ impl Store {
                 "departed",
                 "administered",
                 "followed",
+                "root_since",
             ] {
                 step.execute(&format!("DELETE FROM {table}"), [])?;
             }
             for node in nodes {
                 put_node(step, node, now)?;
             }
-            if let Some(root) = root.map(id_column) {
-                let sum = Sum::new().number(root).column();
-                step.execute(PUT_FOLLOWED, [root, sum])?;
+            match root.map(id_column) {
+                Some(root) => {
+                    let sum = Sum::new().number(root).column();
+                    step.execute(PUT_FOLLOWED, [root, sum])?;
+                }
+                None => put_root_since(step, now)?,
             }
             put_head(step, version, version, role)
         })
@@ -268,6 +281,12 @@ fn put_head(
     step.prepare_cached(PUT_DIRECTORY)?
         .execute(params![version, log_from, role, sum.column()])
         .map(drop)
+}
+
+fn put_root_since(step: &Transaction<'_>, now: &Now) -> rusqlite::Result<()> {
+    let at = now.seconds().cast_signed();
+    let sum = Sum::new().number(at).column();
+    step.execute(PUT_ROOT_SINCE, [at, sum]).map(drop)
 }
 
 fn put_entry(step: &Transaction<'_>, entry: &LogEntry, now: &Now) -> rusqlite::Result<()> {

@@ -43,7 +43,12 @@ impl Directory {
                 node.signed = node.signed.with(proof);
                 Ok(Some((ChangeType::NodeRemoved, node)))
             }
-            Write::Ban { id, banned, proof } => {
+            Write::Ban {
+                id,
+                banned,
+                proof,
+                inherited,
+            } => {
                 let node = match self.nodes.get(id).cloned() {
                     None if *banned => self.expelled(*id),
                     known => known,
@@ -56,6 +61,10 @@ impl Directory {
                 };
                 // Sent again, it must not undo what was decided since.
                 self.administered_of(*id).admits(proof, now)?;
+                let decided = *inherited || self.administered.contains_key(id);
+                if !banned && !decided && self.is_before_root(proof, now) {
+                    return Err(Refusal::BeforeRoot(*id));
+                }
                 let mut node = node.in_state(to, now);
                 // Nobody listened to it: its silence counts from when it is let in.
                 node.beat_at = now.steady;
@@ -98,6 +107,35 @@ impl Directory {
         }
     }
 
+    /// What the administrator signed last of a node, with a decision that [`Self::decide`] found to change nothing: an older
+    /// one may still come, and must not undo it.
+    pub(in crate::network) fn noted(&self, write: &Write, now: &Now) -> Option<Signed> {
+        let Write::Ban {
+            id,
+            banned,
+            proof,
+            inherited,
+        } = write
+        else {
+            return None;
+        };
+        self.administered_of(*id).admits(proof, now).ok()?;
+        // It may have been undone before this registry was the root: then that is not to be done again after it.
+        if *banned && !inherited && self.is_before_root(proof, now) {
+            return None;
+        }
+        self.administered_with(write)
+    }
+
+    /// Whether something was signed before this registry was the root. A clock that was wrong then is no measure.
+    fn is_before_root(&self, proof: &Proof, now: &Now) -> bool {
+        let since = Signed {
+            at: self.root_since,
+            seen: Vec::new(),
+        };
+        since.is_after(proof, now)
+    }
+
     /// A node that left, as it is kept out: it is still everybody's peer in gossip. Its name may be another's by now, so it
     /// is told of by its id.
     fn expelled(&self, id: NodeId) -> Option<Arc<Node>> {
@@ -136,6 +174,10 @@ impl Directory {
             let signed =
                 signed.map_or_else(Signed::default, |departed| departed.left.signed.clone());
             signed.admits(proof, now)?;
+            // What it had signed before the administrator took it out may come only now.
+            if self.administered_of(id).is_after(proof, now) {
+                return Err(Refusal::Replayed);
+            }
             if !admitted {
                 return Err(Refusal::JoinToken);
             }

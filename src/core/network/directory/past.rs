@@ -53,6 +53,12 @@ impl Directory {
         self.administered.insert(id, signed);
     }
 
+    /// Puts back since when this is a root's directory, in seconds since 1970: what was signed of its nodes before is not
+    /// known.
+    pub fn remember_root_since(&mut self, at: u64) {
+        self.root_since = at;
+    }
+
     /// Forgets the nodes that left, and what the administrator had signed, before a moment, in seconds since 1970: no
     /// write that old is taken.
     pub fn forget_signed(&mut self, before: u64) {
@@ -65,6 +71,12 @@ impl Directory {
     pub fn departed(&self) -> impl Iterator<Item = (NodeId, &Left)> {
         let departed = self.departed.iter();
         departed.map(|(id, departed)| (*id, &departed.left))
+    }
+
+    /// Since when this is a root's directory that was another registry's before, in seconds since 1970; 0, if it was not.
+    #[must_use]
+    pub fn root_since(&self) -> u64 {
+        self.root_since
     }
 
     /// What the administrator had signed last of nodes.

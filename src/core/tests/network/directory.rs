@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use trustnet_api::network::{ChangeType, NodeState};
-use trustnet_core::network::{Batch, Directory, Gap, Liveness, LogEntry, Offer, Refusal, Write};
+use trustnet_core::network::{
+    Batch, Directory, Gap, Liveness, LogEntry, Node, Offer, Refusal, Write,
+};
 
 use crate::nodes::{at, ban, expel, id, proof, register, registration, remove, write};
 
@@ -197,6 +199,94 @@ fn a_banned_node_stays_out_until_it_is_let_in() {
         .beat(id(1), 1, &proof(16, 1), &at(1_000_001))
         .expect("let in");
     assert!(beaten.revive);
+}
+
+#[test]
+fn a_decision_that_changes_nothing_makes_older_ones_old() {
+    let mut directory = directory();
+    write(&mut directory, &register(1, "ada", 10), &at(0)).expect("new");
+    assert_eq!(write(&mut directory, &ban(1, false, 12), &at(1)), Ok(None));
+    let older = write(&mut directory, &ban(1, true, 11), &at(2));
+    assert_eq!(older, Err(Refusal::Replayed));
+    write(&mut directory, &ban(1, true, 13), &at(3)).expect("known");
+    for (created, kept) in [(15, 15), (14, 15)] {
+        let again = write(&mut directory, &ban(1, true, created), &at(4));
+        assert_eq!(again, Ok(None), "it is so already");
+        let last: Vec<_> = directory.administered().map(|(_, last)| last.at).collect();
+        assert_eq!(last, [kept]);
+    }
+    let older = write(&mut directory, &ban(1, false, 14), &at(5));
+    assert_eq!(older, Err(Refusal::Replayed));
+    assert_eq!(directory.version(), 2);
+    // What is written of the node at once waits for it.
+    let mut batch = Batch::new(&directory);
+    let offers =
+        [ban(1, true, 17), ban(1, false, 16)].map(|write| batch.offer(&directory, &write, &at(6)));
+    assert_eq!(offers, [Offer::Noted, Offer::Later]);
+}
+
+#[test]
+fn what_a_node_signed_before_the_administrator_took_it_out_brings_it_not_back() {
+    let mut directory = directory();
+    write(&mut directory, &register(1, "ada", 10), &at(0)).expect("new");
+    write(&mut directory, &expel(1, 20), &at(1)).expect("known");
+    let queued = write(&mut directory, &register(1, "ada", 19), &at(2));
+    assert_eq!(queued, Err(Refusal::Replayed));
+    write(&mut directory, &register(1, "ada", 20), &at(3)).expect("it comes back");
+}
+
+#[test]
+fn a_new_root_lets_nobody_in_by_what_was_signed_before_it_was_one() {
+    let start = at(0).seconds();
+    let let_in = |number, created, inherited| Write::Ban {
+        id: id(number),
+        banned: false,
+        proof: proof(created, created),
+        inherited,
+    };
+    let heir = |since| {
+        let mut directory = directory();
+        for (number, name) in [(1, "ada"), (2, "bob")] {
+            write(&mut directory, &register(number, name, 10), &at(0)).expect("new");
+        }
+        write(&mut directory, &ban(1, true, 10), &at(0)).expect("known");
+        let nodes: Vec<_> = directory
+            .after(None)
+            .map(|node| Node::clone(node))
+            .collect();
+        let mut heir = Directory::new(100);
+        heir.replace(1_000_000, nodes);
+        heir.remember_root_since(since);
+        heir
+    };
+    let before = Err(Refusal::BeforeRoot(id(1)));
+    let mut directory = heir(start);
+    // It may be sent again by whoever heard it once, and with it the ban that it undid.
+    for old in [
+        let_in(1, start - 5, false),
+        ban(1, true, start - 9),
+        let_in(1, start - 8, false),
+    ] {
+        let done = write(&mut directory, &old, &at(0));
+        assert!(done == before || done == Ok(None), "{old:?}: {done:?}");
+        assert_eq!(state(&directory, 1), Some(NodeState::Banned));
+    }
+    write(&mut directory, &let_in(1, start, false), &at(0)).expect("it is signed anew");
+    write(&mut heir(start), &let_in(1, start - 5, true), &at(0)).expect("it was taken here");
+    // Its clock was wrong then.
+    write(&mut heir(start + 601), &let_in(1, start, false), &at(0)).expect("it is no measure");
+    // Of a node that was not kept out, and of those that are new, all is done that another secondary had taken meanwhile.
+    let mut directory = heir(start);
+    for queued in [
+        register(3, "eve", start - 9),
+        register(2, "bob", start - 9),
+        ban(2, true, start - 8),
+        let_in(2, start - 7, false),
+        expel(3, start - 6),
+    ] {
+        let done = write(&mut directory, &queued, &at(0));
+        assert!(matches!(done, Ok(Some(_))), "{queued:?}: {done:?}");
+    }
 }
 
 #[test]

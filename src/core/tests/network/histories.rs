@@ -144,7 +144,10 @@ impl Play {
         let offer = self.batch.offer(&self.directory, &write, &at(self.now));
         if offer == Offer::Later {
             let entries = self.batch.entries();
-            assert!(!entries.is_empty(), "there is nothing to wait for");
+            assert!(
+                !entries.is_empty() || !self.batch.noted().is_empty(),
+                "there is nothing to wait for"
+            );
             self.commit();
             self.offered.pop();
             return self.offer(write);
@@ -156,6 +159,10 @@ impl Play {
             Offer::Taken(entry) => {
                 assert_eq!(expected, Ok(Some(entry.change)), "{write:?}");
                 // What was right before the batch is right after those that are in it.
+                assert_eq!(self.current.write(&write, beat_at), expected, "{write:?}");
+            }
+            Offer::Noted => {
+                assert_eq!(expected, Ok(None), "{write:?}");
                 assert_eq!(self.current.write(&write, beat_at), expected, "{write:?}");
             }
             Offer::Unchanged => assert_eq!(expected, Ok(None), "{write:?}"),
@@ -195,6 +202,9 @@ impl Play {
 
     fn commit(&mut self) {
         let batch = std::mem::replace(&mut self.batch, Batch::new(&self.directory));
+        for (id, signed) in batch.noted() {
+            self.directory.remember_administered(*id, signed.clone());
+        }
         let (from, entries) = (batch.from(), batch.into_entries());
         assert_eq!(from, self.directory.version());
         for (version, entry) in (from + 1..).zip(&entries) {

@@ -55,7 +55,8 @@ impl Model {
                     .known
                     .iter()
                     .any(|(other, known)| *other != id && known.name == name);
-                if taken || banned || !fresh(proof.created) || (known.is_none() && !admitted) {
+                let stranger = known.is_none() && (!admitted || !newest(proof.created));
+                if taken || banned || !fresh(proof.created) || stranger {
                     return Err(());
                 }
                 self.left.remove(&id);
@@ -93,6 +94,9 @@ impl Model {
                 banned: to, proof, ..
             } => {
                 if known.is_some() && banned == *to {
+                    if newest(proof.created) {
+                        self.administered.insert(id, proof.created);
+                    }
                     return Ok(None);
                 }
                 if !newest(proof.created) {

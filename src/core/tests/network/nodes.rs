@@ -70,6 +70,7 @@ pub fn ban(number: u8, banned: bool, created: u64) -> Write {
         id: id(number),
         banned,
         proof: proof(created, created),
+        inherited: false,
     }
 }
 
@@ -81,12 +82,15 @@ pub fn write(
 ) -> Result<Option<LogEntry>, Refusal> {
     let mut batch = Batch::new(directory);
     let offer = batch.offer(directory, write, now);
+    for (id, signed) in batch.noted() {
+        directory.remember_administered(*id, signed.clone());
+    }
     directory
         .apply(batch.from(), batch.into_entries(), now)
         .expect("it follows");
     match offer {
         Offer::Taken(entry) => Ok(Some(entry)),
-        Offer::Unchanged => Ok(None),
+        Offer::Noted | Offer::Unchanged => Ok(None),
         Offer::Refused(refusal) => Err(refusal),
         Offer::Later => panic!("the batch was empty"),
     }

@@ -196,7 +196,7 @@ impl Root {
         for waiting in std::mem::take(&mut self.waiting) {
             let reply = waiting.reply;
             match batch.offer(&self.directory, &waiting.write, &now) {
-                Offer::Taken(_) => taken.push(waiting),
+                Offer::Taken(_) | Offer::Noted => taken.push(waiting),
                 Offer::Later => self.waiting.push(waiting),
                 Offer::Unchanged => {
                     if let Some(reply) = reply {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use trustnet_api::network::{NodeRecord, NodeState};
 
 use super::node::Node;
+use super::proxy::{Network, Proxy};
 use super::registry::Registry;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -96,6 +97,68 @@ async fn what_a_secondary_acknowledged_holds_when_it_is_promoted_and_once_even_a
         .matches("writes from before the promotion are done first")
         .count();
     assert_eq!(begun, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_secondary_acknowledged_reaches_the_promoted_one_and_lets_in_nobody_who_was_kept_out()
+ {
+    // It signs before the second of the promotion.
+    let administrator = Node::new(200).late(20);
+    let more = json!({
+        "registry": { "administrator_key": administrator.public() },
+        "heartbeat": { "interval": 300 },
+    });
+    let mut root = Registry::new(None, &more);
+    root.start().await;
+    let proxy = Proxy::start(root.address, Network::Well).await;
+    let mut heir = Registry::new(Some(root.address), &more);
+    let mut other = Registry::new(Some(proxy.address), &more);
+    for number in 1..=3 {
+        Node::new(number).register(&root, 9000).await;
+    }
+    for number in [1, 2] {
+        let banned = administrator.ban(&root, &Node::new(number)).await;
+        assert_eq!(banned.status(), 200);
+    }
+    for secondary in [&mut heir, &mut other] {
+        secondary.start().await;
+        secondary.catches_up(&root).await;
+    }
+    root.kill();
+    for secondary in [&heir, &other] {
+        secondary
+            .until("the root is lost", |health| !health.replication.connected)
+            .await;
+    }
+    let statuses = [
+        administrator.unban(&heir, &Node::new(1)).await,
+        administrator.unban(&other, &Node::new(2)).await,
+        administrator.ban(&other, &Node::new(3)).await,
+        Node::new(4).register(&other, 9004).await,
+    ]
+    .map(|answer| answer.status().as_u16());
+    assert_eq!(statuses, [202; 4]);
+    heir.kill();
+    heir.promote(&more);
+    heir.start().await;
+    proxy.lead(heir.address);
+    other
+        .until("its queue is empty", |health| {
+            health.replication.queued_writes == 0 && health.replication.connected
+        })
+        .await;
+    let wanted = [
+        ("node-1", 9000, NodeState::Offline),
+        ("node-2", 9000, NodeState::Banned),
+        ("node-3", 9000, NodeState::Banned),
+        ("node-4", 9004, NodeState::Active),
+    ];
+    assert_eq!(ports(&heir.nodes().await), wanted);
+    other
+        .told("signed before this registry became the root")
+        .await;
+    let anew = Node::new(200).unban(&other, &Node::new(2)).await;
+    assert_eq!(anew.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

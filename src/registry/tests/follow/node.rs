@@ -94,6 +94,13 @@ impl Node {
         answer.expect("an answer")
     }
 
+    /// Lets another node in again, as the administrator.
+    pub async fn unban(&self, at: &Registry, node: &Self) -> Response {
+        let path = format!("/api/nodes/{}/ban", node.id());
+        let answer = self.send(at, Method::DELETE, &path, &Value::Null).await;
+        answer.expect("an answer")
+    }
+
     /// The key that it is known by.
     pub fn public(&self) -> String {
         self.key.public().to_string()

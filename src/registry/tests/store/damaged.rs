@@ -179,7 +179,7 @@ async fn a_database_in_use_is_neither_opened_nor_restored_nor_promoted() {
     let others: Vec<_> = std::thread::scope(|scope| {
         let others = [
             scope.spawn(|| open(&made.database).map(drop)),
-            scope.spawn(|| Registrar::promote(&made.database).map(drop)),
+            scope.spawn(|| Registrar::promote(&made.database, &Clock::system().now()).map(drop)),
             scope.spawn(|| {
                 let now = Clock::system().now();
                 snapshots::restore(&made.database, &made.snapshot, &now).map(drop)
@@ -206,7 +206,7 @@ async fn a_secondary_becomes_a_root_by_a_command_only() {
         ..StoreOptions::default()
     };
     let secondary = || Registrar::open(&database, options, Clock::system());
-    let missing = Registrar::promote(&database);
+    let missing = Registrar::promote(&database, &Clock::system().now());
     assert!(
         matches!(missing, Err(StoreError::File { .. })),
         "{missing:?}"
@@ -219,7 +219,7 @@ async fn a_secondary_becomes_a_root_by_a_command_only() {
         .to_string();
     assert!(refused.contains("--promote"), "{refused}");
     assert_eq!(
-        Registrar::promote(&database).expect("it is made a root's"),
+        Registrar::promote(&database, &Clock::system().now()).expect("it is made a root's"),
         1_000_001
     );
     let registrar = open(&database).expect("a root's database");

@@ -4,10 +4,11 @@ use crate::ban;
 use crate::nodes::{id, proof, register};
 use crate::remove;
 use tempfile::tempdir;
-use trustnet_api::network::{ChangeType, NodeState};
-use trustnet_core::network::Refusal;
+use trustnet_api::network::{ChangeType, NodeState, RegistryRole};
+use trustnet_core::network::{Directory, Refusal};
 use trustnet_registry::clock::Clock;
 use trustnet_registry::registrar::{Registrar, StoreOptions, WriteError, Written};
+use trustnet_registry::snapshots;
 
 #[tokio::test]
 async fn a_closed_directory_opens_as_it_was() {
@@ -45,7 +46,7 @@ async fn a_closed_directory_opens_as_it_was() {
     let after = registrar.read(Clone::clone);
     assert_eq!(after.version(), 23);
     assert_eq!(after.counts(), before.counts());
-    let told = |directory: &trustnet_core::network::Directory| -> Vec<_> {
+    let told = |directory: &Directory| -> Vec<_> {
         let nodes = directory.after(None);
         nodes
             .map(|node| {
@@ -66,7 +67,7 @@ async fn a_closed_directory_opens_as_it_was() {
         Some(NodeState::Banned)
     );
     assert_eq!(after.get(id(6)).map(|node| node.sequence), Some(17));
-    let log = |directory: &trustnet_core::network::Directory| -> Vec<_> {
+    let log = |directory: &Directory| -> Vec<_> {
         let entries = directory.log();
         entries
             .map(|entry| (entry.version, entry.change, entry.node.id))
@@ -111,6 +112,83 @@ async fn what_the_administrator_signed_is_known_after_a_start() {
         "{replayed:?}"
     );
     registrar.close().await;
+}
+
+#[tokio::test]
+async fn a_decision_that_changed_nothing_is_known_after_a_start() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("registry.db");
+    let open = || Registrar::open(&path, StoreOptions::default(), Clock::system());
+    let registrar = open().expect("a new database");
+    let now = registrar.now().seconds();
+    registrar
+        .write(register(1, 9000, now))
+        .await
+        .expect("it is new");
+    let unchanged = registrar.write(ban(1, false, now + 2)).await;
+    assert!(matches!(unchanged, Ok(Written::Unchanged)), "{unchanged:?}");
+    registrar.close().await;
+    let registrar = open().expect("the database");
+    let older = registrar.write(ban(1, true, now + 1)).await;
+    assert!(
+        matches!(older, Err(WriteError::Refused(Refusal::Replayed))),
+        "{older:?}"
+    );
+    assert_eq!(registrar.read(Directory::version), 1);
+    registrar.close().await;
+}
+
+#[tokio::test]
+async fn a_root_from_a_promotion_or_a_snapshot_knows_since_when_it_is_one() {
+    let folder = tempdir().expect("a folder");
+    let [promoted, restored] = ["promoted.db", "restored.db"].map(|file| folder.path().join(file));
+    let open = |path, role| {
+        let options = StoreOptions {
+            role,
+            ..StoreOptions::default()
+        };
+        Registrar::open(path, options, Clock::system()).expect("a database")
+    };
+    let registrar = open(&restored, RegistryRole::Root);
+    let now = registrar.now();
+    let start = now.seconds();
+    for write in [register(1, 9000, 1), ban(1, true, start - 60)] {
+        registrar.write(write).await.expect("it is there");
+    }
+    let snapshot = registrar
+        .snapshot_file(folder.path())
+        .await
+        .expect("a file");
+    registrar.close().await;
+    snapshots::restore(&restored, &snapshot, &now).expect("it is restored");
+    let registrar = open(&promoted, RegistryRole::Secondary);
+    let told = std::fs::read(&snapshot).expect("a snapshot");
+    let told = serde_json::from_slice(&told).expect("a snapshot");
+    registrar.replace(told, id(99)).await.expect("it is told");
+    registrar.close().await;
+    Registrar::promote(&promoted, &now).expect("it is a root's");
+    for path in [&promoted, &restored] {
+        // It is known after each start.
+        for _ in 0..2 {
+            let registrar = open(path, RegistryRole::Root);
+            let old = registrar.write(ban(1, false, start - 30)).await;
+            assert!(
+                matches!(old, Err(WriteError::Refused(Refusal::BeforeRoot(_)))),
+                "{old:?}"
+            );
+            registrar.close().await;
+        }
+        let registrar = open(path, RegistryRole::Root);
+        let anew = registrar.write(ban(1, false, start + 1)).await;
+        assert!(matches!(anew, Ok(Written::Changed(_))), "{anew:?}");
+        registrar.close().await;
+        // It is a secondary again, and not the root.
+        let registrar = open(path, RegistryRole::Secondary);
+        registrar.close().await;
+        let registrar = open(path, RegistryRole::Secondary);
+        assert_eq!(registrar.read(Directory::root_since), 0);
+        registrar.close().await;
+    }
 }
 
 #[tokio::test]

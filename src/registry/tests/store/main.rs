@@ -32,5 +32,6 @@ fn ban(number: u64, banned: bool, created: u64) -> Write {
         id: nodes::id(number),
         banned,
         proof: nodes::proof(created),
+        inherited: false,
     }
 }
