@@ -15,14 +15,17 @@ Writes are signed as HTTP Message Signatures (RFC 9421) with `ed25519`. A signat
 and `content-digest` (RFC 9530, with `sha-256`; of the empty body where there is none), in any order, and has exactly the \
 parameters `created` (seconds since 1970), `keyid` (the signer's node id) and `alg` (`ed25519`), in any order. A request \
 has one signature, under any label. `@path` has no query: a write takes none. A signature is good for 300 s before and after \
-`created`, and once: of one key, none is taken whose `created` is before that of another one that was taken; of one second, \
-as many as differ. Whoever sends the same twice within a second has the answer 409 `replayed` to the second one.
+`created`, and once: of what a node signs of itself, none is taken whose `created` is before that of another one that was \
+taken; of one second, eight that differ. What the administrator signs of a node counts for itself in the same way, and makes \
+nothing old that the node signs; but a node that the administrator has taken out comes back only by what it signed since. \
+Whoever sends the same twice within a second has the answer 409 `replayed` to the second one.
 
 A node id is `0x` and the first 16 hex digits, in lower case, of SHA-256 over the 32 bytes of the Ed25519 public key. The \
 administrator's key, which the registry's configuration names, has such an id, too.
 
 A secondary hands verified writes on to the root, and gives the root's answer; while the root is away it keeps them and \
-answers 202. What becomes of a write then is to be seen in the node's record, once the root is back. Every answer of a \
+answers 202: of a node's registrations the newest, and sixteen writes of a node by one key at most, after which it answers \
+503. What becomes of a write then is to be seen in the node's record, once the root is back. Every answer of a \
 secondary has the header `TrustNet-Replica-Lag`.
 
 Requests have no unknown field and no unknown parameter; answers may gain fields. A body has 64 KiB at most. A path that is \
@@ -120,7 +123,7 @@ fn write(document: &mut Document, operation: Operation) -> Operation {
         .answer::<Queued>("A secondary has taken the write, and will bring it to its root.");
     let forbidden = document.refusal(
         &[ErrorCode::Forbidden, ErrorCode::Banned],
-        "The key may not do that, or the node is kept out.",
+        "The key may not do that, or the node is kept out; or the registry became the root since this was signed, and the node was kept out then.",
     );
     let replayed = document.refusal(
         &[
@@ -130,8 +133,10 @@ fn write(document: &mut Document, operation: Operation) -> Operation {
         ],
         "The signature or sequence was seen already, or another key holds the name.",
     );
-    let unavailable =
-        retry(document.refusal(&[ErrorCode::Unavailable], "It cannot be stored now."));
+    let unavailable = retry(document.refusal(
+        &[ErrorCode::Unavailable],
+        "It cannot be stored now; or the root is away, and no more is kept for it.",
+    ));
     let media = document.refusal(
         &[ErrorCode::MediaType],
         "The body is to be `application/json`.",
@@ -290,7 +295,7 @@ fn remove(document: &mut Document) -> Operation {
 
 fn ban(document: &mut Document) -> Operation {
     let operation = of_node("put", "/api/nodes/{node_id}/ban", "ban", "Keeps a node out")
-        .description("Signed by the administrator's key. The request has no body.");
+        .description("Signed by the administrator's key. The request has no body. A node that left within the last day is kept out as well: it is listed with its id as its name then.");
     done(document, operation)
 }
 
@@ -301,7 +306,7 @@ fn unban(document: &mut Document) -> Operation {
         "unban",
         "Lets a node in again",
     )
-    .description("Signed by the administrator's key.");
+    .description("Signed by the administrator's key. A registry that was made the root, or was restored from a snapshot, takes it for a node that was kept out then only if it was signed since.");
     done(document, operation)
 }
 

@@ -1,5 +1,6 @@
 //! The directory of a network, through its public face.
 
+mod administrator;
 mod directory;
 mod histories;
 mod model;
