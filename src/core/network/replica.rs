@@ -179,9 +179,17 @@ enum Lookup {
 
 #[derive(Debug)]
 enum Follow {
+    /// It is asked who it is, for it may have been replaced since it was found; a snapshot is due.
+    Verifying,
     Loading,
-    Asking { since: u64, hold: u64, at: u64 },
-    Resting { until: u64 },
+    Asking {
+        since: u64,
+        hold: u64,
+        at: u64,
+    },
+    Resting {
+        until: u64,
+    },
 }
 
 /// What was counted since the start.
@@ -256,7 +264,7 @@ impl<P: Clone> Replica<P> {
             Event::Woke => {}
             Event::Resolved(found) => self.resolved(found),
             Event::Probed(link, probe) if link == self.number => {
-                self.probed(probe, now, &mut actions);
+                self.probed(probe, now, drawn, &mut actions);
             }
             Event::Loaded(link, version) if link == self.number => {
                 self.loaded(version, now, drawn);
@@ -395,26 +403,41 @@ impl<P: Clone> Replica<P> {
         }
     }
 
-    fn probed(&mut self, probe: Option<Probe>, now: &Now, actions: &mut Vec<Action<P>>) {
-        let Link::Finding { asking, .. } = &mut self.link else {
-            return;
+    fn probed(
+        &mut self,
+        probe: Option<Probe>,
+        now: &Now,
+        drawn: u64,
+        actions: &mut Vec<Action<P>>,
+    ) {
+        let (root, verified) = match &mut self.link {
+            Link::Finding { asking, .. } => (asking.take(), false),
+            Link::Up {
+                root,
+                follow: Follow::Verifying,
+                ..
+            } => (Some(*root), true),
+            _ => (None, false),
         };
-        let Some(root) = asking.take() else { return };
+        let Some(root) = root else { return };
         let is_root = |probe: &Probe| {
             probe.role == RegistryRole::Root
                 && probe.id != self.settings.own
                 && probe.version.saturating_add(BEFORE_PROMOTION) >= self.version
         };
         let Some(probe) = probe.filter(is_root) else {
+            if verified {
+                self.away(now, drawn);
+            }
             return;
         };
-        self.counts.connected += 1;
+        self.counts.connected += u64::from(!verified);
         let id = probe.id;
         // Never seen, another one, whose versions are its own; or it has lost what it had. Only a snapshot says what it
         // has now.
         let other = self.followed != Some(id);
         let ahead = self.version > probe.version;
-        let follow = if other || ahead || (self.version == 0 && probe.version > 0) {
+        let follow = if verified || other || ahead || (self.version == 0 && probe.version > 0) {
             actions.push(Action::Load(self.number, root, id));
             Follow::Loading
         } else {
@@ -444,7 +467,7 @@ impl<P: Clone> Replica<P> {
     }
 
     fn asked(&mut self, asked: Asked, now: &Now, drawn: u64, actions: &mut Vec<Action<P>>) {
-        let Link::Up { root, id, follow } = &mut self.link else {
+        let Link::Up { root, follow, .. } = &mut self.link else {
             return;
         };
         let Follow::Asking { since, hold, at } = *follow else {
@@ -481,8 +504,8 @@ impl<P: Clone> Replica<P> {
             // What follows on a snapshot just taken is gone already: not again at once.
             Asked::Gap if self.fresh => self.away(now, drawn),
             Asked::Gap => {
-                actions.push(Action::Load(self.number, *root, *id));
-                *follow = Follow::Loading;
+                actions.push(Action::Probe(self.number, *root));
+                *follow = Follow::Verifying;
             }
             Asked::Failed => {
                 self.held_failures += u32::from(hold > 0);

@@ -169,8 +169,7 @@ impl Driver {
                 } else if probe.role == RegistryRole::Secondary {
                     missed("the registry there is no root");
                 } else if probe.version < version {
-                    warn!(%at, root = probe.version, own = version, "the root there is behind this registry");
-                    missed("the root there is far behind this registry");
+                    missed("the root there is behind this registry");
                 }
                 Some(probe)
             }
@@ -194,6 +193,11 @@ impl Driver {
                 return None;
             }
         };
+        // Another one may have come in its place while it was asked.
+        if !matches!(self.client.probe(root).await, Ok(probe) if probe.id == id) {
+            warn!(%root, "the root is another one than its snapshot was asked of");
+            return None;
+        }
         let (version, nodes) = (snapshot.version, snapshot.nodes.len());
         match self.registrar.replace(snapshot, id).await {
             Ok(()) => {

@@ -65,6 +65,20 @@ fn load(link: u64, root: u8) -> Action<u32> {
     Action::Load(link, at(1), NodeId::new([root; 8]))
 }
 
+/// What is done when changes do not lead on, and this root says that it is there.
+fn gap(
+    replica: &mut Replica<u32>,
+    link: u64,
+    root: u8,
+    version: u64,
+    time: u64,
+) -> Vec<Action<u32>> {
+    let actions = replica.on(Event::Asked(link, Asked::Gap), &now(time), 0);
+    assert_eq!(actions, [Action::Probe(link, at(1))]);
+    let found = probe(root, RegistryRole::Root, version);
+    replica.on(Event::Probed(link, found), &now(time), 0)
+}
+
 fn followed(version: u64) -> Asked {
     Asked::Followed {
         version,
@@ -130,8 +144,7 @@ fn a_snapshot_is_taken_where_nothing_is_known_and_where_changes_do_not_lead_on()
         assert_eq!(actions, [load(0, 1)], "{own} {root}");
     }
     let mut replica = connected(5);
-    let actions = replica.on(Event::Asked(0, Asked::Gap), &now(1), 0);
-    assert_eq!(actions, [load(0, 1)]);
+    assert_eq!(gap(&mut replica, 0, 1, 8, 1), [load(0, 1)]);
     let actions = replica.on(Event::Loaded(0, Some(8)), &now(2), 0);
     assert_eq!(actions, [ask(0, 8, 10_000)]);
     // Twice in a row is a root that is not to be hurried.
@@ -144,8 +157,36 @@ fn a_snapshot_is_taken_where_nothing_is_known_and_where_changes_do_not_lead_on()
         &now(5_000),
         0,
     );
-    let actions = replica.on(Event::Asked(1, Asked::Gap), &now(5_001), 0);
-    assert_eq!(actions, [load(1, 1)]);
+    assert_eq!(gap(&mut replica, 1, 1, 8, 5_001), [load(1, 1)]);
+}
+
+#[test]
+fn before_a_snapshot_after_a_gap_the_root_is_asked_who_it_is() {
+    // Another one has come in its place: its snapshot is not loaded as the dead one's.
+    let mut replica = connected(5);
+    assert_eq!(gap(&mut replica, 0, 2, 5, 1), [load(0, 2)]);
+    replica.on(Event::Loaded(0, Some(5)), &now(2), 0);
+    let counts = replica.counts();
+    assert_eq!((counts.connected, counts.loaded, counts.lost), (1, 1, 0));
+    // From then on the other one is the one that is known.
+    replica.on(Event::Asked(0, Asked::Failed), &now(10_000), 0);
+    replica.on(Event::Woke, &now(15_000), 0);
+    let found = probe(2, RegistryRole::Root, 5);
+    let actions = replica.on(Event::Probed(1, found), &now(15_000), 0);
+    assert_eq!(actions, [ask(1, 5, 10_000)]);
+    // Nothing, a secondary, and a root from before a promotion are no root.
+    for found in [
+        None,
+        probe(2, RegistryRole::Secondary, 600_000),
+        probe(2, RegistryRole::Root, 3),
+    ] {
+        let mut replica = connected(600_000);
+        replica.on(Event::Asked(0, Asked::Gap), &now(1), 0);
+        assert_eq!(replica.on(Event::Probed(0, found), &now(2), 0), []);
+        assert_eq!((replica.root(), replica.counts().lost), (None, 1));
+        let actions = replica.on(Event::Woke, &now(5_000), 0);
+        assert_eq!(actions, [Action::Probe(1, at(1))]);
+    }
 }
 
 #[test]
