@@ -5,7 +5,7 @@ use trustnet_core::network::{
     Limits, Liveness, NodeRegistry, NodeSettings, RegistrySettings, ReplicationSettings,
 };
 use trustnet_registry::clock::Clock;
-use trustnet_registry::service::{RegistryService, ServiceError};
+use trustnet_registry::service::{RegistryService, ServiceError, within_files};
 
 /// So many writes are kept for a root that is away.
 const MAX_QUEUED_WRITES: usize = 1000;
@@ -15,12 +15,24 @@ pub(crate) async fn start(
     settings: &NodeSettings,
     clock: &Clock,
 ) -> Result<Option<RegistryService>, ServiceError> {
-    let Some(settings) = of(settings) else {
+    let Some(registry) = of(settings) else {
         return Ok(None);
     };
-    RegistryService::start(&settings, clock.clone())
+    let registry = RegistrySettings {
+        limits: within_files(registry.limits, servers(settings)),
+        ..registry
+    };
+    RegistryService::start(&registry, clock.clone())
         .await
         .map(Some)
+}
+
+/// How many servers run in the node's process, and share its files: its own, and its registry's.
+pub(crate) fn servers(node: &NodeSettings) -> u64 {
+    match node.registry {
+        NodeRegistry::Integrated { .. } => 2,
+        NodeRegistry::External { .. } => 1,
+    }
 }
 
 /// A secondary that follows the root of the node's domain.

@@ -29,10 +29,11 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// As many connections as a registry takes by itself, and as this process may have files for.
-    pub fn of_process() -> Self {
+    /// As many connections as a registry takes by itself, and as this process may have files for, which runs so many
+    /// servers.
+    pub fn of_process(servers: u64) -> Self {
         Self {
-            places: within_files(Limits::default()).connections,
+            places: within_files(Limits::default(), servers).connections,
             headers: Duration::from_secs(15),
             life: Duration::from_secs(300),
         }

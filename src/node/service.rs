@@ -141,11 +141,12 @@ impl NodeService {
             who: Arc::clone(&who),
             view: seen.clone(),
         });
+        let servers = integrated::servers(settings);
         let serving = tokio::spawn(server::run(
             ports.listener,
             router,
             tls.map(Arc::new),
-            server::Patience::of_process(),
+            server::Patience::of_process(servers),
             ending,
         ));
         tracing::info!(%address, node_id = %who.id, name = who.name, "the node answers");

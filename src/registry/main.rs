@@ -85,7 +85,17 @@ fn say(line: &str) -> Result<(), Failure> {
 async fn serve(arguments: &Arguments, settings: &RegistrySettings) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let service = RegistryService::start(settings, Clock::system()).await?;
+    let mut end = std::pin::pin!(async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("the end was asked for");
+    });
+    let service = tokio::select! {
+        service = RegistryService::start(settings, Clock::system()) => service?,
+        () = end.as_mut() => return Ok(()),
+    };
     let port = service.address().port();
     if port != settings.port {
         tracing::warn!(
@@ -97,11 +107,7 @@ async fn serve(arguments: &Arguments, settings: &RegistrySettings) -> Result<(),
             tracing::warn!(%error, "the configuration keeps the port that is taken");
         }
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("the end was asked for");
+    end.await;
     service.stop().await;
     Ok(())
 }

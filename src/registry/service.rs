@@ -81,6 +81,8 @@ pub enum ServiceError {
 
 impl RegistryService {
     /// Starts a registry. If its port is taken it answers at the next one that is free: [`Self::address`] says at which.
+    /// One that has become the root first does what it queued as a secondary; whoever stops waiting for that leaves the
+    /// rest to the next start.
     ///
     /// # Errors
     /// It cannot listen, or its token, key or database cannot be used.
@@ -102,7 +104,6 @@ impl RegistryService {
             ..StoreOptions::default()
         };
         let registrar = Registrar::open(&settings.database, options, clock)?;
-        let (address, listener) = listen(settings)?;
         let upstream: Option<Arc<dyn Upstream>> = match settings.role {
             RegistryRole::Root => None,
             RegistryRole::Secondary => Some(Arc::new(follow(settings, &registrar, node_id)?)),
@@ -112,6 +113,8 @@ impl RegistryService {
         if settings.role == RegistryRole::Root {
             inherit(settings, &registry).await?;
         }
+        // Not before it can answer: until then, whoever calls is told at once that nobody does.
+        let (address, listener) = listen(settings)?;
         let snapshots = settings.snapshots.clone().map(|snapshots| {
             let every = Duration::from_millis(snapshots.interval);
             tokio::spawn(snapshots::keep_writing(
@@ -122,7 +125,7 @@ impl RegistryService {
             ))
         });
         let (end, ending) = watch::channel(false);
-        let limits = within_files(settings.limits);
+        let limits = within_files(settings.limits, 1);
         let serving = tokio::spawn(server::run(
             listener,
             Arc::clone(&registry),
@@ -255,9 +258,10 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// As many open files as this process may have, and no more connections than that.
+/// As many open files as this process may have, and no more connections than its share of that: `servers` of them run in
+/// this process.
 #[must_use]
-pub fn within_files(limits: Limits) -> Limits {
+pub fn within_files(limits: Limits, servers: u64) -> Limits {
     let files = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: files.maximum,
@@ -267,10 +271,8 @@ pub fn within_files(limits: Limits) -> Limits {
         Ok(()) => files.maximum,
         Err(_) => files.current,
     };
-    let most = files.map_or(u64::MAX, |files| files.saturating_sub(OTHER_FILES).max(16));
-    let connections = limits
-        .connections
-        .min(usize::try_from(most).unwrap_or(usize::MAX));
+    let most = files.map_or(usize::MAX, |files| share(files, servers));
+    let connections = limits.connections.min(most);
     if connections < limits.connections {
         tracing::warn!(
             connections,
@@ -281,5 +283,29 @@ pub fn within_files(limits: Limits) -> Limits {
     Limits {
         connections,
         ..limits
+    }
+}
+
+/// How many connections one of some servers may have in a process with so many files.
+fn share(files: u64, servers: u64) -> usize {
+    let share = files.saturating_sub(OTHER_FILES) / servers.max(1);
+    usize::try_from(share.max(16)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn servers_of_one_process_share_its_files() {
+        for (files, servers, connections) in [
+            (1024, 1, 960),
+            (1024, 2, 480),
+            (20_064, 2, 10_000),
+            (10, 1, 16),
+            (10, 2, 16),
+        ] {
+            assert_eq!(share(files, servers), connections, "{files} {servers}");
+        }
     }
 }

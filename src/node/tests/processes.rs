@@ -8,6 +8,8 @@ mod certificates;
 mod consensus;
 #[path = "processes/crowd.rs"]
 mod crowd;
+#[path = "processes/files.rs"]
+mod files;
 #[path = "../../registry/tests/name_server/mod.rs"]
 mod name_server;
 #[path = "processes/ports.rs"]

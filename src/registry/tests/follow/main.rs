@@ -3,6 +3,7 @@
 
 #[path = "../certificates/mod.rs"]
 mod certificates;
+mod ended;
 mod full_disk;
 mod heir;
 mod killed;

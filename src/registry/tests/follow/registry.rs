@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -133,6 +133,13 @@ impl Registry {
     pub fn kill_9(&self) {
         let process = Pid::from_child(self.process.as_ref().expect("it runs"));
         kill_process(process, Signal::KILL).expect("killed");
+    }
+
+    /// Ends it as a service manager does, and waits for that.
+    pub fn end(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("it runs");
+        kill_process(Pid::from_child(&process), Signal::TERM).expect("told");
+        process.wait().expect("gone")
     }
 
     /// Runs its program to the end: whether it succeeded, and what it said.
