@@ -40,6 +40,7 @@ fn main() {
     let id = ArtifactId::new("one", "1", Arch::Amd64, "one").expect("a name");
     let entry = take(&store, &id, &source).expect("it is taken");
     for _ in 0..rounds {
+        let store = Store::open(&folder).expect("a store");
         let since = Instant::now();
         store.verify_one(&entry.sha256).expect("it is as it was");
         println!("look {:.3}", since.elapsed().as_secs_f64());

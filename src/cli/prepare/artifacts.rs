@@ -104,7 +104,7 @@ impl Preparer<'_> {
         Ok(Obtainer {
             store: &self.store,
             offline: self.offline,
-            whole: self.whole.as_ref(),
+            looking: self.looking,
             mirrors: self.mirrors(),
             indexes: self.program.env.paths()?.cache.join("indexes"),
             now: now(),

@@ -6,9 +6,8 @@ mod offline;
 mod secrets;
 mod version;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use trustnet_api::service_ref::RemoteService;
 use trustnet_api::vm::VirtualMachine;
@@ -88,7 +87,7 @@ pub struct Preparer<'a> {
     arch: Arch,
     offline: bool,
     update: bool,
-    whole: Option<Mutex<BTreeSet<Digest>>>,
+    looking: bool,
     interrupt: Interrupt,
 }
 
@@ -111,7 +110,7 @@ impl<'a> Preparer<'a> {
             arch,
             offline,
             update: false,
-            whole: None,
+            looking: false,
             interrupt: interrupt.clone(),
         })
     }
@@ -125,8 +124,7 @@ impl<'a> Preparer<'a> {
     /// Whether what is in the cache already is hashed again: it costs time, and tells damage before anything is made.
     #[must_use]
     pub fn looking_for_damage(self, looking: bool) -> Self {
-        let whole = looking.then(Mutex::default);
-        Self { whole, ..self }
+        Self { looking, ..self }
     }
 
     /// Gets everything that a VM's services need, and makes their program.

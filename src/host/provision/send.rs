@@ -16,7 +16,7 @@ const FOLDER: &str = "/var/cache/trustnet-vm";
 
 /// Where artifacts are taken from.
 pub trait Blobs: Sync {
-    /// The file of an artifact, whose bytes have been looked at just now, and their number.
+    /// The file of an artifact, whose bytes have been looked at in this run and are the same still, and their number.
     ///
     /// # Errors
     /// It is not there, or is no longer what it was.

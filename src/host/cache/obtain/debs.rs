@@ -327,7 +327,7 @@ mod tests {
         let obtainer = Obtainer {
             store: &store,
             offline: true,
-            whole: None,
+            looking: false,
             mirrors: Mirrors::default(),
             indexes: folder.path().join("indexes"),
             now: 0,

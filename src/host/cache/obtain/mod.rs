@@ -3,9 +3,7 @@
 mod blob;
 mod debs;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use trustnet_core::artifact::{ArtifactId, Digest, IdError};
 use trustnet_core::lockfile::{Lock, Missing};
@@ -23,8 +21,8 @@ pub struct Obtainer<'a> {
     pub store: &'a Store,
     /// Whether nothing may be fetched.
     pub offline: bool,
-    /// What was found to be whole, where that is to be known before anything is made; each blob is looked at once.
-    pub whole: Option<&'a Mutex<BTreeSet<Digest>>>,
+    /// Whether it is to be known, before anything is made, that what is in the store is whole.
+    pub looking: bool,
     /// Mirrors of package archives.
     pub mirrors: Mirrors,
     /// The folder of the indexes of package archives.
@@ -141,20 +139,10 @@ impl Obtainer<'_> {
 
     /// Looks whether all blobs of an artifact are what they were; each that is not is moved aside.
     fn look_at(&self, obtained: &Obtained) -> Result<(), CacheError> {
-        let Some(whole) = self.whole else {
-            return Ok(());
-        };
-        let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
         let mut looked = Ok(());
-        for (digest, _) in &obtained.blobs {
-            if whole.contains(digest) {
-                continue;
-            }
-            match self.store.verify_one(digest) {
-                Ok(_) => {
-                    whole.insert(*digest);
-                }
-                Err(error) => looked = Err(error),
+        for (digest, _) in obtained.blobs.iter().filter(|_| self.looking) {
+            if let Err(error) = self.store.verify_one(digest) {
+                looked = Err(error);
             }
         }
         looked

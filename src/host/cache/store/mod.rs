@@ -8,6 +8,8 @@
 mod check;
 /// Files and folders of the store.
 pub(super) mod disk;
+/// What was hashed in this run.
+mod looked;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -22,6 +24,7 @@ use crate::lock::Lock;
 pub use check::{Pruned, Report};
 pub use disk::hash;
 use disk::{create, files, open_dir, pass_on, size_of, sync_dir};
+use looked::{Looked, Stamp};
 
 /// The folders below the root.
 const FOLDERS: [&str; 5] = ["sha256", "index", "partial", "damaged", "locks"];
@@ -30,6 +33,7 @@ const FOLDERS: [&str; 5] = ["sha256", "index", "partial", "damaged", "locks"];
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    looked: Looked,
 }
 
 /// What is known of an artifact before it is in the store.
@@ -56,6 +60,7 @@ impl Store {
         }
         Ok(Self {
             root: root.to_owned(),
+            looked: Looked::default(),
         })
     }
 
@@ -300,8 +305,8 @@ impl Store {
         Ok(blobs)
     }
 
-    /// Hashes a blob again, and gives its path where it is still what it was. To be asked before a blob is
-    /// used.
+    /// Hashes a blob again, unless that was done in this run and the file has not changed since, and gives its path where
+    /// it is still what it was. To be asked before a blob is used.
     ///
     /// # Errors
     /// It is not there, or is not what it was; it is moved aside then, and the next fetch gets it again.
@@ -314,8 +319,14 @@ impl Store {
             }
             Err(error) => return Err(HostError::file("read", path)(error).into()),
         };
+        let facts = file.metadata().map_err(HostError::file("look at", &path))?;
+        let stamp = Stamp::of(&facts);
+        if self.looked.knows(digest, &stamp) {
+            return Ok(path);
+        }
         let (found, _) = hash(file).map_err(HostError::file("read", &path))?;
         if found == *digest {
+            self.looked.note(digest, stamp);
             return Ok(path);
         }
         let moved = self.root.join("damaged").join(digest.to_string());
