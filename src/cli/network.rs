@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use trustnet_api::KIND_LABEL;
-use trustnet_api::network::{NodeState, Peers};
+use trustnet_api::network::{NodeHealth, NodeState, Peers};
 use trustnet_core::kind::{NODE_SERVICE, REGISTRY_SERVICE};
 use trustnet_host::interrupt::Interrupt;
 
@@ -45,7 +45,7 @@ impl<'a> Member<'a> {
         })
     }
 
-    /// The names that it knows, its own with them; a connection that breaks is made anew the next time.
+    /// The names that it knows, its own with them once it is in the directory; a connection that breaks is made anew the next time.
     fn knows(&mut self, host: &Host) -> Result<BTreeSet<String>, Failure> {
         let contact = match &mut self.contact {
             Some(contact) => contact,
@@ -60,10 +60,7 @@ impl<'a> Member<'a> {
                     .filter(|node| node.state == NodeState::Active);
                 active.map(|node| node.node_name).collect()
             }),
-            Sought::Node => contact.get::<Peers>("/api/peers").map(|(known, _)| {
-                let names = known.peers.into_iter().map(|peer| peer.node_name);
-                names.chain([self.name.to_owned()]).collect()
-            }),
+            Sought::Node => known_to_node(contact, self.name),
         };
         if known.is_err() {
             self.contact = None;
@@ -84,10 +81,20 @@ impl<'a> Member<'a> {
             Sought::Registry => {
                 format!("`{name}` is not active in the directory of `{}`", self.name)
             }
+            Sought::Node if name == self.name => format!("`{name}` is not registered"),
             Sought::Node => format!("`{}` does not know `{name}`", self.name),
         });
         words.collect()
     }
+}
+
+/// Whom a node knows. That it is in the directory itself, only it can say where its registry is not of this invocation.
+fn known_to_node(contact: &mut Contact, name: &str) -> Result<BTreeSet<String>, Failure> {
+    let (known, _) = contact.get::<Peers>("/api/peers")?;
+    let (health, _) = contact.get::<NodeHealth>("/api/health")?;
+    let own = health.registry.registered.then(|| name.to_owned());
+    let names = known.peers.into_iter().map(|peer| peer.node_name);
+    Ok(names.chain(own).collect())
 }
 
 /// Waits until the registries and nodes of an invocation know all its nodes; says nothing where there are no nodes.

@@ -198,11 +198,6 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 /// The services that all documents of a folder ask for; none where one of them cannot be read.
 pub fn services_beside(folder: &Path) -> Option<Vec<ServiceRef>> {
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
     let mut services = Vec::new();
     for entry in std::fs::read_dir(folder).ok()? {
         let path = entry.ok()?.path();
@@ -241,9 +236,11 @@ pub fn read(path: &Path) -> Result<(String, Vec<u8>, PathBuf), Failure> {
     file.take(limit)
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(path, &error))?;
+    // The parent of a bare name is there, and is empty.
     let folder = path
         .parent()
-        .map_or_else(|| PathBuf::from("."), Path::to_owned);
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).to_owned();
     Ok((path.display().to_string(), bytes, folder))
 }
 

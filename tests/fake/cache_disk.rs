@@ -6,17 +6,20 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use trustnet_core::artifact::{Arch, ArtifactId, ArtifactKind, ArtifactSet, Verified, VerifiedBy};
+use trustnet_api::disk::DiskFormat;
+use trustnet_core::artifact::{
+    Arch, ArtifactId, ArtifactKind, ArtifactSet, Digest, Verified, VerifiedBy,
+};
 use trustnet_core::cache_disk::{self, Standing};
 use trustnet_core::load;
 use trustnet_core::plan::{self, Artifacts, CreateInput, Goal, PublicKeys, Step};
 use trustnet_core::readiness::Phase;
 use trustnet_core::vm::{VM_POOL, Vm};
-use trustnet_core::xml::DomainType;
+use trustnet_core::xml::{self, DomainType};
 use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::cache::store::{Incoming, Store};
 use trustnet_host::doors::{Hypervisor, VolumeRef, Volumes};
-use trustnet_host::fake::{Effect, Fake, KILL_VARIABLE};
+use trustnet_host::fake::{Effect, Fail, Fake, KILL_VARIABLE};
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::journal::{self, Journal, Payload};
 use trustnet_host::lock::Lock;
@@ -294,4 +297,84 @@ fn a_run_that_is_killed_at_any_mark_or_call_leaves_a_disk_that_is_whole_or_made_
         (1..).take_while(|nth| every_way_out(&format!("call {nth}"), || killed(None, *nth)));
     let calls = calls.count();
     assert!(calls > 15, "only {calls} calls");
+}
+
+/// As much as it takes to be worth a disk where nobody asks for one: a file with nothing in it but a hole.
+const MUCH: u64 = 257 << 20;
+/// The digest of so many zeros.
+const ZEROS: &str = "053eadfdec682cf16f3f8704c7609c57868dd75765e08dc5a7491f5d06bcb74d";
+
+/// A home whose cache has what a service needs that is added to it.
+fn with_much() -> Home {
+    let home = Home::new();
+    let url = "https://localhost:1/much";
+    let definition = format!(
+        "apiVersion: trustnet.io/v1alpha1\nkind: Service\nmetadata: {{ name: much }}\nspec:\n  version: '1'\n  \
+         artifacts:\n    - name: much\n      url: {url}\n      digests: {{ amd64: 'sha256:{ZEROS}', arm64: 'sha256:{ZEROS}' }}\n      \
+         install: {{ path: /srv/much }}\n"
+    );
+    home.file("much.yaml", &definition);
+    home.done(["service", "add", "much.yaml", "--quiet"]);
+    let store = Store::open(&home.path(".cache/trustnet-vm/artifacts")).expect("a store");
+    let digest = Digest::parse(ZEROS).expect("a digest");
+    let blob = std::fs::File::create(store.path(&digest)).expect("a file");
+    blob.set_len(MUCH).expect("a hole");
+    let arch = Arch::parse(std::env::consts::ARCH).expect("an architecture");
+    let incoming = Incoming {
+        artifact: ArtifactId::new("much", "1", arch, "much").expect("a name"),
+        kind: ArtifactKind::Url,
+        source: url.to_owned(),
+        verified: Verified::by(VerifiedBy::Pin),
+    };
+    store.record(&digest, MUCH, &incoming).expect("an entry");
+    home
+}
+
+#[test]
+fn much_that_several_vms_need_comes_on_one_disk_that_nobody_asked_for() {
+    let home = with_much();
+    let documents = ["a", "b", "c"].map(|name| {
+        let path = home.spec(name, "  services: [{ name: much }]\n");
+        std::fs::read_to_string(path).expect("a spec")
+    });
+    home.file("two.yaml", &documents[1..].join("---\n"));
+    let create = |file: &str| {
+        home.run([
+            "create",
+            file,
+            "--offline",
+            "--no-wait",
+            "--quiet",
+            "--parallel",
+            "1",
+        ])
+    };
+    let set = ArtifactSet::new([(Digest::parse(ZEROS).expect("a digest"), MUCH)]);
+    let name = cache_disk::volume_name(&set);
+    let attached = || {
+        let state = home.state();
+        let domains = state.domains.values();
+        domains.filter(|domain| domain.xml.contains(&name)).count()
+    };
+    // One alone needs no disk, and makes none for those to come.
+    assert_eq!(create("a.yaml").code, Some(0));
+    assert_eq!((home.state().domains.len(), attached()), (1, 0));
+    // Of two, each begins to make one. It is not let: as much would not fit into this host.
+    let refuse = |nth| Fail::new("volumes.write_from", nth, Effect::Before);
+    home.edit(|state| state.fail = vec![refuse(1), refuse(2)]);
+    let run = create("two.yaml");
+    assert!(home.came() && run.code != Some(0), "{run:?}");
+    assert_eq!(home.state().domains.len(), 1, "{run:?}");
+    // Where it is there, whole by its head, both have that one, and nothing more is written.
+    let layout = cache_disk::lay_out(&set).expect("a layout");
+    let xml = xml::volume(&name, layout.size, DiskFormat::Raw, None);
+    let host = home.host();
+    host.create(VM_POOL, &xml).expect("a volume");
+    let volume = VolumeRef::Named(VM_POOL, &name);
+    Volumes::write(&host, volume, &layout.head).expect("it is written");
+    let before = home.state().written;
+    assert_eq!(create("two.yaml").code, Some(0));
+    assert_eq!((home.state().domains.len(), attached()), (3, 2));
+    let key = format!("{VM_POOL}/{name}");
+    assert_eq!(home.state().written[&key], before[&key]);
 }

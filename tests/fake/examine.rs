@@ -443,6 +443,35 @@ fn logs_hold_no_secrets_and_go_on_as_they_grow() {
 }
 
 #[test]
+fn the_log_of_a_service_is_followed_and_a_secret_in_two_pieces_is_masked() {
+    let stage = Stage::new();
+    let key = "/etc/trustnet-vm/secrets/tool/key";
+    let journal = format!(
+        "#!/bin/sh\nprintf 'first %s\\nthe key is ' \"$(cat {key})\"\nhead -c 5 {key}\n\
+         until test -e /etc/go; do sleep 0.05; done\n\
+         tail -c +6 {key}\nprintf ', and that is that\\n%s\\n' \"$*\"\n"
+    );
+    stage.tool("journalctl", &journal);
+    let mut follower = stage
+        .home
+        .program()
+        .args(["logs", "web", "--service", "tool", "-f", "-n", "7"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(follower.stdout.take().expect("a pipe")).lines();
+    let mut next = || lines.next().map(|line| line.expect("text"));
+    assert_eq!(next().as_deref(), Some("first ***"));
+    // It has shown what there was, and waits for more.
+    stage.put("/etc/go", "");
+    assert_eq!(next().as_deref(), Some("the key is ***, and that is that"));
+    let called = "-q --no-pager -o short-iso -n 7 -u tool -f";
+    assert_eq!(next().as_deref(), Some(called));
+    assert_eq!(next(), None);
+    assert_eq!(follower.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
 fn a_guest_with_openrc_is_looked_at_in_its_own_terms() {
     let stage = Stage::mounted();
     fs::remove_dir(stage.web.path("/run/systemd/system")).expect("a folder");

@@ -45,6 +45,48 @@ pub fn answer(home: &Home, name: &str, guest: &Sshd) {
     });
 }
 
+/// A systemd of a few lines, which runs what units say.
+pub const SYSTEMCTL: &str = r#"#!/bin/sh
+while [ $# -gt 0 ]; do case $1 in -*) shift ;; *) break ;; esac; done
+verb=$1; shift
+now=
+while [ $# -gt 0 ]; do case $1 in --now) now=1; shift ;; -*) shift ;; *) break ;; esac; done
+name=${1%.service}
+file=/etc/systemd/system/$name.service
+wants=/etc/systemd/system/multi-user.target.wants
+pid=/run/pid-of-$name
+runs() { [ -e "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null; }
+start() {
+    ! runs || return 0
+    eval "set -- $(sed -n 's/^ExecStart=//p' "$file")"
+    user=$(sed -n 's/^User=//p' "$file")
+    setsid setpriv --reuid="${user:-root}" --regid="${user:-root}" --clear-groups "$@" </dev/null >>"/var/log/$name.log" 2>&1 &
+    echo $! >"$pid"
+}
+stop() {
+    ! runs || kill "$(cat "$pid")"
+    while runs; do sleep 0.05; done
+    rm -f "$pid"
+}
+case $verb in
+is-active) if runs; then echo active; else echo inactive; exit 3; fi ;;
+enable) mkdir -p "$wants" && ln -sf "$file" "$wants/" ;;
+disable) rm -f "$wants/$name.service"; [ -z "$now" ] || stop ;;
+start) start ;;
+stop) stop ;;
+restart | reload-or-restart) stop; start ;;
+default) for link in "$wants"/*.service; do [ ! -e "$link" ] || "$0" start "${link##*/}"; done ;;
+esac
+"#;
+
+/// Gives a guest a systemd.
+pub fn with_systemd(guest: &Sshd) {
+    fs::create_dir_all(guest.path("/run/systemd/system")).expect("a folder");
+    let systemctl = guest.path("/usr/local/bin/systemctl");
+    fs::write(&systemctl, SYSTEMCTL).expect("a file");
+    fs::set_permissions(systemctl, fs::Permissions::from_mode(0o755)).expect("a mode");
+}
+
 #[test]
 fn a_command_in_one_guest_is_as_if_it_ran_here() {
     let home = Home::new();
@@ -112,6 +154,35 @@ fn a_command_in_several_guests_names_each_and_keeps_every_exit_code() {
     // One that is not there does not keep the others from it.
     let run = home.run(["exec", "app", "nobody", "--", "true"]);
     assert_eq!(run.code, Some(4), "{run:?}");
+}
+
+#[test]
+fn a_command_runs_in_several_guests_at_once() {
+    let home = Home::new();
+    let guests = ["app", "web"].map(|name| guest(&home, name, "{ tier: front }"));
+    for (guest, [mine, other]) in guests.iter().zip([["app", "web"], ["web", "app"]]) {
+        for (file, mark) in [("/etc/mine", mine), ("/etc/other", other)] {
+            let mark = home.path(mark).display().to_string();
+            fs::write(guest.path(file), mark).expect("a file");
+        }
+    }
+    // Each waits for what the other one leaves.
+    let meet = "touch \"$(cat /etc/mine)\"; until test -e \"$(cat /etc/other)\"; do sleep 0.05; done; echo met";
+    let run = home.run([
+        "exec",
+        "-l",
+        "tier=front",
+        "--timeout",
+        "30s",
+        "-o",
+        "json",
+        "--",
+        "sh",
+        "-c",
+        meet,
+    ]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(run.out.matches("met\\n").count(), 2, "{run:?}");
 }
 
 #[test]

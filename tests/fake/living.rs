@@ -13,47 +13,13 @@ use tempfile::TempDir;
 use trustnet_core::artifact::Arch;
 use trustnet_core::network::signature::SigningKey;
 
-use crate::guests::answer;
+use crate::guests::{answer, with_systemd};
 use crate::home::Home;
 use crate::sshd::Sshd;
 
 /// The join token, as a document has it.
 const TOKEN: &str = "{valueFrom: {generate: {name: joinToken, length: 64, shared: true}}}";
 const PROGRAMS: [&str; 2] = ["trustnet-registry", "trustnet-node"];
-
-/// A systemd of a few lines, which runs what units say.
-pub const SYSTEMCTL: &str = r#"#!/bin/sh
-while [ $# -gt 0 ]; do case $1 in -*) shift ;; *) break ;; esac; done
-verb=$1; shift
-now=
-while [ $# -gt 0 ]; do case $1 in --now) now=1; shift ;; -*) shift ;; *) break ;; esac; done
-name=${1%.service}
-file=/etc/systemd/system/$name.service
-wants=/etc/systemd/system/multi-user.target.wants
-pid=/run/pid-of-$name
-runs() { [ -e "$pid" ] && kill -0 "$(cat "$pid")" 2>/dev/null; }
-start() {
-    ! runs || return 0
-    eval "set -- $(sed -n 's/^ExecStart=//p' "$file")"
-    user=$(sed -n 's/^User=//p' "$file")
-    setsid setpriv --reuid="${user:-root}" --regid="${user:-root}" --clear-groups "$@" </dev/null >>"/var/log/$name.log" 2>&1 &
-    echo $! >"$pid"
-}
-stop() {
-    ! runs || kill "$(cat "$pid")"
-    while runs; do sleep 0.05; done
-    rm -f "$pid"
-}
-case $verb in
-is-active) if runs; then echo active; else echo inactive; exit 3; fi ;;
-enable) mkdir -p "$wants" && ln -sf "$file" "$wants/" ;;
-disable) rm -f "$wants/$name.service"; [ -z "$now" ] || stop ;;
-start) start ;;
-stop) stop ;;
-restart | reload-or-restart) stop; start ;;
-default) for link in "$wants"/*.service; do [ ! -e "$link" ] || "$0" start "${link##*/}"; done ;;
-esac
-"#;
 
 /// The services' programs, built from the same sources, in a folder that every user may look into.
 fn programs() -> TempDir {
@@ -126,10 +92,7 @@ impl Network {
         let guests = documents.iter().map(|(name, _)| {
             let guest = Sshd::in_root();
             answer(&home, name, &guest);
-            fs::create_dir_all(guest.path("/run/systemd/system")).expect("a folder");
-            let systemctl = guest.path("/usr/local/bin/systemctl");
-            fs::write(&systemctl, SYSTEMCTL).expect("a file");
-            fs::set_permissions(systemctl, fs::Permissions::from_mode(0o755)).expect("a mode");
+            with_systemd(&guest);
             (*name, guest)
         });
         let guests = guests.collect();
@@ -295,6 +258,34 @@ fn a_network_is_there_when_create_ends_and_a_removed_node_stays_out_when_its_gue
     network.home.done(["create", "network.yaml"]);
     assert_eq!(network.nodes("root"), ["node-1", "node-2"]);
     assert!(fs::symlink_metadata(network.guest("node-2").path(wanted)).is_ok());
+}
+
+#[test]
+fn a_network_whose_nodes_cannot_register_is_told_with_who_is_missing_when_time_is_up() {
+    // Nobody answers there.
+    let nobody = format!("registry: external, root: '[::1]:{}'", free_port());
+    let network = Network::new(|home| {
+        let node = |name| (name, document(home, name, "node", free_port(), &nobody));
+        vec![node("node-1"), node("node-2")]
+    });
+    let home = &network.home;
+    let late = |file: &str, missing: &str| {
+        let run = home.run(["create", file, "--timeout", "1s"]);
+        assert_eq!(run.code, Some(7), "{run:?}");
+        let told = format!("error: the VMs are ready, but not their network:\n{missing}hint: ");
+        assert!(run.err.contains(&told), "{run:?}");
+        assert!(!run.out.contains("Network ready"), "{run:?}");
+    };
+    late(
+        "network.yaml",
+        "  `node-1` is not registered\n  `node-1` does not know `node-2`\n  \
+         `node-2` does not know `node-1`\n  `node-2` is not registered\n",
+    );
+    // One that is alone has no peers that could miss it.
+    let text = fs::read_to_string(home.path("network.yaml")).expect("the file");
+    let alone = text.split("---\n").next().expect("a document");
+    home.file("alone.yaml", alone);
+    late("alone.yaml", "  `node-1` is not registered\n");
 }
 
 #[test]

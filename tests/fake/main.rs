@@ -7,6 +7,7 @@ mod cache;
 mod cache_disk;
 mod crash;
 mod distrust;
+mod elsewhere;
 mod examine;
 mod exit_codes;
 mod farm;
@@ -27,7 +28,12 @@ mod services;
 mod several;
 mod steps;
 mod twice;
+mod versions;
 
 #[path = "../support/sshd.rs"]
 #[expect(dead_code, reason = "these tests use part of it")]
 mod sshd;
+
+#[path = "../../src/host/cache/tests/server.rs"]
+#[expect(dead_code, reason = "these tests use part of it")]
+mod server;

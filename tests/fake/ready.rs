@@ -3,9 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::guests::guest;
+use crate::guests::{SYSTEMCTL, guest};
 use crate::home::Home;
-use crate::living::SYSTEMCTL;
 
 const TALKER: &str = r#"
 apiVersion: trustnet.io/v1alpha1

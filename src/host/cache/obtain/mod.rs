@@ -125,6 +125,10 @@ impl Obtainer<'_> {
         lock: &mut Lock,
     ) -> Result<Obtained, ObtainError> {
         let obtained = self.obtain_once(wanted, folder, lock)?;
+        if matches!(wanted.source, ArtifactSource::File { .. }) {
+            // A local build was hashed as it was taken.
+            return Ok(obtained);
+        }
         match self.look_at(&obtained) {
             Ok(()) => Ok(obtained),
             Err(CacheError::Damaged { .. }) if !self.offline => {
