@@ -150,3 +150,59 @@ fn every_example_renders_to_the_same_bytes_each_time() {
         );
     }
 }
+
+/// The program, which is to succeed; what it says on standard output.
+fn said(home: &Path, args: &[&str]) -> String {
+    let output = program(home).args(args).output().expect("it starts");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {err}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn a_registry_and_a_node_are_shown_as_the_vms_that_they_become_and_those_mean_the_same() {
+    let home = tempfile::tempdir().expect("a folder");
+    let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/network.yaml");
+    let network = network.to_str().expect("UTF-8");
+    let shown = said(home.path(), &["render", network]);
+    let (documents, problems) = load::load(shown.as_bytes());
+    assert_eq!(problems, [], "{shown}");
+    let became: Vec<(String, String)> = documents
+        .iter()
+        .map(|document| {
+            let vm = &document.object;
+            assert_eq!(vm.kind, "VirtualMachine");
+            let kind = vm.metadata.labels["trustnet.io/kind"].clone();
+            (kind, vm.metadata.name.clone())
+        })
+        .collect();
+    let expected = [
+        ("Registry", "root"),
+        ("Registry", "secondary"),
+        ("Node", "node-1"),
+        ("Node", "node-2"),
+    ];
+    let expected = expected.map(|(kind, name)| (kind.to_owned(), name.to_owned()));
+    assert_eq!(became, expected);
+    // What is shown is a file that means the same: it is shown again as it is, and gives libvirt and cloud-init the same.
+    let copy = home.path().join("shown.yaml");
+    fs::write(&copy, &shown).expect("a file");
+    let copy = copy.to_str().expect("UTF-8");
+    assert_eq!(said(home.path(), &["render", copy]), shown);
+    let out = |file: &str, folder: &str| {
+        let folder = home.path().join(folder);
+        let args = ["render", file, "--out", folder.to_str().expect("UTF-8")];
+        said(home.path(), &args);
+        tree(&folder)
+    };
+    assert_eq!(out(copy, "copy"), out(network, "network"));
+    // In JSON it is the same, too.
+    let json = said(home.path(), &["render", network, "-o", "json"]);
+    let values = serde_json::Deserializer::from_str(&json).into_iter::<serde_json::Value>();
+    let values: Vec<serde_json::Value> = values.map(|one| one.expect("JSON")).collect();
+    assert_eq!(values.len(), documents.len());
+    for (value, document) in values.iter().zip(&documents) {
+        let wire = serde_json::to_value(&document.object).expect("JSON");
+        assert_eq!(*value, wire);
+    }
+}

@@ -10,8 +10,8 @@ use crate::libvirt::Libvirt;
 /// It is not reached.
 pub fn connect(uri: &str) -> Result<Box<dyn Hypervisor>, HostError> {
     #[cfg(feature = "fake")]
-    if let Some(path) = uri.strip_prefix("fake://") {
-        return Ok(Box::new(crate::fake::Fake::open(path.as_ref())?));
+    if let Some(fake) = crate::fake::Fake::at(uri) {
+        return Ok(Box::new(fake?));
     }
     Ok(Box::new(Libvirt::connect(uri)?))
 }

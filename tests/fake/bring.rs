@@ -1,6 +1,7 @@
 //! `provision`: services brought into guests behind real sshds, and what happens when it breaks on the way.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use trustnet_core::record::{Record, ServicePhase};
 use trustnet_host::cache::file::take;
 use trustnet_host::cache::store::Store;
 
-use crate::guests::{answer, guest};
+use crate::guests::{answer, guest, with_systemd};
 use crate::home::{Home, files_below};
 use crate::sshd::Sshd;
 
@@ -46,7 +47,7 @@ spec:
 "#;
 
 /// A home with the service, and a listener that it is seen to be ready by.
-fn stage() -> (Home, std::net::TcpListener) {
+fn stage() -> (Home, TcpListener) {
     let home = Home::new();
     home.file("app.yaml", APP);
     home.done(["service", "add", "app.yaml", "--quiet"]);
@@ -54,12 +55,12 @@ fn stage() -> (Home, std::net::TcpListener) {
         ".config/trustnet-vm/services/app.bin",
         "#!/bin/sh\necho app\n",
     );
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     (home, listener)
 }
 
 /// Writes the spec of a VM with the service.
-fn spec(home: &Home, name: &str, listener: &std::net::TcpListener, code: &str) {
+fn spec(home: &Home, name: &str, listener: &TcpListener, code: &str) {
     let port = listener.local_addr().expect("an address").port();
     let services = format!(
         "  services:\n    - name: app\n      config: {{ port: {port}, code: \"{code}\" }}\n      secrets: {{ key: hunter22 }}\n"
@@ -67,9 +68,39 @@ fn spec(home: &Home, name: &str, listener: &std::net::TcpListener, code: &str) {
     home.spec(name, &services);
 }
 
+/// How many runs are killed at once.
+const LANES: usize = 4;
+
+/// What the service has more of where it is killed: an archive that is unpacked, and a unit that runs.
+const MORE: &str = r#"
+    - { name: tree, file: tree.tar, unpack: { into: /opt/tree, links: { /usr/local/bin/tree-tool: tool } } }
+  unit: { name: app, command: [/bin/sleep, "600"], user: root }
+  secrets:"#;
+
+/// Gives the home's service more.
+fn with_more(home: &Home) {
+    home.file("app.yaml", &APP.replacen("\n  secrets:", MORE, 1));
+    home.done(["service", "add", "app.yaml", "--force", "--quiet"]);
+    let mut archive = tar::Builder::new(Vec::new());
+    for name in ["tool", "share/text"] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(name.len() as u64);
+        header.set_mode(0o755);
+        let text = name.as_bytes();
+        archive
+            .append_data(&mut header, name, text)
+            .expect("a file");
+    }
+    let bytes = archive.into_inner().expect("an archive");
+    let path = home.path(".config/trustnet-vm/services/tree.tar");
+    fs::write(path, bytes).expect("a file");
+}
+
 /// Everything in the guest that a run may have made.
 fn made(guest: &Sshd) -> String {
-    let script = "cd / && folders='etc/app usr/local/bin var/lib/app var/lib/trustnet-vm var/cache/trustnet-vm' && \
+    let script = "cd / && units=etc/systemd/system && systemctl is-active app && \
+        folders='etc/app opt/tree usr/local/bin var/lib/app var/lib/trustnet-vm var/cache/trustnet-vm' && \
+        folders=\"$folders $units/app.service $units/multi-user.target.wants/app.service\" && \
         find $folders -printf '%p %y %m %U:%G %l\\n' | sort && find $folders -type f -exec sha256sum {} + | sort && \
         grep -c '^app:' /etc/passwd && cat /var/lib/app/runs";
     let mut out = Vec::new();
@@ -104,10 +135,13 @@ fn noted(home: &Home) -> Vec<ServicePhase> {
 #[test]
 fn a_run_that_is_killed_at_any_moment_is_finished_by_the_next_as_if_nothing_had_been() {
     let (home, listener) = stage();
+    with_more(&home);
     let web = guest(&home, "web", "{}");
+    with_systemd(&web);
     spec(&home, "web", &listener, "0");
     home.done(["provision", "-f", "web.yaml"]);
     let whole = made(&web);
+    assert!(whole.starts_with("active\n"), "{whole}");
     assert!(whole.ends_with("\n1\nonce\nagain\n"), "{whole}");
     let (_, log) = log_of(&home);
     let titles = log.lines().filter_map(|line| line.strip_prefix("-- "));
@@ -117,14 +151,31 @@ fn a_run_that_is_killed_at_any_moment_is_finished_by_the_next_as_if_nothing_had_
         .into_iter()
         .chain(steps)
         .collect();
-    assert_eq!(moments.len(), 3 + 2 * 11, "{moments:#?}");
+    assert_eq!(moments.len(), 3 + 2 * 14, "{moments:#?}");
     drop(web);
+    // Each of these runs waits more than it works.
+    std::thread::scope(|scope| {
+        for lane in 0..LANES {
+            let moments = moments.iter().skip(lane).step_by(LANES);
+            let (whole, listener) = (&whole, &listener);
+            scope.spawn(move || killed_at(moments, whole, listener));
+        }
+    });
+}
+
+/// Kills a run at each of these moments, every time in a new guest, and has the next one finish it.
+fn killed_at<'a>(moments: impl Iterator<Item = &'a String>, whole: &str, listener: &TcpListener) {
+    let (home, _) = stage();
+    with_more(&home);
+    drop(guest(&home, "web", "{}"));
+    spec(&home, "web", listener, "0");
     for moment in moments {
         let web = Sshd::in_root();
+        with_systemd(&web);
         answer(&home, "web", &web);
         let mut killed = home.program();
         killed
-            .env("TRUSTNET_VM_TEST_KILL", &moment)
+            .env("TRUSTNET_VM_TEST_KILL", moment)
             .args(["provision", "-f", "web.yaml"]);
         let killed = killed.output().expect("it starts");
         let signal = std::os::unix::process::ExitStatusExt::signal(&killed.status);

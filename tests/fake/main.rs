@@ -15,6 +15,7 @@ mod guests;
 mod home;
 mod input;
 mod interrupt;
+mod jump;
 mod living;
 mod login;
 mod network;

@@ -13,6 +13,7 @@ mod exchanges;
 mod failing;
 mod folders;
 mod hostile;
+mod images;
 mod managers;
 mod openrc;
 mod packages;

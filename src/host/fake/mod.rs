@@ -31,6 +31,17 @@ pub struct Fake {
 }
 
 impl Fake {
+    /// Opens the host of a URI, `fake:///PATH`, or `fake+ssh://MACHINE/PATH`, whose guests only that machine reaches;
+    /// none where the URI is of another hypervisor.
+    #[must_use]
+    pub fn at(uri: &str) -> Option<Result<Self, HostError>> {
+        let path = match uri.strip_prefix("fake+ssh://") {
+            Some(rest) => &rest[rest.find('/')?..],
+            None => uri.strip_prefix("fake://")?,
+        };
+        Some(Self::open(path.as_ref()))
+    }
+
     /// Opens the host of a state file.
     ///
     /// # Errors
