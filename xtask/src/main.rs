@@ -6,6 +6,7 @@
 //! - `artifacts`: what tests need of the network, before they run without one
 //! - `tier`, `tally`, `openapi`, `test`: every test, and what came of it
 //! - `fuzz`: the parsers against any bytes
+//! - `soak`: a registry that is killed thousands of times
 //! - `services`: what runs in the guests of a network, as files that need no library
 //! - `bench`: what the program costs beside its peers
 //! - `lab`: a second libvirtd that touches nothing of the host
@@ -28,6 +29,7 @@ mod resident;
 mod roots;
 mod services;
 mod setup;
+mod soak;
 mod speak;
 mod tally;
 mod test;
@@ -59,6 +61,8 @@ enum Task {
     Services(services::Services),
     /// Run every fuzz target for a while
     Fuzz(fuzz::Fuzz),
+    /// Kill a registry under load many times, and compare what it has with what it told
+    Soak(soak::Soak),
     /// Measure the program beside its peers, and write BENCHMARKS.md (root)
     Bench(bench::Bench),
     /// Run a command beside a libvirtd of its own, isolated from the host (root)
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Task::Test(test) => test.run(),
         Task::Services(services) => services.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
+        Task::Soak(soak) => soak.run(),
         Task::Bench(bench) => bench.run(),
         Task::Lab(lab) => lab.run(),
     };
