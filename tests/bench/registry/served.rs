@@ -64,11 +64,11 @@ impl Served {
         }
     }
 
-    /// Its resident memory, in bytes.
+    /// The most memory that it had resident so far, in bytes.
     pub fn resident(&self) -> u64 {
         let status =
             fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib: u64 = line
             .and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
             .expect("a number");
