@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::time::sleep;
 use trustnet_core::network::GossipPlan;
+use trustnet_registry::service::bind;
 
 /// So many ports are tried, from the configured one on.
 const PORTS: u16 = 100;
@@ -57,7 +58,7 @@ impl Ports {
     ) -> Result<Self, PortsError> {
         for port in port..=port.saturating_add(PORTS) {
             let at = SocketAddr::new(address.into(), port);
-            let Some(listener) = free(at, TcpListener::bind(at).await)? else {
+            let Some(listener) = free(at, bind(at))? else {
                 continue;
             };
             let Some(plan) = gossip else {

@@ -251,7 +251,11 @@ fn listen(settings: &RegistrySettings) -> Result<(SocketAddr, TcpListener), Serv
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens at an IPv6 address, where many may come at once.
+///
+/// # Errors
+/// As the system says: the port is taken, or the address is not this machine's.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v6()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

@@ -1,6 +1,6 @@
 //! Many at once.
 
-use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -58,21 +58,22 @@ async fn open(stage: &Stage) -> usize {
 /// Those who hold them are other processes: this one has the registry's ends only.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_idle_connections_are_held_while_others_are_answered() {
-    let stage = Stage::start().await;
-    let all = ALL.min(files().saturating_sub(300));
-    assert!(all >= 300, "{all} connections are too few to show anything");
-    let mut crowds = Vec::new();
-    let mut left = all;
-    while left > 0 {
-        let count = left.min(EACH).min(files().saturating_sub(100));
-        crowds.push(tokio::task::block_in_place(|| crowd(&stage, count)));
-        left -= count;
+    if files() < ALL + 300 {
+        let why = format!("a process may have {} files here only", files());
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: crowd::ten_thousand_idle_connections_are_held_while_others_are_answered: {why}"
+        );
+        return;
     }
+    let stage = Stage::start().await;
+    let crowds = (0..ALL / EACH).map(|_| tokio::task::block_in_place(|| crowd(&stage, EACH)));
+    let crowds: Vec<_> = crowds.collect();
     assert_eq!(stage.register(1, "ada").await.status, 201);
     assert_eq!(stage.beat(1, 1).await.status, 200);
     assert_eq!(stage.get("/api/health").await.status, 200);
     let count = open(&stage).await;
-    assert!(count >= all, "{count} of {all}");
+    assert!(count >= ALL, "{count} of {ALL}");
     for (mut crowd, lines) in crowds {
         drop(crowd.stdin.take());
         lines.map_while(Result::ok).for_each(drop);

@@ -5,8 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use trustnet_api::network::RegisterRequest;
+use trustnet_core::network::{Proof, Registration, Write};
+use trustnet_registry::clock::Clock;
+use trustnet_registry::registrar::{Registrar, StoreOptions};
 
-use crate::stage::{Stage, id, refused, request};
+use crate::stage::{Stage, id, refused, registration, request};
 
 #[tokio::test]
 async fn a_registry_says_how_it_is() {
@@ -284,4 +288,47 @@ async fn there_are_no_other_routes_and_methods() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("text");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn changes_that_are_older_than_the_log_are_gone() {
+    // No configuration says how long the log is: a database is there whose log is short.
+    let stage = Stage::on(async |database| {
+        let options = StoreOptions {
+            log_capacity: 2,
+            ..StoreOptions::default()
+        };
+        let registrar = Registrar::open(database, options, Clock::system()).expect("a database");
+        for number in 1..=5 {
+            let sent = registration(number, &format!("node-{number}"));
+            let request: RegisterRequest = serde_json::from_slice(&sent).expect("a request");
+            let created = registrar.now().seconds();
+            let write = Write::Register {
+                registration: Registration::check(&request).expect("a good one"),
+                proof: Proof {
+                    created,
+                    signature: number.into(),
+                },
+                admitted: true,
+            };
+            registrar.write(write).await.expect("written");
+        }
+        registrar.close().await;
+    })
+    .await;
+    for since in [0, 2] {
+        let answer = stage.get(&format!("/api/changes?since={since}")).await;
+        assert_eq!(answer.refusal(), refused(410, "gone"), "{since}");
+        // It is not held for what will not come.
+        let held = stage
+            .get(&format!("/api/changes?since={since}&wait=60"))
+            .await;
+        assert_eq!(held.refusal(), refused(410, "gone"), "{since}");
+    }
+    let answer = stage.get("/api/changes?since=3").await;
+    assert_eq!(answer.status, 200);
+    let changes = answer.json();
+    let versions = changes["changes"].as_array().expect("changes");
+    let versions: Vec<_> = versions.iter().map(|change| &change["version"]).collect();
+    assert_eq!(versions, [4, 5]);
 }

@@ -1,6 +1,7 @@
 //! A registry on loopback, and a client of bare sockets that sends what it is told.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -77,7 +78,19 @@ impl Stage {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings = settings(&folder);
         change(&mut settings);
-        let service = RegistryService::start(&settings, Clock::system())
+        Self::of(folder, &settings).await
+    }
+
+    /// On a database that is made before.
+    pub async fn on(make: impl AsyncFnOnce(&Path)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = settings(&folder);
+        make(&settings.database).await;
+        Self::of(folder, &settings).await
+    }
+
+    async fn of(folder: TempDir, settings: &RegistrySettings) -> Self {
+        let service = RegistryService::start(settings, Clock::system())
             .await
             .expect("it starts");
         Self {
