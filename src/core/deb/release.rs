@@ -150,3 +150,97 @@ const fn ubuntu_security(suite: &'static str) -> Pocket {
         security: true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{RELEASES, Release};
+
+    /// The suites of a release, each with the mirrors for amd64 and arm64, and whether it is of security updates.
+    fn suites(name: &str) -> Vec<(&'static str, &'static str, &'static str, bool)> {
+        let release = Release::of(name).expect("it is known");
+        let pockets = release.pockets.iter();
+        pockets
+            .map(|pocket| {
+                let mirror = |arch| pocket.mirror_for(arch);
+                (
+                    pocket.suite,
+                    mirror("amd64"),
+                    mirror("arm64"),
+                    pocket.security,
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ubuntu_for_other_architectures_is_at_ports_and_its_universe_counts() {
+        let archive = "http://archive.ubuntu.com/ubuntu";
+        let security = "http://security.ubuntu.com/ubuntu";
+        let ports = "http://ports.ubuntu.com/ubuntu-ports";
+        assert_eq!(
+            suites("ubuntu-22.04"),
+            [
+                ("jammy", archive, ports, false),
+                ("jammy-updates", archive, ports, false),
+                ("jammy-security", security, ports, true),
+            ]
+        );
+        assert_eq!(
+            suites("ubuntu-24.04"),
+            [
+                ("noble", archive, ports, false),
+                ("noble-updates", archive, ports, false),
+                ("noble-security", security, ports, true),
+            ]
+        );
+        for name in ["ubuntu-22.04", "ubuntu-24.04"] {
+            let release = Release::of(name).expect("it is known");
+            assert_eq!(release.components, ["main", "universe"]);
+            let keys: &[u8] = include_bytes!("../../../images/keys/ubuntu.gpg");
+            assert_eq!(release.keyring, keys);
+        }
+    }
+
+    #[test]
+    fn debian_has_one_mirror_for_all_architectures_and_another_for_security() {
+        let archive = "http://deb.debian.org/debian";
+        let security = "http://deb.debian.org/debian-security";
+        let releases = [
+            (
+                "debian-11",
+                ["bullseye", "bullseye-updates", "bullseye-security"],
+            ),
+            (
+                "debian-12",
+                ["bookworm", "bookworm-updates", "bookworm-security"],
+            ),
+            ("debian-13", ["trixie", "trixie-updates", "trixie-security"]),
+        ];
+        for (name, [release, updates, fixes]) in releases {
+            let expected = [
+                (release, archive, archive, false),
+                (updates, archive, archive, false),
+                (fixes, security, security, true),
+            ];
+            assert_eq!(suites(name), expected);
+        }
+    }
+
+    #[test]
+    fn each_release_goes_by_its_codename_and_no_other_distributions_keys_count_for_it() {
+        for release in RELEASES {
+            assert_eq!(release.pockets[0].suite, release.codename);
+            let distribution = |one: &Release| one.name.split('-').next();
+            for other in RELEASES {
+                let same_keys = release.keyring == other.keyring;
+                assert!(
+                    !same_keys || distribution(release) == distribution(other),
+                    "{} has the keys of {}",
+                    release.name,
+                    other.name
+                );
+            }
+        }
+        assert_eq!(Release::of("ubuntu-23.10"), None);
+    }
+}

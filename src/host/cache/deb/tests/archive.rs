@@ -217,7 +217,12 @@ impl Archive {
     /// The index of a suite, in all its forms.
     pub fn list(&self, suite: &str) {
         let text = fs::read(self.path(&format!("{suite}.stanzas"))).expect("stanzas");
-        let folder = self.path(&format!("dists/{suite}/main/binary-amd64"));
+        self.list_of(suite, "main/binary-amd64", text);
+    }
+
+    /// The index of one part of a suite for one architecture.
+    pub fn list_of(&self, suite: &str, part: &str, text: Vec<u8>) {
+        let folder = self.path(&format!("dists/{suite}/{part}"));
         fs::create_dir_all(&folder).expect("a folder");
         let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
         xz.write_all(&text).expect("memory");
@@ -230,13 +235,18 @@ impl Archive {
 
     /// The `Release` file of a suite, signed. The plain index is listed, and then taken away.
     pub fn sign(&self, suite: &str, signing: &Signing<'_>) {
+        self.sign_parts(suite, &["main/binary-amd64"], signing);
+    }
+
+    /// The same with these parts of the suite.
+    pub fn sign_parts(&self, suite: &str, parts: &[&str], signing: &Signing<'_>) {
         let folder = self.path(&format!("dists/{suite}"));
         let mut text = format!(
             "Suite: {suite}\nCodename: {suite}\nDate: {}\n{}SHA256:\n",
             signing.date, signing.more
         );
-        for ending in ["", ".xz", ".gz"] {
-            let name = format!("main/binary-amd64/Packages{ending}");
+        let endings = |part| ["", ".xz", ".gz"].map(|ending| format!("{part}/Packages{ending}"));
+        for name in parts.iter().flat_map(endings) {
             let Ok(bytes) = fs::read(folder.join(&name)) else {
                 continue;
             };

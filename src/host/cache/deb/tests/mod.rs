@@ -5,6 +5,7 @@ mod flat;
 mod mirrors;
 mod server;
 mod trust;
+mod ubuntu;
 
 use std::fs;
 
