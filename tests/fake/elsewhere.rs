@@ -89,13 +89,10 @@ fn what_is_waited_for_of_a_service_in_another_vm_is_what_the_condition_says() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let open = listener.local_addr().expect("an address").port();
     let closed = closed();
-    let home = stage(open);
-    home.spec("web", "");
-    drop(guest_of(&home, "web"));
     let not_ready = Some("not after 1 s: `db` of `data` is not ready");
     let refused = Some("not after 1 s: the guest does not reach `127.0.0.1:");
     let with_vm = "vm: data, host: 127.0.0.1";
-    let cases = [
+    let cases: [Case<'_>; 10] = [
         (with_vm, "condition: Ready", open, Some(Ready), None),
         (
             with_vm,
@@ -126,28 +123,54 @@ fn what_is_waited_for_of_a_service_in_another_vm_is_what_the_condition_says() {
         ("host: 127.0.0.1", "", open, None, None),
         ("host: 127.0.0.1", "", closed, Some(Ready), refused),
     ];
-    for (place, condition, port, state, error) in cases {
-        note(&home, state);
-        let said = format!("{place}, port: {port}, {condition}");
-        let (run, file) = provision(&home, &said);
-        let what = format!("{said} {state:?}: {run:?}");
-        match error {
-            None => {
-                assert_eq!(run.code, Some(0), "{what}");
-                assert_eq!(file, Some(format!("127.0.0.1 {port}\n")), "{what}");
-            }
-            Some(error) => {
-                assert_eq!(run.code, Some(7), "{what}");
-                assert!(run.err.contains(error), "{what}");
-                assert_eq!(file, None, "{what}");
-            }
+    // Where it fails, it has waited before.
+    std::thread::scope(|scope| {
+        for lane in 0..LANES {
+            let cases = cases.iter().skip(lane).step_by(LANES);
+            scope.spawn(move || {
+                let home = staged(open);
+                cases.for_each(|case| is_so(&home, case));
+            });
         }
-    }
+    });
     // The port of a service in a VM that is there is what its own spec says.
+    let home = staged(open);
     note(&home, Some(Ready));
     let (run, file) = provision(&home, with_vm);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(file, Some(format!("127.0.0.1 {open}\n")));
+}
+
+/// How many cases are gone through at once.
+const LANES: usize = 3;
+
+/// Where the service is said to be and on what condition, its port, what is noted of it, and why it fails, if it does.
+type Case<'a> = (&'a str, &'a str, u16, Option<ServicePhase>, Option<&'a str>);
+
+/// The stage with a VM that is to depend on it.
+fn staged(port: u16) -> Home {
+    let home = stage(port);
+    home.spec("web", "");
+    drop(guest_of(&home, "web"));
+    home
+}
+
+fn is_so(home: &Home, &(place, condition, port, state, error): &Case<'_>) {
+    note(home, state);
+    let said = format!("{place}, port: {port}, {condition}");
+    let (run, file) = provision(home, &said);
+    let what = format!("{said} {state:?}: {run:?}");
+    match error {
+        None => {
+            assert_eq!(run.code, Some(0), "{what}");
+            assert_eq!(file, Some(format!("127.0.0.1 {port}\n")), "{what}");
+        }
+        Some(error) => {
+            assert_eq!(run.code, Some(7), "{what}");
+            assert!(run.err.contains(error), "{what}");
+            assert_eq!(file, None, "{what}");
+        }
+    }
 }
 
 /// A service that leaves a mark and waits for another.

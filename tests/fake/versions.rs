@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use trustnet_core::artifact::{Arch, Digest};
 
-use crate::home::{Home, Run};
+use crate::home::{Home, Run, files_below};
 use crate::server::{Server, answer};
 
 const TOOL: &str = "apiVersion: trustnet.io/v1alpha1
@@ -153,11 +154,18 @@ fn a_version_is_looked_up_once_and_stays_until_it_is_looked_up_anew() {
         (locked.clone(), asked)
     );
 
+    // What is damaged in the cache is fetched again before its VM is made, as it is locked.
+    let blobs = files_below(&stage.home.path(".cache/trustnet-vm/artifacts/sha256"));
+    fs::set_permissions(&blobs[0], fs::Permissions::from_mode(0o600)).expect("a mode");
+    fs::write(&blobs[0], "damaged").expect("a write");
+    stage.done(&["create", "old.yaml", "--no-wait", "--quiet"]);
+    let whole = fs::read_to_string(&blobs[0]).expect("the blob");
+    assert_eq!(whole, program_of("1.9.3"));
+    assert_eq!((blobs.len(), stage.hits("/tool-1.9.3")), (1, 2));
+
     // Without the publisher, from the lock.
     stage.server = None;
-    for name in ["old.yaml", "new.yaml"] {
-        stage.done(&["create", name, "--offline", "--no-wait", "--quiet"]);
-    }
+    stage.done(&["create", "new.yaml", "--offline", "--no-wait", "--quiet"]);
     assert_eq!(
         (stage.home.state().domains.len(), stage.lock()),
         (2, locked)
