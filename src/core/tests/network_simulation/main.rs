@@ -44,6 +44,12 @@ struct Switches {
     answer_before_queued: bool,
     /// A secondary loses its queue when it restarts.
     forget_queue: bool,
+    /// A node tries once to register, and then does nothing of its own accord.
+    try_once: bool,
+    /// A secondary takes in the first snapshot that it was sent, whenever one is due.
+    old_snapshot: bool,
+    /// The root never looks who has fallen silent.
+    no_sweep: bool,
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -93,7 +99,13 @@ fn every_registry_comes_to_know_the_living_nodes_and_nothing_acknowledged_is_los
 
 /// Whether any of some seeds finds a fault.
 fn is_found(switches: Switches) -> bool {
-    (1..=8).any(|seed| run::run(seed, switches).is_err())
+    is_found_as(switches, "")
+}
+
+/// Whether any of some seeds finds a fault, in these words.
+fn is_found_as(switches: Switches, words: &str) -> bool {
+    let mut runs = (1..=8).map(|seed| run::run(seed, switches));
+    runs.any(|run| run.is_err_and(|why| why.contains(words)))
 }
 
 #[test]
@@ -118,4 +130,31 @@ fn a_secondary_that_loses_its_queue_is_found_out() {
         forget_queue: true,
         ..Switches::default()
     }));
+}
+
+#[test]
+fn a_node_that_does_not_try_again_is_found_out() {
+    let switches = Switches {
+        try_once: true,
+        ..Switches::default()
+    };
+    assert!(is_found_as(switches, "is not registered since"));
+}
+
+#[test]
+fn a_secondary_that_takes_in_an_old_snapshot_is_found_out() {
+    let switches = Switches {
+        old_snapshot: true,
+        ..Switches::default()
+    };
+    assert!(is_found_as(switches, "went back from version"));
+}
+
+#[test]
+fn a_root_that_removes_nobody_is_found_out() {
+    let switches = Switches {
+        no_sweep: true,
+        ..Switches::default()
+    };
+    assert!(is_found_as(switches, "registry 0 knows"));
 }

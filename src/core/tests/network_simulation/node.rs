@@ -9,7 +9,7 @@ use trustnet_core::network::{
 
 use super::words::{Answer, Request, Signed, Timer, What};
 use super::world::{Actor, Packet};
-use super::{Ledger, Net, ROOT, actor, endpoint};
+use super::{Ledger, Net, ROOT, Switches, actor, endpoint};
 
 /// What a node is to come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Node {
     at: usize,
     /// Since when it is not registered though it could be, by the world's time.
     pub lost_since: Option<u64>,
+    /// Since when the root does not have it though it could, by the world's time.
+    pub queued_since: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -64,6 +66,7 @@ impl Node {
             signed_at: 0,
             at: 0,
             lost_since: None,
+            queued_since: None,
         }
     }
 
@@ -71,10 +74,14 @@ impl Node {
         self.key.node_id()
     }
 
-    /// Or waits in the queue of a registry, as far as it knows.
+    /// Whether the root has it, as far as it knows.
     pub fn is_registered(&self) -> bool {
-        let standing = self.member.standing();
-        standing.registered || standing.queued
+        self.member.standing().registered
+    }
+
+    /// Whether it waits in the queue of a registry, as far as it knows.
+    pub fn is_queued(&self) -> bool {
+        self.member.standing().queued
     }
 
     pub fn start(&mut self, net: &mut Net, ledger: &mut Ledger) {
@@ -82,11 +89,13 @@ impl Node {
         self.calls.clear();
         self.signed_at = 0;
         self.lost_since = None;
+        self.queued_since = None;
         self.tell(net, ledger, Event::Tick);
     }
 
-    pub fn timer(&mut self, net: &mut Net, ledger: &mut Ledger) {
+    pub fn timer(&mut self, net: &mut Net, ledger: &mut Ledger, switches: Switches) {
         match self.fate {
+            Fate::Lives if switches.try_once => {}
             Fate::Lives => {
                 let now = net.now(self.of);
                 if self.member.wake_at() <= now.steady {

@@ -280,6 +280,7 @@ impl Root {
                 }
                 net.timer(ROOT, 1_000, Timer::Store);
             }
+            Timer::Sweep if switches.no_sweep => {}
             Timer::Sweep => {
                 let due = self.directory.sweep(&LIVENESS, &now);
                 self.waiting.extend(due.into_iter().map(|write| Waiting {

@@ -19,6 +19,10 @@ const PEACE: u64 = LIVENESS.removed_after + 300_000;
 /// How long a node may be without registration while it could reach a registry that takes it.
 const MAX_LOST: u64 = 300_000;
 
+/// How long the root may not have a node that could reach it: one that waits in the queue of a registry asks there for
+/// ten minutes whether it came to something, up to a minute apart, before it registers anew.
+const MAX_QUEUED: u64 = 750_000;
+
 /// What a run saw.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Seen {
@@ -175,7 +179,7 @@ impl Run {
                 self.crash(of);
             }
         } else {
-            self.nodes[of - 1 - registries].timer(net, ledger);
+            self.nodes[of - 1 - registries].timer(net, ledger, self.switches);
         }
     }
 
@@ -298,18 +302,34 @@ impl Run {
                     && self.net.skews[registry].abs_diff(self.net.skews[of]) <= 120_000
                     && (registry == ROOT || self.secondaries[registry - 1].has_room())
             };
-            let could =
-                self.net.is_up(of) && node.fate == Fate::Lives && (0..=registries).any(takes);
-            if !could || node.is_registered() {
-                node.lost_since = None;
-                continue;
-            }
-            let since = *node.lost_since.get_or_insert(self.net.time);
-            if self.net.time - since > MAX_LOST {
-                return Err(format!(
-                    "{} is not registered since {since} ms, though it could be",
-                    node.id()
-                ));
+            let lives = self.net.is_up(of) && node.fate == Fate::Lives;
+            let lost = lives && !node.is_registered();
+            let (could, root) = ((0..=registries).any(takes), takes(ROOT));
+            let (id, queued) = (node.id(), node.is_queued());
+            for (since, so, limit, how) in [
+                (
+                    &mut node.lost_since,
+                    lost && could && !queued,
+                    MAX_LOST,
+                    "registered",
+                ),
+                (
+                    &mut node.queued_since,
+                    lost && root,
+                    MAX_QUEUED,
+                    "known to the root",
+                ),
+            ] {
+                if !so {
+                    *since = None;
+                    continue;
+                }
+                let since = *since.get_or_insert(self.net.time);
+                if self.net.time - since > limit {
+                    return Err(format!(
+                        "{id} is not {how} since {since} ms, though it could be"
+                    ));
+                }
             }
         }
         Ok(())

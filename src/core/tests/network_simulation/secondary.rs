@@ -50,6 +50,8 @@ pub struct Secondary {
     // On disk.
     pub directory: Directory,
     followed: Option<NodeId>,
+    /// Kept only to be taken in wrongly.
+    first_snapshot: Option<(u64, Vec<NodeRecord>)>,
     queue: VecDeque<Queued>,
     entered: u64,
     // In memory.
@@ -72,6 +74,7 @@ impl Secondary {
             hold,
             directory: Directory::new(50),
             followed: None,
+            first_snapshot: None,
             queue: VecDeque::new(),
             entered: 0,
             sent: None,
@@ -418,7 +421,9 @@ impl Secondary {
                     _ => None,
                 },
             ),
-            Call::Snapshot(root) => ReplicaEvent::Loaded(link, self.load(net, root, answer)),
+            Call::Snapshot(root) => {
+                ReplicaEvent::Loaded(link, self.load(net, switches, root, answer))
+            }
             Call::Changes(since) => ReplicaEvent::Asked(link, self.follow(net, since, answer)),
             Call::Forward(kind, handed) => {
                 let sent = sent(answer.as_ref(), true);
@@ -455,10 +460,23 @@ impl Secondary {
         self.tell(net, ledger, switches, event);
     }
 
-    fn load(&mut self, net: &mut Net, root: NodeId, answer: Option<Answer>) -> Option<u64> {
+    fn load(
+        &mut self,
+        net: &mut Net,
+        switches: Switches,
+        root: NodeId,
+        answer: Option<Answer>,
+    ) -> Option<u64> {
         let Some(Answer::Snapshot(version, records)) = answer else {
             return None;
         };
+        let (version, records) = match &self.first_snapshot {
+            Some(first) if switches.old_snapshot => first.clone(),
+            _ => (version, records),
+        };
+        if switches.old_snapshot {
+            self.first_snapshot = Some((version, records.clone()));
+        }
         let now = net.now(self.of);
         let told = |record: &NodeRecord| Node::told(record, record.domain.as_str().into(), &now);
         let nodes: Vec<Node> = records
