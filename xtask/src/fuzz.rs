@@ -14,6 +14,11 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
      -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1";
 
+/// The targets.
+const TARGETS: [&str; 4] = ["deb", "iso", "load", "request"];
+/// How many run at once.
+const AT_ONCE: usize = 2;
+
 /// Run every fuzz target for a while
 #[derive(clap::Args)]
 pub struct Fuzz {
@@ -37,28 +42,48 @@ impl Fuzz {
                 .current_dir(&fuzz)
                 .env("RUSTFLAGS", COVERAGE),
         )?;
-        for name in ["deb", "iso", "load", "request"] {
-            let corpus = fuzz.join("corpus").join(name);
-            let artifacts = fuzz.join("artifacts").join(name);
-            for folder in [&corpus, &artifacts] {
-                fs::create_dir_all(folder)
-                    .with_context(|| format!("failed to make `{}`", folder.display()))?;
-            }
-            match name {
-                "deb" => copy(&fuzz.join("seeds/deb"), &corpus.join("seed"))?,
-                "load" => seed(&corpus)?,
-                "request" => copy(&fuzz.join("seeds/request"), &corpus.join("seed"))?,
-                _ => {}
-            }
-            process::run(
-                std::process::Command::new(target.join(host).join("release").join(name))
-                    .arg(format!("-max_total_time={}", self.seconds))
-                    .args(["-timeout=5", "-rss_limit_mb=1024", "-print_final_stats=1"])
-                    .arg(format!("-artifact_prefix={}/", artifacts.display()))
-                    .arg(&corpus),
-            )?;
+        let (fuzz, built) = (fuzz.as_path(), target.join(host).join("release"));
+        let built = built.as_path();
+        for some in TARGETS.chunks(AT_ONCE) {
+            std::thread::scope(|scope| {
+                let run = |name| scope.spawn(move || self.one(fuzz, built, name));
+                let running: Vec<_> = some.iter().copied().map(run).collect();
+                let ended = running.into_iter().map(|one| match one.join() {
+                    Ok(ended) => ended,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                });
+                // All have ended before the first failure is told.
+                ended
+                    .collect::<Vec<Result<()>>>()
+                    .into_iter()
+                    .collect::<Result<()>>()
+            })?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn one(&self, fuzz: &Path, built: &Path, name: &str) -> Result<()> {
+        let corpus = fuzz.join("corpus").join(name);
+        let artifacts = fuzz.join("artifacts").join(name);
+        for folder in [&corpus, &artifacts] {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("failed to make `{}`", folder.display()))?;
+        }
+        match name {
+            "deb" => copy(&fuzz.join("seeds/deb"), &corpus.join("seed"))?,
+            "load" => seed(&corpus)?,
+            "request" => copy(&fuzz.join("seeds/request"), &corpus.join("seed"))?,
+            _ => {}
+        }
+        process::run(
+            std::process::Command::new(built.join(name))
+                .arg(format!("-max_total_time={}", self.seconds))
+                .args(["-timeout=5", "-rss_limit_mb=1024", "-print_final_stats=1"])
+                // What each new input reached is thousands of lines.
+                .arg("-verbosity=0")
+                .arg(format!("-artifact_prefix={}/", artifacts.display()))
+                .arg(&corpus),
+        )
     }
 }
 
