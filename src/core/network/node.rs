@@ -14,7 +14,7 @@ const NEW_REPUTATION: u8 = 50;
 /// was queued, and that so far ahead of now.
 const FURTHEST_AHEAD: u64 = 2 * SIGNATURE_LIFE;
 /// The most writes of one key within one second.
-const MAX_A_SECOND: usize = 8;
+pub(super) const MAX_A_SECOND: usize = 8;
 
 /// That a write was signed: when, and by which signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

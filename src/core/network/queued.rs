@@ -1,11 +1,10 @@
 //! Which of a node's registrations that wait for the root a newer one makes needless, and how many writes of a key wait.
 
 use super::NodeId;
+use super::node::MAX_A_SECOND;
 
 /// The most writes of a node that one key may have wait: a node that is in the directory must not fill the queue.
 const MAX_WAITING: usize = 16;
-/// The most of them that were signed in one second: a root takes no more.
-const MAX_A_SECOND: usize = 8;
 
 /// A write of a node that waits for the root, or is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

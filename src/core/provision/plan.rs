@@ -73,12 +73,13 @@ fn stale(program: &Program, report: &Report) -> Vec<usize> {
 fn unheard<'a>(program: &'a Program, report: &Report) -> BTreeSet<&'a str> {
     let steps = program.steps.iter().enumerate();
     let unheard = steps.filter(|(number, step)| {
-        let check = match &step.action {
-            Action::Ready { check, .. } => Some(check),
-            _ => None,
-        };
-        matches!(check, Some(ReadyCheck::Console { .. }))
-            && report.steps.get(number) != Some(&Standing::Good)
+        matches!(
+            step.action,
+            Action::Ready {
+                check: ReadyCheck::Console { .. },
+                ..
+            }
+        ) && report.steps.get(number) != Some(&Standing::Good)
     });
     unheard.map(|(_, step)| step.service.as_str()).collect()
 }
