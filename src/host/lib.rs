@@ -21,6 +21,8 @@ pub mod examine;
 pub mod fake;
 /// The addresses of VMs, remembered between lists.
 pub mod glance;
+/// Images: in pools, and on their way there.
+pub mod image;
 /// One question over HTTP: at an address, or inside a guest.
 pub mod inquiry;
 /// Interruption by the user.

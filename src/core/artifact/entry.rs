@@ -54,6 +54,8 @@ pub enum VerifiedBy {
     Manifest,
     /// Nobody else: it was built on this machine, and hashed when it was taken.
     LocalBuild,
+    /// Nobody: the user took it without a checksum and without a signature.
+    Nobody,
 }
 
 impl Verified {
@@ -84,6 +86,7 @@ impl VerifiedBy {
             Self::SignedIndex => "the archive's signed index",
             Self::Manifest => "the image's manifest",
             Self::LocalBuild => "a local build, as it was",
+            Self::Nobody => "nobody: it was taken without a checksum",
         }
     }
 }

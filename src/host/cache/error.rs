@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use trustnet_core::artifact::Digest;
 use trustnet_core::artifact::checksums::ChecksumsError;
-use trustnet_core::artifact::{ArtifactId, Digest};
 
 use super::download::DownloadError;
 use super::oci::OciError;
@@ -45,18 +45,18 @@ pub enum CacheError {
     #[error("failed to find {0} in the cache")]
     Missing(Digest),
     /// Nothing vouches for a file.
-    #[error("failed to fetch {artifact} from `{url}`: nothing says what it must be")]
+    #[error("failed to fetch {what} from `{url}`: nothing says what it must be")]
     Unverifiable {
-        /// Which artifact.
-        artifact: ArtifactId,
+        /// What.
+        what: String,
         /// From where.
         url: String,
     },
     /// The publisher's list does not vouch for the file.
-    #[error("failed to verify {artifact} by `{url}`: {source}")]
+    #[error("failed to verify {what} by `{url}`: {source}")]
     Checksums {
-        /// Which artifact.
-        artifact: ArtifactId,
+        /// What.
+        what: String,
         /// The list.
         url: String,
         /// Why.

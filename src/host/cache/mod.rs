@@ -22,6 +22,8 @@ pub mod transfer;
 pub mod url;
 /// Looking versions up where publishers list them.
 pub mod versions;
+/// What a file must be, and who says so.
+pub(crate) mod vouch;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,19 +1,15 @@
 //! Artifacts behind a URL: nothing is taken that nobody vouches for.
 
 use trustnet_core::artifact::{
-    ArtifactId, ArtifactKind, Checksum, Digest, Entry, Signature, Trust, UrlSource, Verified,
-    VerifiedBy, checksums,
+    ArtifactId, ArtifactKind, Checksum, Digest, Entry, Trust, UrlSource,
 };
 
 use super::download::{Expected, Fetch, Request, Watch};
 use super::error::CacheError;
-use super::signature;
 use super::store::disk::checksum_of;
 use super::store::{Incoming, Store};
+use super::vouch::{key, unverifiable, verified, vouched};
 use crate::error::HostError;
-
-/// The longest list of checksums, and the longest signature.
-const LIST: u64 = 4 << 20;
 
 /// What a fetch came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +32,7 @@ pub fn fetch(
     watch: &dyn Watch,
 ) -> Result<Fetched, CacheError> {
     let Some(trust) = &source.trust else {
-        return Err(unverifiable(artifact, &source.url));
+        return Err(unverifiable(artifact.to_string(), &source.url));
     };
     let incoming = Incoming {
         artifact: artifact.clone(),
@@ -51,7 +47,7 @@ pub fn fetch(
         });
     }
     let expected = Expected {
-        checksum: vouched(from, artifact, &source.url, trust, watch)?,
+        checksum: vouched(from, &artifact.to_string(), &source.url, trust, watch)?,
         size: source.size,
     };
     get(store, from, &incoming, &expected, watch)
@@ -141,96 +137,5 @@ pub(super) fn still_good(store: &Store, digest: &Digest) -> Result<bool, CacheEr
             Ok(false)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// By what goes what is on its way: by its digest where that is known before.
-fn key(url: &str, checksum: &Checksum) -> Digest {
-    match checksum {
-        Checksum::Sha256(digest) => *digest,
-        Checksum::Sha512(_) => Digest::of(format!("{url} {checksum}").as_bytes()),
-    }
-}
-
-/// The checksum that a file must have.
-fn vouched(
-    from: &dyn Fetch,
-    artifact: &ArtifactId,
-    url: &str,
-    trust: &Trust,
-    watch: &dyn Watch,
-) -> Result<Checksum, CacheError> {
-    let (list_url, name, signed) = match trust {
-        Trust::Pinned(checksum) => return Ok(*checksum),
-        Trust::Published {
-            url,
-            name,
-            signature,
-        } => (url, name, signature),
-    };
-    if signed.is_none() && !list_url.starts_with("https://") {
-        // Whoever can change the file on its way can change such a list too.
-        return Err(unverifiable(artifact, url));
-    }
-    let document = |url: &str| from.document(&Request::new(url), LIST, watch);
-    let list = document(list_url)?;
-    let list = match signed {
-        None => list,
-        Some(Signature::OpenPgp { url: None, keys }) => {
-            signature::clearsigned(list_url, &list, keys)?
-        }
-        Some(Signature::OpenPgp {
-            url: Some(url),
-            keys,
-        }) => {
-            signature::detached(list_url, &list, &document(url)?, keys)?;
-            list
-        }
-        Some(Signature::Minisign { url, key }) => {
-            signature::minisign(list_url, &list, &document(url)?, key)?;
-            list
-        }
-    };
-    let last = url
-        .split(['?', '#'])
-        .next()
-        .and_then(|path| path.rsplit('/').next());
-    let name = name.as_deref().or(last).unwrap_or_default();
-    checksums::find(&String::from_utf8_lossy(&list), name).map_err(|source| CacheError::Checksums {
-        artifact: artifact.clone(),
-        url: list_url.clone(),
-        source,
-    })
-}
-
-/// How what is vouched for in this way is recorded.
-fn verified(trust: &Trust) -> Verified {
-    match trust {
-        Trust::Pinned(_) => Verified::by(VerifiedBy::Pin),
-        Trust::Published {
-            url,
-            signature: None,
-            ..
-        } => Verified::with(VerifiedBy::Checksums, url),
-        Trust::Published {
-            url,
-            signature: Some(signature),
-            ..
-        } => {
-            let by = match signature {
-                Signature::OpenPgp { keys, .. } => {
-                    format!("OpenPGP keys {}", Digest::of(keys).short())
-                }
-                Signature::Minisign { key, .. } => format!("minisign key {key}"),
-            };
-            Verified::with(VerifiedBy::SignedChecksums, format!("{url}, {by}"))
-        }
-    }
-}
-
-fn unverifiable(artifact: &ArtifactId, url: &str) -> CacheError {
-    CacheError::Unverifiable {
-        artifact: artifact.clone(),
-        url: url.to_owned(),
     }
 }

@@ -98,6 +98,28 @@ pub enum DownloadError {
         /// Whether it is a web page.
         html: bool,
     },
+    /// It is a web page.
+    #[error("failed to fetch `{url}`: what came is a web page")]
+    WebPage {
+        /// From where.
+        url: String,
+    },
+    /// Nothing tells when all of it has come.
+    #[error(
+        "failed to fetch `{url}`: the server does not say how long it is, so nothing would tell a part from the whole"
+    )]
+    Endless {
+        /// From where.
+        url: String,
+    },
+    /// It is a file of this machine, and cannot be read.
+    #[error("failed to read `{url}`")]
+    Read {
+        /// Its URL.
+        url: String,
+        /// Why.
+        source: io::Error,
+    },
     /// It could not be written.
     #[error(transparent)]
     File(#[from] HostError),
@@ -125,6 +147,9 @@ impl DownloadError {
             | Self::TooLarge { .. }
             | Self::Size { .. }
             | Self::Checksum { .. }
+            | Self::WebPage { .. }
+            | Self::Endless { .. }
+            | Self::Read { .. }
             | Self::File(_)
             | Self::Stopped { .. } => false,
         }
@@ -141,9 +166,10 @@ impl DownloadError {
             Self::Connection { .. } => {
                 Some("is there a network, or a proxy (HTTPS_PROXY) to go through?")
             }
-            Self::Checksum { html: true, .. } => {
+            Self::Checksum { html: true, .. } | Self::WebPage { .. } => {
                 Some("is there a log-in page between here and there?")
             }
+            Self::Endless { .. } => Some("give its checksum"),
             Self::Checksum { .. } | Self::Size { .. } => Some(
                 "either the publisher changed it, or somebody on the way did: find out before you change the checksum",
             ),

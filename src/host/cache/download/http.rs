@@ -8,6 +8,7 @@ use reqwest::blocking::{Client, Response};
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, RANGE, RETRY_AFTER};
 use reqwest::{Certificate, StatusCode, Url, redirect};
 
+use super::content::Content;
 use super::partial::Partial;
 use super::{DownloadError, Expected, Fetch, Received, Request, Watch};
 
@@ -201,6 +202,29 @@ impl Http {
     }
 }
 
+impl Http {
+    fn bring(
+        &self,
+        request: &Request,
+        to: &Path,
+        content: &Content,
+        watch: &dyn Watch,
+    ) -> Result<Received, DownloadError> {
+        let mut partial = Partial::open(to, content.checksum.as_ref())?;
+        // The last run may have come to its end, and no further.
+        if !content.is_there(&partial)
+            && let Err(error) = self.receive(request, &mut partial, content, watch)
+        {
+            let may_go_on = error.may_pass() || matches!(error, DownloadError::Stopped { .. });
+            if !may_go_on || content.checksum.is_none() || partial.length == 0 {
+                partial.remove();
+            }
+            return Err(error);
+        }
+        content.conclude(&request.url, partial)
+    }
+}
+
 impl Fetch for Http {
     fn document(
         &self,
@@ -240,35 +264,18 @@ impl Fetch for Http {
         expected: &Expected,
         watch: &dyn Watch,
     ) -> Result<Received, DownloadError> {
-        let mut partial = Partial::open(to, &expected.checksum)?;
-        let whole = partial.length > 0 && partial.sums().0 == expected.checksum;
-        if whole {
-            // The last run came to its end, and no further.
-            let ((_, digest), size) = (partial.sums(), partial.length);
-            partial.finish()?;
-            return Ok(Received { digest, size });
-        }
-        if let Err(error) = self.receive(request, &mut partial, expected, watch) {
-            let of_use = error.may_pass() || matches!(error, DownloadError::Stopped { .. });
-            if !of_use || partial.length == 0 {
-                partial.remove();
-            }
-            return Err(error);
-        }
-        let (found, digest) = partial.sums();
-        if found != expected.checksum {
-            let html = partial.is_html();
-            partial.remove();
-            return Err(DownloadError::Checksum {
-                url: request.url.clone(),
-                expected: expected.checksum,
-                found,
-                html,
-            });
-        }
-        let size = partial.length;
-        partial.finish()?;
-        Ok(Received { digest, size })
+        self.bring(request, to, &expected.into(), watch)
+    }
+
+    fn unvouched(
+        &self,
+        request: &Request,
+        to: &Path,
+        size: Option<u64>,
+        watch: &dyn Watch,
+    ) -> Result<Received, DownloadError> {
+        let checksum = None;
+        self.bring(request, to, &Content { checksum, size }, watch)
     }
 }
 

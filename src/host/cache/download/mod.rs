@@ -1,9 +1,13 @@
 //! Getting files over HTTP, resumed, bounded and verified; it knows nothing of the cache.
 
+/// What a file must be, as far as that is known, and whether it is that.
+mod content;
 /// What goes wrong with a download.
 pub mod error;
 /// Over HTTP and HTTPS.
 pub mod http;
+/// Out of this machine's own files.
+pub mod local;
 /// A file that is not whole yet, and what is known of where it comes from.
 mod partial;
 /// Attempts at a file, until it is whole.
@@ -15,6 +19,7 @@ use trustnet_core::artifact::{Checksum, Digest};
 
 pub use error::DownloadError;
 pub use http::{Http, Limits};
+pub use local::WithLocal;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +33,7 @@ pub struct Request {
 /// What a file must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// Its checksum. There is no way to fetch a file without.
+    /// Its checksum. Without one there is only [`Fetch::unvouched`].
     pub checksum: Checksum,
     /// Its size, where that is known.
     pub size: Option<u64>,
@@ -93,6 +98,20 @@ pub trait Fetch: Send + Sync {
         request: &Request,
         to: &Path,
         expected: &Expected,
+        watch: &dyn Watch,
+    ) -> Result<Received, DownloadError>;
+
+    /// A file of which nothing is known but, perhaps, its size: only for who has said that it need not be. It
+    /// always comes from its beginning, as nothing would tell that two halves belong together; after a failure
+    /// nothing is left.
+    ///
+    /// # Errors
+    /// It is not to be had, has another size or none that can be known, or is a web page.
+    fn unvouched(
+        &self,
+        request: &Request,
+        to: &Path,
+        size: Option<u64>,
         watch: &dyn Watch,
     ) -> Result<Received, DownloadError>;
 }

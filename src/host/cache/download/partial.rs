@@ -37,7 +37,7 @@ pub(super) struct Partial {
 
 impl Partial {
     /// Opens what is there, or begins.
-    pub(super) fn open(path: &Path, checksum: &Checksum) -> Result<Self, HostError> {
+    pub(super) fn open(path: &Path, checksum: Option<&Checksum>) -> Result<Self, HostError> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -52,7 +52,7 @@ impl Partial {
             length: 0,
             resumed: false,
             sha256: Sha256::new(),
-            sha512: matches!(checksum, Checksum::Sha512(_)).then(Sha512::new),
+            sha512: matches!(checksum, Some(Checksum::Sha512(_))).then(Sha512::new),
         };
         partial
             .read_again()

@@ -2,11 +2,14 @@
 
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
-use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE};
+use reqwest::header::{
+    CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING,
+};
 
+use super::content::Content;
 use super::http::Http;
 use super::partial::{Origin, Partial};
-use super::{DownloadError, Expected, Progress, Request, Watch};
+use super::{DownloadError, Progress, Request, Watch};
 
 /// What one attempt came to.
 enum Attempt {
@@ -22,11 +25,15 @@ impl Http {
         &self,
         request: &Request,
         partial: &mut Partial,
-        expected: &Expected,
+        expected: &Content,
         watch: &dyn Watch,
     ) -> Result<Attempt, DownloadError> {
         let url = &request.url;
-        let origin = partial.origin().filter(|origin| origin.url == *url);
+        // Without a checksum nothing tells that two halves belong together.
+        let known = expected.checksum.is_some();
+        let origin = partial
+            .origin()
+            .filter(|origin| known && origin.url == *url);
         if origin.is_none() && partial.length > 0 {
             partial.restart()?;
         }
@@ -42,12 +49,16 @@ impl Http {
             _ => return Ok(Attempt::Anew),
         }
         if partial.length == 0 {
-            partial.remember(validator(url, response.headers()).as_ref());
+            let origin = validator(url, response.headers()).filter(|_| known);
+            partial.remember(origin.as_ref());
         }
         let total = response
             .content_length()
             .map(|rest| rest.saturating_add(partial.length));
         self.check_total(url, total, expected)?;
+        if !known && total.is_none() && expected.size.is_none() && !is_chunked(&response) {
+            return Err(DownloadError::Endless { url: url.clone() });
+        }
         let most = expected.size.unwrap_or(self.limits.size);
         let read = self.read(url, &mut response, watch, |bytes| {
             if partial.length + bytes.len() as u64 > most {
@@ -82,7 +93,7 @@ impl Http {
         &self,
         url: &str,
         total: Option<u64>,
-        expected: &Expected,
+        expected: &Content,
     ) -> Result<(), DownloadError> {
         match (total, expected.size) {
             (Some(found), Some(size)) if found != size => Err(DownloadError::Size {
@@ -103,7 +114,7 @@ impl Http {
         &self,
         request: &Request,
         partial: &mut Partial,
-        expected: &Expected,
+        expected: &Content,
         watch: &dyn Watch,
     ) -> Result<(), DownloadError> {
         for last in [false, true] {
@@ -116,7 +127,7 @@ impl Http {
             });
             // What was resumed may be of two contents: once more, from the beginning.
             let mixed = match ended {
-                Ok(Attempt::Whole) => partial.resumed && partial.sums().0 != expected.checksum,
+                Ok(Attempt::Whole) => partial.resumed && expected.is_unlike(partial),
                 Ok(Attempt::Anew) => true,
                 Err(DownloadError::Size { .. } | DownloadError::TooLarge { .. })
                     if partial.resumed && !last =>
@@ -136,7 +147,7 @@ impl Http {
     }
 }
 
-fn too_much(url: &str, expected: &Expected, limit: u64, found: u64) -> DownloadError {
+fn too_much(url: &str, expected: &Content, limit: u64, found: u64) -> DownloadError {
     let url = url.to_owned();
     match expected.size {
         Some(expected) => DownloadError::Size {
@@ -158,6 +169,12 @@ fn resume(length: u64, origin: Option<&Origin>) -> HeaderMap {
         headers.insert(RANGE, range);
     }
     headers
+}
+
+/// Whether a body says itself where it ends.
+fn is_chunked(response: &Response) -> bool {
+    let coding = response.headers().get(TRANSFER_ENCODING);
+    coding.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// Where a part of a file begins; none for a whole file, or for what cannot be read.

@@ -359,9 +359,9 @@ fn now() -> String {
 
 /// A moment at which tests end the process.
 #[cfg(feature = "fake")]
-pub(super) fn moment(name: &str) {
+pub(crate) fn moment(name: &str) {
     crate::fake::at(name);
 }
 
 #[cfg(not(feature = "fake"))]
-pub(super) fn moment(_name: &str) {}
+pub(crate) fn moment(_name: &str) {}

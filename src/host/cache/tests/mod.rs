@@ -3,11 +3,11 @@
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
 mod download;
-mod process;
-mod server;
+pub(crate) mod process;
+pub(crate) mod server;
 mod store;
 mod transfer;
-mod url;
+pub(crate) mod url;
 mod versions;
 
 use std::path::Path;
@@ -20,7 +20,7 @@ use super::download::{Http, Limits};
 use super::store::{Incoming, Store};
 
 /// Bounds that a test can wait for.
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         connect: Duration::from_secs(5),
         idle: Duration::from_millis(400),
@@ -56,7 +56,7 @@ fn incoming(name: &str) -> Incoming {
 }
 
 /// Bytes that differ everywhere.
-fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut digest = Digest::of(b"noise");
     while bytes.len() < length {
@@ -68,7 +68,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 /// The paths of all files below a folder, and how long they are; without locks, which are empty.
-fn tree(folder: &Path) -> Vec<(String, u64)> {
+pub(crate) fn tree(folder: &Path) -> Vec<(String, u64)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {

@@ -14,7 +14,7 @@ use crate::cache::store::Store;
 use crate::cache::url::fetch;
 
 /// What the child is told: the store, the URL, the digest.
-const VARIABLES: [&str; 3] = ["TEST_STORE", "TEST_URL", "TEST_DIGEST"];
+pub(crate) const VARIABLES: [&str; 3] = ["TEST_STORE", "TEST_URL", "TEST_DIGEST"];
 
 /// The child. It goes by the environment, as the program itself does.
 #[test]
@@ -36,18 +36,29 @@ fn child() {
     fetch(&store, &http, &id("app"), &source, &()).expect("it comes");
 }
 
-fn body() -> Vec<u8> {
+pub(crate) fn body() -> Vec<u8> {
     noise(700_000)
 }
 
 fn spawn(folder: &Path, url: &str, environment: &[(&str, &str)]) -> Child {
+    let child = "cache::tests::process::child";
+    spawn_as(child, &folder.join("artifacts"), url, environment)
+}
+
+/// Runs another test of this program in a process of its own.
+pub(crate) fn spawn_as(
+    test: &str,
+    folder: &Path,
+    url: &str,
+    environment: &[(&str, &str)],
+) -> Child {
     let values = [
-        folder.join("artifacts").to_string_lossy().into_owned(),
+        folder.to_string_lossy().into_owned(),
         url.to_owned(),
         Digest::of(&body()).to_string(),
     ];
     Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "cache::tests::process::child", "--ignored"])
+        .args(["--exact", test, "--ignored"])
         .envs(VARIABLES.into_iter().zip(values))
         .env("NO_PROXY", "localhost,127.0.0.1")
         .envs(environment.iter().copied())
@@ -57,7 +68,7 @@ fn spawn(folder: &Path, url: &str, environment: &[(&str, &str)]) -> Child {
         .expect("it starts")
 }
 
-fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..2000 {
         if done() {
             return;
@@ -68,7 +79,7 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// The first answer stops in the middle and holds on.
-fn holds_on(hit: &Hit, out: &mut dyn Write) -> std::io::Result<()> {
+pub(crate) fn holds_on(hit: &Hit, out: &mut dyn Write) -> std::io::Result<()> {
     if hit.nth > 0 {
         return file(out, hit, "\"1\"", &body());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -40,7 +40,7 @@ impl Server {
     pub fn start(
         handler: impl Fn(&Hit, &mut dyn Write) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(Arc::new(handler), None)
+        Self::listen(move |stream, seen| converse(stream, &handler, seen))
     }
 
     /// With TLS, by a certificate for `localhost` that an authority of its own has signed.
@@ -48,12 +48,33 @@ impl Server {
         handler: impl Fn(&Hit, &mut dyn Write) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         let (config, authority) = certified();
-        let mut server = Self::listen(Arc::new(handler), Some(Arc::new(config)));
+        let config = Arc::new(config);
+        let mut server = Self::listen(move |stream, seen| {
+            let connection =
+                ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+            converse(StreamOwned::new(connection, stream), &handler, seen)
+        });
         server.authority = Some(authority);
         server
     }
 
-    fn listen(handler: Arc<Handler>, tls: Option<Arc<ServerConfig>>) -> Self {
+    /// A proxy that leads to this server, wherever it is asked to go.
+    pub fn proxy_to(server: &Self) -> Self {
+        let to = server.address;
+        Self::listen(move |stream, seen| {
+            // The client says no more before it is answered: nothing is lost with the reader.
+            if asked(&mut BufReader::new(&stream), seen)?.is_some() {
+                (&stream).write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+                tunnel(&stream, &TcpStream::connect(to)?);
+            }
+            Ok(())
+        })
+    }
+
+    fn listen(
+        serve: impl Fn(TcpStream, &Mutex<Vec<Hit>>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let serve = Arc::new(serve);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let hits = Arc::new(Mutex::new(Vec::new()));
@@ -65,8 +86,12 @@ impl Server {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
-                let (handler, seen, tls) = (Arc::clone(&handler), Arc::clone(&seen), tls.clone());
-                std::thread::spawn(move || serve(stream, tls, &*handler, &seen));
+                let (serve, seen) = (Arc::clone(&serve), Arc::clone(&seen));
+                std::thread::spawn(move || {
+                    let _ = stream.set_read_timeout(Some(Duration::from_secs(20)));
+                    // A client that goes away is no matter.
+                    let _ = serve(stream, &seen);
+                });
             }
         });
         Self {
@@ -103,33 +128,27 @@ impl Drop for Server {
     }
 }
 
-fn serve(
-    stream: TcpStream,
-    tls: Option<Arc<ServerConfig>>,
-    handler: &Handler,
-    seen: &Mutex<Vec<Hit>>,
-) {
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(20)));
-    // A client that goes away is no matter.
-    let _ = match tls {
-        None => converse(stream, handler, seen),
-        Some(config) => ServerConnection::new(config)
-            .map_err(io::Error::other)
-            .and_then(|connection| converse(StreamOwned::new(connection, stream), handler, seen)),
-    };
-}
-
 fn converse(
     stream: impl Read + Write,
     handler: &Handler,
     seen: &Mutex<Vec<Hit>>,
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
+    let Some(hit) = asked(&mut stream, seen)? else {
+        return Ok(());
+    };
+    let stream = stream.get_mut();
+    handler(&hit, stream)?;
+    stream.flush()
+}
+
+/// Reads a question, and notes it; none where the client has gone.
+fn asked(stream: &mut impl BufRead, seen: &Mutex<Vec<Hit>>) -> io::Result<Option<Hit>> {
     let mut line = String::new();
     stream.read_line(&mut line)?;
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
     if path.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let mut headers = BTreeMap::new();
     loop {
@@ -140,16 +159,23 @@ fn converse(
         };
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    let hit = {
-        let mut seen = seen.lock().expect("a lock");
-        let nth = seen.len();
-        let hit = Hit { path, headers, nth };
-        seen.push(hit.clone());
-        hit
+    let mut seen = seen.lock().expect("a lock");
+    let nth = seen.len();
+    let hit = Hit { path, headers, nth };
+    seen.push(hit.clone());
+    Ok(Some(hit))
+}
+
+/// Carries bytes both ways until both sides have ended.
+fn tunnel(one: &TcpStream, other: &TcpStream) {
+    let carry = |mut from: &TcpStream, mut to: &TcpStream| {
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
     };
-    let stream = stream.get_mut();
-    handler(&hit, stream)?;
-    stream.flush()
+    std::thread::scope(|scope| {
+        scope.spawn(|| carry(one, other));
+        carry(other, one);
+    });
 }
 
 /// A whole answer.

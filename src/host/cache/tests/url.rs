@@ -262,10 +262,10 @@ fn run(program: &str, args: &[&str], home: &Path, input: &[u8]) -> Vec<u8> {
 }
 
 /// Somebody with an OpenPGP key.
-struct Signer(tempfile::TempDir);
+pub(crate) struct Signer(tempfile::TempDir);
 
 impl Signer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = tempfile::Builder::new()
             .prefix("gpg")
             .tempdir_in("/tmp")
@@ -287,7 +287,7 @@ impl Signer {
         signer
     }
 
-    fn gpg(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
+    pub(crate) fn gpg(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
         let all: Vec<&str> = ["--batch", "--quiet"].iter().chain(args).copied().collect();
         run("gpg", &all, self.0.path(), input)
     }

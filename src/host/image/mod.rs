@@ -1,0 +1,4 @@
+//! Images: in pools, and on their way there.
+
+/// From a publisher into a file of this machine, whole and verified.
+pub mod pull;
