@@ -2,7 +2,7 @@
 //! them in the program, a fake in tests, and both pass the same contract.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use trustnet_core::observed::{DomainFacts, DomainState, PoolFacts};
 use trustnet_core::xml::{DomainCapabilities, DomainType, Metadata, VolumeXml};
 
 use crate::error::HostError;
+use crate::image::sparse::Pieces;
 
 type Result<T> = std::result::Result<T, HostError>;
 
@@ -130,10 +131,14 @@ pub trait Pools: Send + Sync {
 pub trait Volumes: Send + Sync {
     /// A volume; none if it is not there.
     fn find(&self, volume: VolumeRef<'_>) -> Result<Option<VolumeXml>>;
+    /// All volumes of a pool.
+    fn list(&self, pool: &str) -> Result<Vec<VolumeXml>>;
     /// Makes a volume.
     fn create(&self, pool: &str, xml: &str) -> Result<()>;
     /// Writes bytes at the beginning of a volume.
-    fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<()>;
+    fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<()> {
+        self.write_from(volume, 0, &mut &*bytes, bytes.len() as u64)
+    }
     /// Writes a stream of so many bytes into a volume, from this place on.
     fn write_from(
         &self,
@@ -142,8 +147,23 @@ pub trait Volumes: Send + Sync {
         from: &mut dyn Read,
         length: u64,
     ) -> Result<()>;
+    /// Writes pieces of so many bytes with their holes into a volume, from this place on. The volume is new:
+    /// where a hole is, nothing is written.
+    fn write_pieces(
+        &self,
+        volume: VolumeRef<'_>,
+        offset: u64,
+        pieces: &mut dyn Pieces,
+        length: u64,
+    ) -> Result<()>;
     /// Reads bytes from the beginning of a volume: `length`, or fewer where it ends before.
-    fn read(&self, volume: VolumeRef<'_>, length: u64) -> Result<Vec<u8>>;
+    fn read(&self, volume: VolumeRef<'_>, length: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_to(volume, length, &mut bytes)?;
+        Ok(bytes)
+    }
+    /// Passes bytes from the beginning of a volume on: `length`, or fewer where it ends before.
+    fn read_to(&self, volume: VolumeRef<'_>, length: u64, to: &mut dyn Write) -> Result<()>;
     /// Deletes a volume; one that is not there is no error.
     fn delete(&self, volume: VolumeRef<'_>) -> Result<()>;
 }

@@ -40,7 +40,7 @@ pub fn pool_xml(place: &Place<'_>) -> String {
     xml::pool(POOL, place.folder.join("pool").to_str().expect("UTF-8"))
 }
 
-fn with_pool(place: &Place<'_>) {
+pub fn with_pool(place: &Place<'_>) {
     place
         .hypervisor
         .pools()

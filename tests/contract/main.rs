@@ -5,8 +5,15 @@
 
 mod contract;
 mod hosts;
+mod images;
 
 use hosts::{fake, libvirt_test};
+
+/// All promises.
+mod promise {
+    pub use crate::contract::*;
+    pub use crate::images::*;
+}
 
 /// A test for each promise and host.
 macro_rules! promises {
@@ -15,7 +22,7 @@ macro_rules! promises {
             $(
                 #[test]
                 fn $promise() {
-                    super::$host(|place| super::contract::$promise(place));
+                    super::$host(|place| super::promise::$promise(place));
                 }
             )+
         }
@@ -30,6 +37,7 @@ promises!(fake:
     a_volume_stands_over_its_backing_file,
     bytes_come_back_as_they_were_written,
     a_stream_is_written_where_it_belongs_and_one_that_fails_is_told,
+    a_file_keeps_its_holes_on_its_way_into_a_volume,
     a_cache_disk_is_made_once_and_unused_until_a_domain_refers_to_it,
     a_definition_comes_back_with_its_record_whatever_is_in_it,
     a_definition_over_the_old_one_replaces_it_and_a_bad_one_leaves_it,

@@ -26,6 +26,11 @@ pub struct VolumeXml {
     pub capacity: u64,
     /// Bytes taken in the pool.
     pub allocation: u64,
+    /// Bytes of the file, with its holes; 0 where it is not told.
+    pub physical: u64,
+    /// When its bytes were last written: seconds since 1970 with a fraction, as the hypervisor writes them; none
+    /// where it does not say.
+    pub modified: Option<String>,
     /// The path of the backing image.
     pub backing: Option<String>,
 }
@@ -110,6 +115,12 @@ pub fn read_volume(xml: &str) -> VolumeXml {
         }
         (["volume", "allocation"], read::Seen::Text(value)) => {
             facts.allocation = value.parse().unwrap_or(0)
+        }
+        (["volume", "physical"], read::Seen::Text(value)) => {
+            facts.physical = value.parse().unwrap_or(0)
+        }
+        (["volume", "target", "timestamps", "mtime"], read::Seen::Text(value)) => {
+            facts.modified = Some(value.to_owned());
         }
         (["volume", "backingStore", "path"], read::Seen::Text(value)) => {
             facts.backing = Some(value.to_owned())

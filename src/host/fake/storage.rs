@@ -1,7 +1,8 @@
 //! Pools and volumes.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Write};
 
 use trustnet_core::observed::PoolFacts;
 use trustnet_core::xml::{VolumeXml, read_pool, read_volume};
@@ -10,6 +11,7 @@ use super::state::{Pool, State, Volume, qcow2_header};
 use super::{Fake, exists, not_found};
 use crate::doors::{Pools, VolumeRef, Volumes};
 use crate::error::{BackendError, HostError};
+use crate::image::sparse::{Piece, Pieces};
 
 /// What a new volume takes in its pool before anything is written to it.
 const NEW_VOLUME: u64 = 256 << 10;
@@ -60,6 +62,12 @@ impl Pools for Fake {
             let pool = active(state, name)?;
             let unseen = std::mem::take(&mut pool.unseen);
             pool.volumes.extend(unseen);
+            // A file that became a qcow2 image since.
+            for (name, volume) in &mut pool.volumes {
+                if read_volume(&volume.xml).format == "raw" && volume.content.starts_with(b"QFI") {
+                    *volume = Volume::of_file(name, &volume.content);
+                }
+            }
             Ok(())
         })
         .map_err(HostError::storage(format!("refresh storage pool `{name}`")))
@@ -78,6 +86,19 @@ impl Volumes for Fake {
                 .map(|found| facts(&state.pools[&pool], &name, found)))
         })
         .map_err(HostError::storage(format!("look up {volume}")))
+    }
+
+    fn list(&self, pool: &str) -> Result<Vec<VolumeXml>, HostError> {
+        self.call("volumes.list", |state| {
+            let pool = &*active(state, pool)?;
+            let volumes = pool.volumes.iter();
+            Ok(volumes
+                .map(|(name, volume)| facts(pool, name, volume))
+                .collect())
+        })
+        .map_err(HostError::storage(format!(
+            "list the volumes of storage pool `{pool}`"
+        )))
     }
 
     fn create(&self, pool: &str, xml: &str) -> Result<(), HostError> {
@@ -140,12 +161,48 @@ impl Volumes for Fake {
         run().map_err(HostError::storage(format!("write {volume}")))
     }
 
-    fn read(&self, volume: VolumeRef<'_>, length: u64) -> Result<Vec<u8>, HostError> {
+    fn write_pieces(
+        &self,
+        volume: VolumeRef<'_>,
+        offset: u64,
+        pieces: &mut dyn Pieces,
+        length: u64,
+    ) -> Result<(), HostError> {
+        let mut run = || -> Result<(), BackendError> {
+            let mut at = offset;
+            let broken = |error: std::io::Error| BackendError::other(error.to_string());
+            while let Some(piece) = pieces.next().map_err(broken)? {
+                match piece {
+                    Piece::Data(bytes) => {
+                        let place = usize::try_from(at).unwrap_or(usize::MAX);
+                        self.call("volumes.write_pieces", |state| {
+                            put(state, volume, place, bytes)
+                        })?;
+                        at += bytes.len() as u64;
+                    }
+                    Piece::Hole(length) => at += length,
+                }
+            }
+            if at != offset + length {
+                return Err(BackendError::other("what is to be written ends too early"));
+            }
+            Ok(())
+        };
+        run().map_err(HostError::storage(format!("write {volume}")))
+    }
+
+    fn read_to(
+        &self,
+        volume: VolumeRef<'_>,
+        length: u64,
+        to: &mut dyn Write,
+    ) -> Result<(), HostError> {
         self.call("volumes.read", |state| {
             let (pool, name) = locate(state, volume)?.ok_or_else(|| missing(volume))?;
             let pool = active(state, &pool)?;
             let found = pool.volumes.get(&name).ok_or_else(|| missing(volume))?;
-            Ok(bytes_of(found, length))
+            to.write_all(&bytes_of(found, length))
+                .map_err(|error| BackendError::other(error.to_string()))
         })
         .map_err(HostError::storage(format!("read {volume}")))
     }
@@ -256,6 +313,14 @@ fn facts(pool: &Pool, name: &str, volume: &Volume) -> VolumeXml {
     let mut facts = read_volume(&volume.xml);
     facts.path = format!("{}/{name}", read_pool(&pool.xml).path);
     facts.allocation = volume.content.len() as u64;
+    facts.physical = match facts.format.as_str() {
+        "raw" => facts.capacity,
+        _ => facts.allocation,
+    };
+    // A file that holds something else was written at another time.
+    let mut hasher = DefaultHasher::new();
+    volume.content.hash(&mut hasher);
+    facts.modified = Some(hasher.finish().to_string());
     facts
 }
 

@@ -2,3 +2,5 @@
 
 /// From a publisher into a file of this machine, whole and verified.
 pub mod pull;
+/// The bytes of a file, with its holes told apart from its data.
+pub mod sparse;

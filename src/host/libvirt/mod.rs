@@ -16,6 +16,8 @@ mod stats;
 mod storage;
 /// What the host has.
 mod survey;
+/// Bytes into a volume and out of it.
+mod transfer;
 
 use virt::connect::Connect;
 use virt::domain::Domain;

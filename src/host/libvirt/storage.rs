@@ -1,19 +1,17 @@
 //! Pools and volumes.
 
-use std::io::{ErrorKind, Read};
+use std::io::{Read, Write};
 
 use trustnet_core::observed::PoolFacts;
 use trustnet_core::xml::{VolumeXml, read_pool, read_volume};
 use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
-use virt::stream::Stream;
 
-use super::{Libvirt, if_found};
+use super::survey::in_flight;
+use super::{Libvirt, if_found, transfer};
 use crate::doors::{Pools, VolumeRef, Volumes};
 use crate::error::{BackendError, HostError};
-
-/// Bytes a message of a stream: libvirt's own limit is 256 KiB less a header.
-const CHUNK: usize = 256 * 1024 - 64;
+use crate::image::sparse::Pieces;
 
 impl Libvirt {
     fn pool(&self, name: &str) -> Result<StoragePool, virt::error::Error> {
@@ -26,25 +24,6 @@ impl Libvirt {
             VolumeRef::Path(path) => self.connection.lookup_storage_vol_by_path(path),
         }
     }
-}
-
-/// Sends so many bytes.
-fn send_all(stream: &Stream, from: &mut dyn Read, length: u64) -> Result<(), BackendError> {
-    let mut from = from.take(length);
-    let mut chunk = vec![0; CHUNK.min(usize::try_from(length).unwrap_or(CHUNK))];
-    while from.limit() > 0 {
-        let count = match from.read(&mut chunk) {
-            Ok(0) => return Err(BackendError::other("what is to be written ends too early")),
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(BackendError::other(error.to_string())),
-        };
-        let mut sent = 0;
-        while sent < count {
-            sent += stream.send(&chunk[sent..count])?.unsigned_abs();
-        }
-    }
-    Ok(())
 }
 
 impl Pools for Libvirt {
@@ -129,8 +108,20 @@ impl Volumes for Libvirt {
         })
     }
 
-    fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<(), HostError> {
-        self.write_from(volume, 0, &mut &*bytes, bytes.len() as u64)
+    fn list(&self, pool: &str) -> Result<Vec<VolumeXml>, HostError> {
+        let run = || -> Result<Vec<VolumeXml>, BackendError> {
+            let volumes = self.pool(pool)?.list_all_volumes(0)?;
+            // A volume may go while we look; that it is gone is its answer.
+            let facts = in_flight(&volumes, |volume| if_found(volume.xml_desc(0)));
+            facts
+                .into_iter()
+                .filter_map(Result::transpose)
+                .map(|xml| Ok(read_volume(&xml?)))
+                .collect()
+        };
+        run().map_err(HostError::storage(format!(
+            "list the volumes of storage pool `{pool}`"
+        )))
     }
 
     fn write_from(
@@ -140,35 +131,36 @@ impl Volumes for Libvirt {
         from: &mut dyn Read,
         length: u64,
     ) -> Result<(), HostError> {
-        let mut run = || -> Result<(), BackendError> {
-            let stream = Stream::new(&self.connection, 0)?;
-            self.volume(volume)?.upload(&stream, offset, length, 0)?;
-            match send_all(&stream, from, length) {
-                Ok(()) => Ok(stream.finish()?),
-                Err(error) => {
-                    // The first error counts.
-                    let _ = stream.abort();
-                    Err(error)
-                }
-            }
+        let mut run = || {
+            let found = self.volume(volume)?;
+            transfer::upload(&self.connection, &found, offset, length, from)
         };
         run().map_err(HostError::storage(format!("write {volume}")))
     }
 
-    fn read(&self, volume: VolumeRef<'_>, length: u64) -> Result<Vec<u8>, HostError> {
-        let run = || -> Result<Vec<u8>, virt::error::Error> {
-            let stream = Stream::new(&self.connection, 0)?;
-            self.volume(volume)?.download(&stream, 0, length, 0)?;
-            let mut bytes = Vec::new();
-            let mut chunk = vec![0; CHUNK];
-            loop {
-                let count = stream.recv(&mut chunk)?.unsigned_abs();
-                if count == 0 {
-                    stream.finish()?;
-                    return Ok(bytes);
-                }
-                bytes.extend_from_slice(&chunk[..count]);
-            }
+    fn write_pieces(
+        &self,
+        volume: VolumeRef<'_>,
+        offset: u64,
+        pieces: &mut dyn Pieces,
+        length: u64,
+    ) -> Result<(), HostError> {
+        let mut run = || {
+            let found = self.volume(volume)?;
+            transfer::upload_sparse(&self.connection, &found, offset, length, pieces)
+        };
+        run().map_err(HostError::storage(format!("write {volume}")))
+    }
+
+    fn read_to(
+        &self,
+        volume: VolumeRef<'_>,
+        length: u64,
+        to: &mut dyn Write,
+    ) -> Result<(), HostError> {
+        let mut run = || {
+            let found = self.volume(volume)?;
+            transfer::download(&self.connection, &found, length, to)
         };
         run().map_err(HostError::storage(format!("read {volume}")))
     }
