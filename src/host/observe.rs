@@ -6,7 +6,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 
 use trustnet_core::artifact::ArtifactSet;
-use trustnet_core::image::{self, ImageContent};
+use trustnet_core::image::{self, ImageContent, Sample};
 use trustnet_core::observed::{DomainFacts, HostFacts, ImageFacts, Observed, PoolFacts};
 use trustnet_core::plan::default_pool_path;
 use trustnet_core::vm::{Attachment, BootSource, Vm};
@@ -137,8 +137,9 @@ fn image(
         return Ok(local_image(path));
     }
     let Some(volume) = found else { return Ok(None) };
+    // The file's length is not known: what libvirt calls the allocation is what the file system has given it.
     let head = hypervisor.volumes().read(reference, image::HEAD)?;
-    Ok(Some(image_facts(volume, &head)))
+    Ok(Some(image_facts(volume, Sample::head(&head))))
 }
 
 /// An image that libvirt does not know yet, read as the file that it is.
@@ -155,19 +156,23 @@ fn local_image(path: &str) -> Option<ImageFacts> {
         allocation: length,
         ..VolumeXml::default()
     };
-    Some(image_facts(volume, &head))
+    let sample = Sample {
+        length: Some(length),
+        ..Sample::head(&head)
+    };
+    Some(image_facts(volume, sample))
 }
 
 /// What the bytes say counts, whatever the name made libvirt think.
-fn image_facts(mut volume: VolumeXml, head: &[u8]) -> ImageFacts {
-    let content = ImageContent::of(head);
-    match content {
-        ImageContent::Qcow2 { virtual_size, .. } => {
+fn image_facts(mut volume: VolumeXml, sample: Sample<'_>) -> ImageFacts {
+    let content = ImageContent::of(sample);
+    match &content {
+        ImageContent::Qcow2(header) => {
             "qcow2".clone_into(&mut volume.format);
-            volume.capacity = virtual_size;
+            volume.capacity = header.virtual_size;
         }
-        ImageContent::Raw => "raw".clone_into(&mut volume.format),
-        ImageContent::Encrypted | ImageContent::Foreign(_) | ImageContent::Unknown => {}
+        ImageContent::Raw(_) => "raw".clone_into(&mut volume.format),
+        _ => {}
     }
     ImageFacts {
         volume,

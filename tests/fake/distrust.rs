@@ -44,8 +44,12 @@ fn an_image_that_depends_on_another_file_is_refused_before_anything_is_made() {
         head[at..at + 8].copy_from_slice(&value.to_be_bytes());
         head
     };
+    let mut backed = with(8, 0x200);
+    backed[16..20].copy_from_slice(&11u32.to_be_bytes());
+    backed.resize(0x200, 0);
+    backed.extend(b"/etc/shadow");
     // A backing file, and the incompatible feature "the data is in an external file".
-    for head in [with(8, 0x200), with(72, 1 << 2)] {
+    for head in [backed, with(72, 1 << 2)] {
         let home = Home::with(|state| {
             let images = state.pools.get_mut("foundry-images").expect("a pool");
             images.put("debian-12.qcow2", &head);

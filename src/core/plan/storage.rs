@@ -40,33 +40,11 @@ pub(super) fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
         refusals.push(Refusal::storage(format!("there is no {what}")).hint(hint));
         return;
     };
-    match image.content {
-        Some(ImageContent::Unknown) => refusals.push(
-            Refusal::storage(format!(
-                "{what} is not a disk image: neither qcow2 nor a raw disk with a boot record"
-            ))
-            .hint("check how the file was made or downloaded"),
-        ),
-        Some(ImageContent::Foreign(foreign)) => refusals.push(
-            Refusal::storage(format!(
-                "{what} is {}: a guest starts from qcow2 or a raw disk",
-                foreign.name()
-            ))
-            .hint(foreign.remedy()),
-        ),
-        Some(ImageContent::Encrypted) => refusals.push(
-            Refusal::storage(format!("{what} is encrypted"))
-                .hint("decrypt it: `qemu-img convert` with the image's secret"),
-        ),
-        Some(ImageContent::Qcow2 { depends: true, .. }) => refusals.push(
-            Refusal::storage(format!(
-                "{what} depends on another file, and cannot be trusted alone"
-            ))
-            .hint("`qemu-img info IMAGE` names that file; where it is the right one, flatten: `qemu-img convert -O qcow2 IMAGE FLAT`"),
-        ),
-        Some(ImageContent::Qcow2 { .. } | ImageContent::Raw) | None
-            if image.volume.capacity > vm.boot_disk().size =>
-        {
+    match image.content.as_ref().map(ImageContent::bootable) {
+        Some(Err(unfit)) => {
+            refusals.push(Refusal::storage(format!("{what} {unfit}")).hint(unfit.remedy()));
+        }
+        Some(Ok(_)) | None if image.volume.capacity > vm.boot_disk().size => {
             refusals.push(
                 Refusal::storage(format!(
                     "{what} holds a disk of {}, and the boot disk has only {}",
@@ -76,7 +54,7 @@ pub(super) fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
                 .hint("make `bootDisk.size` at least as large as the image's disk"),
             );
         }
-        Some(ImageContent::Qcow2 { .. } | ImageContent::Raw) | None => {}
+        Some(Ok(_)) | None => {}
     }
     let raw_over_image = vm.boot_disk().format == trustnet_api::disk::DiskFormat::Raw;
     if raw_over_image {

@@ -265,12 +265,26 @@ impl Volume {
     }
 }
 
-/// The header of a qcow2 image without a backing file.
+/// The header of a qcow2 image without a backing file, and the end of its extensions. Its tables are where
+/// `qemu-img create` puts them.
 #[must_use]
 pub fn qcow2_header(virtual_size: u64) -> Vec<u8> {
-    let mut header = vec![0; 104];
-    header[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
-    header[24..32].copy_from_slice(&virtual_size.to_be_bytes());
+    const CLUSTER: u64 = 1 << 16;
+    let mut header = vec![0; 112];
+    let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"QFI\xfb\0\0\0\x03");
+    put(20, &16u32.to_be_bytes());
+    put(24, &virtual_size.to_be_bytes());
+    let entries = virtual_size.div_ceil(CLUSTER * CLUSTER / 8);
+    put(
+        36,
+        &u32::try_from(entries).unwrap_or(u32::MAX).to_be_bytes(),
+    );
+    put(40, &(3 * CLUSTER).to_be_bytes());
+    put(48, &CLUSTER.to_be_bytes());
+    put(56, &1u32.to_be_bytes());
+    put(96, &4u32.to_be_bytes());
+    put(100, &104u32.to_be_bytes());
     header
 }
 
