@@ -4,3 +4,5 @@
 pub mod pull;
 /// The bytes of a file, with its holes told apart from its data.
 pub mod sparse;
+/// From something compressed to a file with holes.
+pub mod unpack;
