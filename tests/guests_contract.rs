@@ -7,6 +7,8 @@
 mod contract;
 #[path = "contract/images.rs"]
 mod images;
+#[path = "contract/pools.rs"]
+mod pools;
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -34,7 +36,7 @@ fn a_session_daemon_keeps_every_promise() {
     if std::env::var_os(AT_HOME).is_none() {
         return at_home("a_session_daemon_keeps_every_promise");
     }
-    let promises: [fn(&Place<'_>); 18] = [
+    let promises: [fn(&Place<'_>); 22] = [
         a_pool_that_was_defined_and_not_built_is_built,
         contract::a_pool_is_made_once_and_started_where_it_is_not_active,
         contract::a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
@@ -53,6 +55,10 @@ fn a_session_daemon_keeps_every_promise() {
         contract::records_come_in_the_order_they_were_asked_for,
         contract::a_record_that_is_written_is_read_in_both_definitions,
         contract::the_host_says_who_it_is,
+        pools::a_pool_is_listed_with_its_sizes_as_it_is_found,
+        pools::a_pool_that_is_forgotten_leaves_its_files_and_finds_them_again,
+        pools::a_pool_that_cannot_be_made_is_not_there_afterwards,
+        pools::the_host_says_which_pools_it_can_have,
     ];
     let hypervisor = connect("qemu:///session").expect("a connection");
     let folder = std::env::current_dir().expect("a folder");

@@ -6,6 +6,8 @@ mod cache;
 mod examine;
 /// Arguments of `registry`, `peers` and `node`.
 mod network;
+/// Arguments of `pool` and `storage`.
+mod pool;
 /// Arguments of `service` and `schema`.
 mod service;
 
@@ -19,6 +21,7 @@ pub use examine::{Logs, Status, Test};
 pub use network::{
     NodeVerb, Peers, RegistryNodes, RegistryPromote, RegistryStatus, RegistryVerb, ToldRegistry,
 };
+pub use pool::{PoolAdd, PoolRefresh, PoolType, PoolVerb, StorageVerb, YesNo};
 pub use service::{Kind, Schema, ServiceAdd, ServiceVerb};
 
 /// Provision and manage libvirt virtual machines from Kubernetes-style YAML.
@@ -140,6 +143,12 @@ pub enum Verb {
     /// Look after the artifacts that services are made from.
     #[command(subcommand)]
     Cache(CacheVerb),
+    /// Look after the storage pools in which images and disks are.
+    #[command(subcommand)]
+    Pool(PoolVerb),
+    /// Look at what is stored, in all pools.
+    #[command(subcommand)]
+    Storage(StorageVerb),
     /// Show the settings, and where each comes from.
     #[command(subcommand)]
     Config(ConfigVerb),

@@ -126,6 +126,8 @@ impl Program {
             Verb::Resume(args) => verbs::resume::resume(self, &args),
             Verb::Rollback(args) => verbs::resume::rollback(self, &args),
             Verb::Cache(verb) => verbs::cache::run(self, &verb),
+            Verb::Pool(verb) => verbs::pool::run(self, &verb),
+            Verb::Storage(verb) => verbs::storage::run(self, &verb),
             Verb::Config(args::ConfigVerb::Show) => verbs::config::show(self),
             Verb::Registry(verb) => verbs::registry::run(self, &verb),
             Verb::Peers(args) => verbs::peers::run(self, &args),

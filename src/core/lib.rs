@@ -40,6 +40,8 @@ pub mod observed;
 pub mod path;
 /// What is to be done, as data.
 pub mod plan;
+/// Storage pools, and who uses what is in them.
+pub mod pool;
 /// What is wrong with a user's file: every problem, each with its place.
 pub mod problem;
 /// The steps that bring services into a guest, as data.

@@ -57,6 +57,10 @@ pub struct PoolFacts {
     pub xml: PoolXml,
     /// Whether it is active.
     pub active: bool,
+    /// Bytes that it can hold in all; 0 where the hypervisor has not said.
+    pub capacity: u64,
+    /// Bytes that are taken.
+    pub allocation: u64,
     /// Free bytes.
     pub available: u64,
     /// The volumes asked about that exist, by name.

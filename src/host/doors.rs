@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use trustnet_core::observed::{DomainFacts, DomainState, PoolFacts};
-use trustnet_core::xml::{DomainCapabilities, DomainType, Metadata, VolumeXml};
+use trustnet_core::xml::{DomainCapabilities, DomainType, Metadata, PoolCapabilities, VolumeXml};
 
 use crate::error::HostError;
 use crate::image::sparse::Pieces;
@@ -44,6 +44,8 @@ pub trait Survey: Send + Sync {
     fn networks(&self) -> Result<BTreeMap<String, bool>>;
     /// All domains with their facts.
     fn domains(&self) -> Result<Vec<DomainFacts>>;
+    /// Which types of storage pools it can have, and what volumes there may be; none where the driver cannot say.
+    fn pools(&self) -> Result<Option<PoolCapabilities>>;
 }
 
 /// What is written down of domains, in their metadata.
@@ -115,16 +117,32 @@ pub enum Power {
     OnWithHost,
 }
 
+/// A storage pool, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedPool {
+    /// Its name.
+    pub name: String,
+    /// What it is, without its volumes.
+    pub facts: PoolFacts,
+    /// Whether it starts with the daemon.
+    pub autostart: bool,
+}
+
 /// Storage pools.
 pub trait Pools: Send + Sync {
     /// A pool, without its volumes; none if there is no such pool.
     fn find(&self, name: &str) -> Result<Option<PoolFacts>>;
-    /// Makes the pool if it is missing, starts it if it is not active.
+    /// All pools, by name.
+    fn list(&self) -> Result<Vec<ListedPool>>;
+    /// Makes the pool if it is missing, starts it if it is not active. Where a new one does not start, it is not there
+    /// any more.
     fn ensure(&self, name: &str, xml: &str) -> Result<()>;
     /// The volumes of all pools that are active: pool and name.
     fn contents(&self) -> Result<Vec<(String, String)>>;
     /// Looks again which volumes the pool holds. Never while a volume of it is being written.
     fn refresh(&self, name: &str) -> Result<()>;
+    /// Stops a pool and forgets it: what it holds stays where it is. One that is not there is no error.
+    fn forget(&self, name: &str) -> Result<()>;
 }
 
 /// Volumes.

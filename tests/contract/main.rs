@@ -6,6 +6,7 @@
 mod contract;
 mod hosts;
 mod images;
+mod pools;
 
 use hosts::{fake, libvirt_test};
 
@@ -13,6 +14,7 @@ use hosts::{fake, libvirt_test};
 mod promise {
     pub use crate::contract::*;
     pub use crate::images::*;
+    pub use crate::pools::*;
 }
 
 /// A test for each promise and host.
@@ -31,6 +33,10 @@ macro_rules! promises {
 
 promises!(fake:
     a_pool_is_made_once_and_started_where_it_is_not_active,
+    a_pool_is_listed_with_its_sizes_as_it_is_found,
+    a_pool_that_is_forgotten_leaves_its_files_and_finds_them_again,
+    a_pool_that_cannot_be_made_is_not_there_afterwards,
+    the_host_says_which_pools_it_can_have,
     a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
     what_pools_hold_is_listed_with_the_pool,
     what_is_not_there_is_none_and_deleting_it_is_no_error,
@@ -51,6 +57,9 @@ promises!(fake:
 
 promises!(libvirt_test:
     a_pool_is_made_once_and_started_where_it_is_not_active,
+    a_pool_is_listed_with_its_sizes_as_it_is_found,
+    a_pool_that_is_forgotten_leaves_its_files_and_finds_them_again,
+    the_host_says_which_pools_it_can_have,
     a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
     what_pools_hold_is_listed_with_the_pool,
     what_is_not_there_is_none_and_deleting_it_is_no_error,

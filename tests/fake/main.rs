@@ -21,6 +21,7 @@ mod login;
 mod network;
 mod offline;
 mod pitfalls;
+mod pools;
 mod ready;
 mod refuses;
 mod says;

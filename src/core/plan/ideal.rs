@@ -61,6 +61,7 @@ fn ideal_pool(data_dir: &str, name: &str) -> PoolFacts {
         xml: PoolXml {
             kind: "dir".to_owned(),
             path: default_pool_path(data_dir, name),
+            ..PoolXml::default()
         },
         active: true,
         available: u64::MAX,

@@ -123,6 +123,33 @@ pub enum Step {
     },
 }
 
+impl Plan {
+    /// The pools in which something is made, kept or deleted.
+    #[must_use]
+    pub fn pools(&self) -> Vec<&str> {
+        fn pool(step: &Step) -> Option<&str> {
+            match step {
+                Step::EnsurePool { pool, .. }
+                | Step::CreateVolume { pool, .. }
+                | Step::EnsureCacheVolume { pool, .. }
+                | Step::AdoptVolume { pool, .. }
+                | Step::WriteSeed { pool, .. }
+                | Step::ScrubSeed { pool, .. }
+                | Step::DeleteVolume { pool, .. } => Some(pool.as_str()),
+                Step::KeepLoginKey { .. }
+                | Step::DefineDomain { .. }
+                | Step::SetAutostart
+                | Step::StartDomain
+                | Step::AwaitReady
+                | Step::ShutDown { .. }
+                | Step::UndefineDomain
+                | Step::RemoveLoginKey { .. } => None,
+            }
+        }
+        self.steps.iter().filter_map(pool).collect()
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -20,9 +20,12 @@ pub(super) fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
                     create::default_pool_path(&observed.host.data_dir, pool)
                 }
                 None => {
-                    refusals.push(Refusal::storage(format!(
-                        "there is no storage pool `{pool}` to take the image from"
-                    )));
+                    refusals.push(
+                        Refusal::storage(format!(
+                            "there is no storage pool `{pool}` to take the image from"
+                        ))
+                        .hint("`trustnet-vm pool list` shows what there is"),
+                    );
                     return;
                 }
             };
@@ -74,7 +77,7 @@ pub(super) fn pool(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
         if name != VM_POOL {
             refusals.push(
                 Refusal::storage(format!("there is no storage pool `{name}`")).hint(format!(
-                    "define it with `virsh pool-define`, or leave `storagePool` out for `{VM_POOL}`"
+                    "`trustnet-vm pool add {name}` makes one; or leave `storagePool` out for `{VM_POOL}`"
                 )),
             );
         }

@@ -1,6 +1,21 @@
 //! What the hypervisor says that it can do. <https://libvirt.org/formatdomaincaps.html>
 
+use std::collections::BTreeMap;
+
 use super::read::{Seen, walk};
+
+/// What a hypervisor says of each type of storage pools, by libvirt's names.
+/// <https://libvirt.org/formatstoragecaps.html>
+pub type PoolCapabilities = BTreeMap<String, PoolTypeCapabilities>;
+
+/// What a hypervisor can do with pools of one type.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PoolTypeCapabilities {
+    /// Whether it can have such pools.
+    pub supported: bool,
+    /// The formats that volumes there may have; nothing where they have none of their own.
+    pub formats: Vec<String>,
+}
 
 /// What one domain type can do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,6 +76,41 @@ impl DomainCapabilities {
         });
         caps
     }
+}
+
+/// Reads the XML of storage pool capabilities.
+#[must_use]
+pub fn read_pool_capabilities(xml: &str) -> PoolCapabilities {
+    let mut all = PoolCapabilities::new();
+    let mut kind = String::new();
+    let mut in_enum = String::new();
+    walk(xml, |path, seen| match (path, seen) {
+        (["storagepoolCapabilities", "pool"], Seen::Start(tag)) => {
+            kind = tag.attribute("type").unwrap_or_default();
+            let supported = tag.attribute("supported").as_deref() == Some("yes");
+            let formats = Vec::new();
+            all.insert(kind.clone(), PoolTypeCapabilities { supported, formats });
+        }
+        (["storagepoolCapabilities", "pool", "volOptions", "enum"], Seen::Start(tag)) => {
+            in_enum = tag.attribute("name").unwrap_or_default();
+        }
+        (
+            [
+                "storagepoolCapabilities",
+                "pool",
+                "volOptions",
+                "enum",
+                "value",
+            ],
+            Seen::Text(format),
+        ) if in_enum == "targetFormatType" => {
+            if let Some(known) = all.get_mut(&kind) {
+                known.formats.push(format.to_owned());
+            }
+        }
+        _ => {}
+    });
+    all
 }
 
 /// The host's architecture, as capabilities name it.

@@ -8,20 +8,26 @@ mod devices;
 mod domain;
 /// Network interfaces of a domain, and the QEMU arguments of those that libvirt cannot express.
 mod interfaces;
+/// Storage pools.
+mod pool;
 /// The domain and the volume that prove that a domain type works.
 mod probe;
 /// Domain XML of any origin, read for the facts that planning needs.
 mod read;
-/// Pools and volumes.
+/// Volumes.
 mod storage;
 /// Test suites, for the readers of continuous integration.
 mod suites;
 
-pub use capabilities::{DomainCapabilities, guest_arch, host_uuid};
+pub use capabilities::{
+    DomainCapabilities, PoolCapabilities, PoolTypeCapabilities, guest_arch, host_uuid,
+    read_pool_capabilities,
+};
 pub use domain::{DomainInput, DomainType, Forward, domain};
+pub use pool::{PoolSizes, PoolSourceXml, PoolXml, pool, read_pool, read_pool_sizes, storage_pool};
 pub use probe::{probe_domain, probe_name, probe_volume};
 pub use read::{DiskFacts, DomainXml, Metadata, read_domain, read_metadata};
-pub use storage::{PoolXml, VolumeXml, pool, read_pool, read_volume, volume};
+pub use storage::{VolumeXml, read_volume, volume};
 pub(crate) use suites::{Suite, SuiteCase, suites};
 
 use std::io;

@@ -39,8 +39,10 @@ pub struct DomainXml {
 pub struct DiskFacts {
     /// The target device, such as `vda`.
     pub target: String,
-    /// The file, if it is one.
+    /// The file or the block device, if it is one.
     pub file: Option<String>,
+    /// The image in the cluster, as `pool/image`, if it is one of Ceph.
+    pub network: Option<String>,
     /// Pool and volume, if it is one.
     pub volume: Option<(String, String)>,
     /// Files further down the backing chain.
@@ -231,6 +233,8 @@ fn read_disk(disk: &mut DiskFacts, path: &[&str], tag: &Tag<'_>) {
     match path {
         ["source"] => {
             disk.file = tag.attribute("file").or_else(|| tag.attribute("dev"));
+            let ceph = tag.attribute("protocol").as_deref() == Some("rbd");
+            disk.network = tag.attribute("name").filter(|_| ceph);
             disk.volume = tag.attribute("pool").zip(tag.attribute("volume"));
         }
         ["target"] => disk.target = tag.attribute("dev").unwrap_or_default(),

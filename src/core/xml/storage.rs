@@ -1,17 +1,8 @@
-//! Pools and volumes. <https://libvirt.org/formatstorage.html>
+//! Volumes. <https://libvirt.org/formatstorage.html>
 
 use trustnet_api::disk::DiskFormat;
 
 use super::{document, empty, nest, read, text};
-
-/// Facts of a pool's XML.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PoolXml {
-    /// The type, such as `dir` or `logical`.
-    pub kind: String,
-    /// The target's path.
-    pub path: String,
-}
 
 /// Facts of a volume's XML.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,17 +24,6 @@ pub struct VolumeXml {
     pub modified: Option<String>,
     /// The path of the backing image.
     pub backing: Option<String>,
-}
-
-/// A directory pool.
-#[must_use]
-pub fn pool(name: &str, path: &str) -> String {
-    document(|w| {
-        nest(w, "pool", &[("type", "dir")], |w| {
-            text(w, "name", &[], name)?;
-            nest(w, "target", &[], |w| text(w, "path", &[], path))
-        })
-    })
 }
 
 /// A volume of `capacity` bytes, thin, over the backing file `(path, format)` if there is one.
@@ -84,20 +64,6 @@ pub(super) fn format_name(format: DiskFormat) -> &'static str {
         DiskFormat::Qcow2 => "qcow2",
         DiskFormat::Raw => "raw",
     }
-}
-
-/// Reads what planning needs of a pool's XML; what is missing stays empty.
-#[must_use]
-pub fn read_pool(xml: &str) -> PoolXml {
-    let mut facts = PoolXml::default();
-    read::walk(xml, |path, event| match (path, event) {
-        (["pool"], read::Seen::Start(tag)) => {
-            facts.kind = tag.attribute("type").unwrap_or_default()
-        }
-        (["pool", "target", "path"], read::Seen::Text(value)) => facts.path = value.to_owned(),
-        _ => {}
-    });
-    facts
 }
 
 /// Reads what planning needs of a volume's XML; what is missing stays empty.

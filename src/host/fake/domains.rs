@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use trustnet_core::observed::{DomainFacts, DomainState};
 use trustnet_core::xml::{
-    DomainCapabilities, DomainType, DomainXml, Metadata, read_domain, record_element,
+    DomainCapabilities, DomainType, DomainXml, Metadata, PoolCapabilities, read_domain,
+    read_pool_capabilities, record_element,
 };
 
 use super::state::{Domain, State};
@@ -58,6 +59,14 @@ impl Survey for Fake {
             Ok(state.domains.values().map(Domain::facts).collect())
         })
         .map_err(HostError::vm("read the definitions of the domains"))
+    }
+
+    fn pools(&self) -> Result<Option<PoolCapabilities>, HostError> {
+        self.call("survey.pools", |state| {
+            let said = state.host.pool_capabilities.as_deref();
+            Ok(said.map(read_pool_capabilities))
+        })
+        .map_err(HostError::storage("ask which storage pools there can be"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use trustnet_core::observed::DomainState;
+use trustnet_core::observed::{DomainState, PoolFacts};
 use trustnet_core::vm::{IMAGE_POOL, VM_POOL};
 use trustnet_core::xml;
 
@@ -34,6 +34,9 @@ pub struct State {
     /// Bytes that were ever written to each volume, by `pool/name`.
     #[serde(default)]
     pub written: BTreeMap<String, u64>,
+    /// Files of folders that were pools before.
+    #[serde(default)]
+    pub folders: BTreeMap<String, BTreeMap<String, Volume>>,
     /// What calls are told to do.
     #[serde(default)]
     pub fail: Vec<Fail>,
@@ -54,6 +57,9 @@ pub struct Host {
     pub free_memory_mib: Option<u64>,
     /// The XML of the domain capabilities, by domain type.
     pub capabilities: BTreeMap<String, String>,
+    /// The XML of the storage pool capabilities; none where the host cannot say.
+    #[serde(default)]
+    pub pool_capabilities: Option<String>,
 }
 
 /// A storage pool.
@@ -64,6 +70,12 @@ pub struct Pool {
     pub xml: String,
     /// Whether it is active.
     pub active: bool,
+    /// Whether it starts with the daemon.
+    #[serde(default)]
+    pub autostart: bool,
+    /// Bytes that it can hold in all.
+    #[serde(default)]
+    pub capacity: u64,
     /// Free bytes.
     pub available: u64,
     /// Volumes by name.
@@ -141,6 +153,7 @@ impl State {
                 arch: "x86_64".to_owned(),
                 free_memory_mib: Some(64 << 10),
                 capabilities: BTreeMap::from([("qemu".to_owned(), capabilities)]),
+                pool_capabilities: Some(include_str!("pool_capabilities.xml").to_owned()),
                 ..Host::default()
             },
             bridges: Some(vec!["br0".to_owned(), "br-lab".to_owned()]),
@@ -233,8 +246,22 @@ impl Pool {
         Self {
             xml: xml::pool(name, path),
             active: true,
+            autostart: true,
+            capacity: 1 << 40,
             available: 1 << 40,
             ..Self::default()
+        }
+    }
+
+    /// What is told of it.
+    pub(super) fn facts(&self) -> PoolFacts {
+        PoolFacts {
+            xml: xml::read_pool(&self.xml),
+            active: self.active,
+            capacity: self.capacity,
+            allocation: self.capacity.saturating_sub(self.available),
+            available: self.available,
+            ..PoolFacts::default()
         }
     }
 

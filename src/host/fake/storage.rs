@@ -1,15 +1,15 @@
 //! Pools and volumes.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Write};
 
 use trustnet_core::observed::PoolFacts;
-use trustnet_core::xml::{VolumeXml, read_pool, read_volume};
+use trustnet_core::pool;
+use trustnet_core::xml::{VolumeXml, read_pool, read_pool_capabilities, read_volume};
 
 use super::state::{Pool, State, Volume, qcow2_header};
 use super::{Fake, exists, not_found};
-use crate::doors::{Pools, VolumeRef, Volumes};
+use crate::doors::{ListedPool, Pools, VolumeRef, Volumes};
 use crate::error::{BackendError, HostError};
 use crate::image::sparse::{Piece, Pieces};
 
@@ -21,27 +21,49 @@ const CHUNK: u64 = 64 << 10;
 
 impl Pools for Fake {
     fn find(&self, name: &str) -> Result<Option<PoolFacts>, HostError> {
-        let facts = |pool: &Pool| PoolFacts {
-            xml: read_pool(&pool.xml),
-            active: pool.active,
-            available: pool.available,
-            volumes: BTreeMap::new(),
-        };
-        self.call("pools.find", |state| Ok(state.pools.get(name).map(facts)))
-            .map_err(HostError::storage(format!("look up storage pool `{name}`")))
+        self.call("pools.find", |state| {
+            Ok(state.pools.get(name).map(Pool::facts))
+        })
+        .map_err(HostError::storage(format!("look up storage pool `{name}`")))
+    }
+
+    fn list(&self) -> Result<Vec<ListedPool>, HostError> {
+        self.call("pools.list", |state| {
+            let pools = state.pools.iter();
+            Ok(pools
+                .map(|(name, pool)| ListedPool {
+                    name: name.clone(),
+                    facts: pool.facts(),
+                    autostart: pool.autostart,
+                })
+                .collect())
+        })
+        .map_err(HostError::storage("list the storage pools"))
     }
 
     fn ensure(&self, name: &str, xml: &str) -> Result<(), HostError> {
         self.call("pools.ensure", |state| {
-            let missing = || Pool {
-                xml: xml.to_owned(),
-                ..Pool::new(name, "")
-            };
-            state
-                .pools
-                .entry(name.to_owned())
-                .or_insert_with(missing)
-                .active = true;
+            if !state.pools.contains_key(name) {
+                let mut pool = Pool {
+                    xml: xml.to_owned(),
+                    ..Pool::new(name, "")
+                };
+                let known = state.host.pool_capabilities.as_deref();
+                let known = known.map(read_pool_capabilities);
+                let kind = read_pool(xml).kind;
+                if pool::supports(known.as_ref(), &kind).is_err() {
+                    return Err(BackendError::other(format!(
+                        "internal error: missing backend for pool type ({kind})"
+                    )));
+                }
+                // A folder that a pool was before still has its files.
+                let kept = state.folders.remove(&read_pool(xml).path);
+                pool.volumes = kept.unwrap_or_default();
+                state.pools.insert(name.to_owned(), pool);
+            }
+            if let Some(pool) = state.pools.get_mut(name) {
+                pool.active = true;
+            }
             Ok(())
         })
         .map_err(HostError::storage(format!("make storage pool `{name}`")))
@@ -71,6 +93,17 @@ impl Pools for Fake {
             Ok(())
         })
         .map_err(HostError::storage(format!("refresh storage pool `{name}`")))
+    }
+
+    fn forget(&self, name: &str) -> Result<(), HostError> {
+        self.call("pools.forget", |state| {
+            if let Some(pool) = state.pools.remove(name) {
+                let folder = read_pool(&pool.xml).path;
+                state.folders.insert(folder, pool.volumes);
+            }
+            Ok(())
+        })
+        .map_err(HostError::storage(format!("forget storage pool `{name}`")))
     }
 }
 

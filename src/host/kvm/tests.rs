@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use tempfile::TempDir;
 use trustnet_core::observed::DomainFacts;
-use trustnet_core::xml::DomainCapabilities;
+use trustnet_core::xml::{DomainCapabilities, PoolCapabilities};
 
 use super::*;
 use crate::doors::{Domains, Guests, Pools, Probes, Records, Survey, Volumes};
@@ -75,6 +75,9 @@ impl Survey for Door {
         unimplemented!()
     }
     fn domains(&self) -> Result<Vec<DomainFacts>> {
+        unimplemented!()
+    }
+    fn pools(&self) -> Result<Option<PoolCapabilities>> {
         unimplemented!()
     }
 }

@@ -6,6 +6,8 @@ mod domains;
 mod guests;
 /// The host's free memory.
 mod memory;
+/// Which types of storage pools there can be.
+mod pool_types;
 /// The experiment that proves that a domain type works.
 mod probe;
 /// What is written down of domains.

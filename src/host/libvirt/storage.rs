@@ -1,15 +1,16 @@
 //! Pools and volumes.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
 use trustnet_core::observed::PoolFacts;
-use trustnet_core::xml::{VolumeXml, read_pool, read_volume};
+use trustnet_core::xml::{VolumeXml, read_pool, read_pool_sizes, read_volume};
 use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
 
 use super::survey::in_flight;
 use super::{Libvirt, if_found, transfer};
-use crate::doors::{Pools, VolumeRef, Volumes};
+use crate::doors::{ListedPool, Pools, VolumeRef, Volumes};
 use crate::error::{BackendError, HostError};
 use crate::image::sparse::Pieces;
 
@@ -32,39 +33,56 @@ impl Pools for Libvirt {
         let Some(pool) = if_found(self.pool(name)).map_err(HostError::storage(doing()))? else {
             return Ok(None);
         };
-        let facts = || -> Result<PoolFacts, virt::error::Error> {
-            Ok(PoolFacts {
-                xml: read_pool(&pool.xml_desc(0)?),
-                active: pool.is_active()?,
-                available: pool.info()?.available,
-                volumes: std::collections::BTreeMap::new(),
-            })
+        let facts = || Ok(facts(&pool.xml_desc(0)?, pool.is_active()?));
+        let facts: Result<PoolFacts, virt::error::Error> = facts();
+        facts.map(Some).map_err(HostError::storage(doing()))
+    }
+
+    fn list(&self) -> Result<Vec<ListedPool>, HostError> {
+        let run = || -> Result<Vec<ListedPool>, BackendError> {
+            // Which are active and which start by themselves is asked of all at once.
+            let named = |which| -> Result<BTreeSet<String>, virt::error::Error> {
+                let pools = self.connection.list_all_storage_pools(which)?;
+                pools.iter().map(StoragePool::name).collect()
+            };
+            let active = named(virt_sys::VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)?;
+            let autostart = named(virt_sys::VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART)?;
+            let mut listed = Vec::new();
+            for pool in self.connection.list_all_storage_pools(0)? {
+                let name = pool.name()?;
+                // A pool may go while we look.
+                let Some(xml) = if_found(pool.xml_desc(0))? else {
+                    continue;
+                };
+                listed.push(ListedPool {
+                    facts: facts(&xml, active.contains(&name)),
+                    autostart: autostart.contains(&name),
+                    name,
+                });
+            }
+            listed.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(listed)
         };
-        facts().map(Some).map_err(HostError::storage(doing()))
+        run().map_err(HostError::storage("list the storage pools"))
     }
 
     fn ensure(&self, name: &str, xml: &str) -> Result<(), HostError> {
         let run = || -> Result<(), BackendError> {
-            let pool = match if_found(self.pool(name))? {
-                Some(pool) => pool,
-                None => {
-                    let pool = self.connection.define_storage_pool_xml(xml, 0)?;
-                    pool.build(0)?;
-                    pool.set_autostart(true)?;
-                    pool
-                }
-            };
-            if !pool.is_active()? {
-                let normal = virt_sys::VIR_STORAGE_POOL_CREATE_NORMAL;
-                match pool.create(normal) {
-                    // Its folder is missing: who defined it was killed before it was built.
-                    Err(_) if read_pool(&pool.xml_desc(0)?).kind == "dir" => {
-                        pool.build(0)?;
-                        pool.create(normal)?;
-                    }
-                    other => other.map(drop)?,
-                }
+            if let Some(pool) = if_found(self.pool(name))? {
+                return Ok(start(&pool)?);
             }
+            let pool = self.connection.define_storage_pool_xml(xml, 0)?;
+            let made = || -> Result<(), virt::error::Error> {
+                if in_a_folder(xml) {
+                    pool.build(0)?;
+                }
+                pool.set_autostart(true)?;
+                start(&pool)
+            };
+            made().inspect_err(|_| {
+                // The first error counts.
+                let _ = pool.undefine();
+            })?;
             Ok(())
         };
         run().map_err(HostError::storage(format!("make storage pool `{name}`")))
@@ -91,6 +109,56 @@ impl Pools for Libvirt {
         let run = || self.pool(name)?.refresh(0);
         run().map_err(HostError::storage(format!("refresh storage pool `{name}`")))
     }
+
+    fn forget(&self, name: &str) -> Result<(), HostError> {
+        let run = || -> Result<(), virt::error::Error> {
+            let pool = self.pool(name)?;
+            if pool.is_active()? {
+                pool.destroy()?;
+            }
+            // One that was never defined is gone now.
+            if pool.is_persistent()? {
+                pool.undefine()?;
+            }
+            Ok(())
+        };
+        if_found(run())
+            .map(drop)
+            .map_err(HostError::storage(format!("forget storage pool `{name}`")))
+    }
+}
+
+fn facts(xml: &str, active: bool) -> PoolFacts {
+    let sizes = read_pool_sizes(xml);
+    PoolFacts {
+        xml: read_pool(xml),
+        active,
+        capacity: sizes.capacity,
+        allocation: sizes.allocation,
+        available: sizes.available,
+        ..PoolFacts::default()
+    }
+}
+
+/// Starts a pool that is not active.
+fn start(pool: &StoragePool) -> Result<(), virt::error::Error> {
+    if pool.is_active()? {
+        return Ok(());
+    }
+    let normal = virt_sys::VIR_STORAGE_POOL_CREATE_NORMAL;
+    match pool.create(normal) {
+        // Its folder is missing: who defined it was killed before it was built.
+        Err(_) if in_a_folder(&pool.xml_desc(0)?) => {
+            pool.build(0)?;
+            pool.create(normal)
+        }
+        other => other,
+    }
+}
+
+/// Whether the volumes are files in a folder: to build such a pool is to make the folder, and no more.
+fn in_a_folder(xml: &str) -> bool {
+    ["dir", "fs", "netfs"].contains(&read_pool(xml).kind.as_str())
 }
 
 impl Volumes for Libvirt {

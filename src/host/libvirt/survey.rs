@@ -5,9 +5,11 @@ use std::fs;
 use std::thread;
 
 use trustnet_core::observed::DomainFacts;
-use trustnet_core::xml::{DomainCapabilities, DomainType, guest_arch, host_uuid};
+use trustnet_core::xml::{
+    DomainCapabilities, DomainType, PoolCapabilities, guest_arch, host_uuid, read_pool_capabilities,
+};
 
-use super::{Libvirt, domains, if_found, if_supported, memory};
+use super::{Libvirt, domains, if_found, if_supported, memory, pool_types};
 use crate::doors::{HostInfo, Survey};
 use crate::error::{BackendError, HostError};
 
@@ -102,6 +104,12 @@ impl Survey for Libvirt {
             .into_iter()
             .flatten()
             .collect())
+    }
+
+    fn pools(&self) -> Result<Option<PoolCapabilities>, HostError> {
+        let xml = if_supported(pool_types::capabilities(&self.connection))
+            .map_err(HostError::storage("ask which storage pools there can be"))?;
+        Ok(xml.map(|xml| read_pool_capabilities(&xml)))
     }
 }
 

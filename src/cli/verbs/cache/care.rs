@@ -138,7 +138,11 @@ fn say(program: &Program, pruned: &Pruned) {
     }
 }
 
-pub(super) fn confirm(program: &Program) -> Result<(), Failure> {
+/// Asks whether to go on, where `--yes` has not said so.
+///
+/// # Errors
+/// Nobody says yes.
+pub fn confirm(program: &Program) -> Result<(), Failure> {
     if program.yes {
         return Ok(());
     }

@@ -24,6 +24,8 @@ use crate::args::{CacheFilter, CacheVerb, Output};
 use crate::failure::{Exit, Failure};
 use crate::verbs::get::serialise;
 
+pub(super) use care::confirm;
+
 /// Does it.
 ///
 /// # Errors
