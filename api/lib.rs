@@ -4,6 +4,7 @@
 //! absent, so that what a user wrote can be shown again as it was. `trustnet-core` turns these
 //! into its working types.
 
+pub mod image_catalogue;
 pub mod meta;
 pub mod network;
 pub mod node;
@@ -30,6 +31,8 @@ pub const FOUNDRY_V1ALPHA1: &str = "foundry.cofront.xyz/v1alpha1";
 pub const VIRTUAL_MACHINE: &str = "VirtualMachine";
 /// The kind of a service's definition.
 pub const SERVICE: &str = "Service";
+/// The kind of a catalogue of images.
+pub const IMAGE_CATALOGUE: &str = "ImageCatalogue";
 /// The kind of a registry in a VM of its own.
 pub const REGISTRY: &str = "Registry";
 /// The kind of a node in a VM of its own.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::image_catalogue::ImageCatalogue;
 use crate::node::Node;
 use crate::registry::Registry;
 use crate::service::Service;
@@ -34,6 +35,18 @@ pub fn service_text() -> String {
 #[must_use]
 pub fn service_inline() -> Value {
     generate::<Service>(true)
+}
+
+/// The schema of a catalogue of images, as text.
+#[must_use]
+pub fn image_catalogue_text() -> String {
+    text("imagecatalogue", generate::<ImageCatalogue>(false))
+}
+
+/// The schema of a catalogue of images with every type in its place, without references.
+#[must_use]
+pub fn image_catalogue_inline() -> Value {
+    generate::<ImageCatalogue>(true)
 }
 
 /// The schema of a service's configuration with every type in its place, without references.
@@ -154,6 +167,7 @@ mod tests {
         for (kind, text) in [
             ("virtualmachine", super::virtual_machine_text()),
             ("service", super::service_text()),
+            ("imagecatalogue", super::image_catalogue_text()),
             ("registry", super::registry_text()),
             ("node", super::node_text()),
         ] {

@@ -147,7 +147,11 @@ pub struct Artifact {
 pub struct Checksums {
     /// Where the list is.
     pub url: String,
-    /// Where its OpenPGP signature is; needs `keyring`.
+    /// The name of the file in the list; default the last part of the file's URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where its OpenPGP signature is; needs `keyring`. Where there is a `keyring` and no `signature`, the list itself
+    /// is clearsigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
     /// The file of the keyring that must have signed, relative to the definition's folder.

@@ -59,22 +59,10 @@ impl Program {
     /// # Errors
     /// The folder cannot be read.
     pub fn service_files(&self) -> Result<Vec<PathBuf>, Failure> {
-        let Some(folder) = self.service_folder() else {
-            return Ok(Vec::new());
-        };
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(specs::unreadable(&folder, &error)),
-        };
-        let yaml = |path: &PathBuf| {
-            let extension = path.extension();
-            extension.is_some_and(|extension| extension == "yaml" || extension == "yml")
-        };
-        let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-        let mut files: Vec<PathBuf> = paths.filter(|path| yaml(path) && !path.is_dir()).collect();
-        files.sort();
-        Ok(files)
+        match self.service_folder() {
+            Some(folder) => yaml_files(&folder),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Reads the definitions of a file, and shows what is wrong with it.
@@ -106,6 +94,26 @@ impl Program {
             errors,
         })
     }
+}
+
+/// The YAML files of a folder, sorted; none where it is not there.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(specs::unreadable(folder, &error)),
+    };
+    let yaml = |path: &PathBuf| {
+        let extension = path.extension();
+        extension.is_some_and(|extension| extension == "yaml" || extension == "yml")
+    };
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = paths.filter(|path| yaml(path) && !path.is_dir()).collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Refuses two of the user's own definitions of one name: which of them counts would be chance.

@@ -11,6 +11,7 @@ mod fleet;
 mod guest;
 mod health;
 mod host;
+mod image_catalogue;
 mod lock_file;
 mod make;
 mod network;

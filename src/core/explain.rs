@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value as Json;
-use trustnet_api::{NODE, REGISTRY, SERVICE, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
+use trustnet_api::{IMAGE_CATALOGUE, NODE, REGISTRY, SERVICE, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
 
 use crate::path;
 use crate::suggest;
@@ -12,8 +12,8 @@ use crate::suggest;
 const WIDTH: usize = 80;
 
 /// Explains a field by its path, such as `spec.bootDisk.image`; indices of lists may stand there or
-/// not. An empty path is the whole. `service`, `registry` or `node` before it means a file of that kind, `vm` a VM,
-/// as does nothing.
+/// not. An empty path is the whole. `service`, `imagecatalogue`, `registry` or `node` before it means a file of that
+/// kind, `vm` a VM, as does nothing.
 ///
 /// # Errors
 /// There is no such field: the message names the nearest.
@@ -21,6 +21,7 @@ pub fn explain(path: &str) -> Result<String, String> {
     let (resource, keys) = keys(path);
     let schema = match resource {
         SERVICE => trustnet_api::schema::service_inline(),
+        IMAGE_CATALOGUE => trustnet_api::schema::image_catalogue_inline(),
         REGISTRY => trustnet_api::schema::registry_inline(),
         NODE => trustnet_api::schema::node_inline(),
         _ => trustnet_api::schema::virtual_machine_inline(),
@@ -52,6 +53,7 @@ fn keys(path: &str) -> (&'static str, Vec<String>) {
     let resource = match first.as_deref() {
         Some("vm" | "virtualmachine") => VIRTUAL_MACHINE,
         Some("service") => SERVICE,
+        Some("imagecatalogue") => IMAGE_CATALOGUE,
         Some("registry") => REGISTRY,
         Some("node") => NODE,
         _ => return (VIRTUAL_MACHINE, words),
@@ -235,6 +237,7 @@ mod tests {
             "spec.dataDisks[0].size",
             "vm.spec.cloudInit.passwordHash",
             "service.spec.artifacts",
+            "imagecatalogue.items",
             "registry.spec",
             "node.spec.registry",
             "node.spec.vm.bootDisk",

@@ -49,6 +49,9 @@ pub enum Kind {
     /// A service's definition.
     #[value(alias = "Service")]
     Service,
+    /// A catalogue of images.
+    #[value(name = "imagecatalogue", alias = "ImageCatalogue")]
+    ImageCatalogue,
     /// A registry in a VM of its own.
     #[value(alias = "Registry")]
     Registry,

@@ -17,6 +17,7 @@ pub fn schema(program: &Program, kind: Kind) -> Result<Exit, Failure> {
     program.ui.result(match kind {
         Kind::VirtualMachine => trustnet_api::schema::virtual_machine_text(),
         Kind::Service => trustnet_api::schema::service_text(),
+        Kind::ImageCatalogue => trustnet_api::schema::image_catalogue_text(),
         Kind::Registry => trustnet_api::schema::registry_text(),
         Kind::Node => trustnet_api::schema::node_text(),
     });

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use trustnet_api::service::Checksums;
+
 use super::Digest;
 use super::digest::{hex, unhex};
 
@@ -60,6 +62,34 @@ pub enum Signature {
     },
 }
 
+impl Trust {
+    /// A publisher's list, as it was written; `keys` gives what a file with keys holds, by its name.
+    ///
+    /// # Errors
+    /// The keys cannot be had.
+    pub fn published<E>(
+        list: &Checksums,
+        keys: impl FnOnce(&str) -> Result<Vec<u8>, E>,
+    ) -> Result<Self, E> {
+        let signature = match (&list.minisign, &list.minisign_key, &list.keyring) {
+            (Some(url), Some(key), _) => Some(Signature::Minisign {
+                url: url.clone(),
+                key: key.clone(),
+            }),
+            (_, _, Some(keyring)) => Some(Signature::OpenPgp {
+                url: list.signature.clone(),
+                keys: keys(keyring)?,
+            }),
+            _ => None,
+        };
+        Ok(Self::Published {
+            url: list.url.clone(),
+            name: list.name.clone(),
+            signature,
+        })
+    }
+}
+
 impl Checksum {
     /// Reads the digits of a checksum; their number tells which.
     #[must_use]
@@ -73,6 +103,13 @@ impl Checksum {
             64 => bytes.try_into().ok().map(Self::Sha512),
             _ => None,
         }
+    }
+
+    /// Reads a checksum with its algorithm before it: `sha256:…` or `sha512:…`, as one is shown.
+    #[must_use]
+    pub fn labelled(text: &str) -> Option<Self> {
+        let (algorithm, digits) = text.split_once(':')?;
+        Self::parse(digits).filter(|checksum| checksum.algorithm() == algorithm)
     }
 
     /// The name of the algorithm.

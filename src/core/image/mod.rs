@@ -2,6 +2,8 @@
 
 /// Whether a guest may start from an image, and what qemu-img may be given.
 mod bootable;
+/// Where publishers have images, and what vouches for them.
+pub mod catalogue;
 /// Numbers in binary headers.
 mod fields;
 /// What is often taken for a disk image.

@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use trustnet_api::image_catalogue::ImageCatalogue;
 use trustnet_api::node::Node as NodeDocument;
 use trustnet_api::registry::Registry;
 use trustnet_api::service::Service;
@@ -25,6 +26,7 @@ pub use self::configuration::configuration;
 pub use self::edit::{with_number, with_text};
 use self::places::Places;
 use self::tree::{Node, Value};
+use crate::image::catalogue;
 use crate::kind::{self, Expansion, Origin, Siblings};
 use crate::path;
 use crate::problem::{Place, Problem, Severity};
@@ -49,6 +51,8 @@ struct Kind<T: 'static> {
 
 static VM_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::virtual_machine_inline);
 static SERVICE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::service_inline);
+static IMAGE_CATALOGUE_SCHEMA: LazyLock<Json> =
+    LazyLock::new(trustnet_api::schema::image_catalogue_inline);
 static REGISTRY_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::registry_inline);
 static NODE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::node_inline);
 
@@ -83,7 +87,14 @@ const SERVICE: Kind<Service> = Kind {
     resolve: |service| Definition::check(service),
 };
 
-/// A document of a file: a virtual machine, or a service's definition.
+const IMAGE_CATALOGUES: Kind<ImageCatalogue> = Kind {
+    names: &[trustnet_api::IMAGE_CATALOGUE],
+    api_versions: &[TRUSTNET_V1ALPHA1],
+    schema: &IMAGE_CATALOGUE_SCHEMA,
+    resolve: catalogue::check,
+};
+
+/// A document of a file: a virtual machine, a service's definition, or a catalogue of images.
 #[derive(Debug, Clone)]
 pub struct Document<T = VirtualMachine> {
     /// What the user wrote; of a kind that becomes a VM, that VM.
@@ -131,6 +142,14 @@ pub fn load(bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
 #[must_use]
 pub fn load_services(bytes: &[u8]) -> (Vec<Document<Service>>, Vec<Problem>) {
     let (documents, problems) = read(bytes, |node, broken| document(node, broken, &SERVICE));
+    (documents, told(problems))
+}
+
+/// Reads the catalogues of images of a file, as [`load`] reads VMs.
+#[must_use]
+pub fn load_image_catalogues(bytes: &[u8]) -> (Vec<Document<ImageCatalogue>>, Vec<Problem>) {
+    let each = |node: &Node, broken| document(node, broken, &IMAGE_CATALOGUES);
+    let (documents, problems) = read(bytes, each);
     (documents, told(problems))
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use trustnet_api::service::{
-    Artifact, ConfigFile, DataDirectory, HttpCheck, Ready, Service, ServiceSpec, ServiceTest,
-    SetupCommand, TcpCheck,
+    Artifact, Checksums, ConfigFile, DataDirectory, HttpCheck, Ready, Service, ServiceSpec,
+    ServiceTest, SetupCommand, TcpCheck,
 };
 
-use super::{folder, mode, names, parameters, seconds, wanted};
-use crate::artifact::Arch;
+use super::{folder, mode, names, parameters, seconds};
+use crate::artifact::{Arch, Checksum};
 use crate::path;
 use crate::problem::Problem;
 
@@ -70,6 +70,24 @@ pub(crate) fn is_version(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(good)
+}
+
+/// What is wrong with who is said to have signed a list.
+pub(crate) fn signed(path: &str, list: &Checksums) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if list.signature.is_some() && list.keyring.is_none() {
+        let problem = Problem::error(path, "nobody is named who may have signed it");
+        problems.push(problem.hint("`signature` needs a `keyring`"));
+    }
+    if list.minisign.is_some() != list.minisign_key.is_some() {
+        let message = "`minisign` and `minisignKey` belong together";
+        problems.push(Problem::error(path, message));
+    }
+    if list.keyring.is_some() && list.minisign.is_some() {
+        let message = "it is signed in two ways: OpenPGP and minisign";
+        problems.push(Problem::error(path, message).hint("give one of them"));
+    }
+    problems
 }
 
 #[derive(Default)]
@@ -164,7 +182,7 @@ impl Check {
                 self.error(&here, format!("the architecture `{arch}` is not known"))
                     .hint = Some("known are `amd64` and `arm64`".to_owned());
             }
-            if wanted::checksum(digest).is_none() {
+            if Checksum::labelled(digest).is_none() {
                 self.error(&here, "it is no digest").hint =
                     Some("write `sha256:` or `sha512:` and its hexadecimal digits".to_owned());
             }
@@ -204,26 +222,8 @@ impl Check {
             }
         }
         if let Some(checksums) = &artifact.checksums {
-            let signed = [
-                (
-                    &checksums.signature,
-                    &checksums.keyring,
-                    "signature",
-                    "keyring",
-                ),
-                (
-                    &checksums.minisign,
-                    &checksums.minisign_key,
-                    "minisign",
-                    "minisignKey",
-                ),
-            ];
-            for (signature, key, one, other) in signed {
-                if signature.is_some() != key.is_some() {
-                    let here = format!("{path}.checksums");
-                    self.error(here, format!("`{one}` and `{other}` belong together"));
-                }
-            }
+            let here = format!("{path}.checksums");
+            self.problems.extend(signed(&here, checksums));
         }
     }
 

@@ -13,6 +13,7 @@ mod template;
 mod wanted;
 
 pub use builtin::builtin_text;
+pub(crate) use check::{is_name, is_version, signed};
 pub use definition::{Catalogue, Definition, Origin};
 pub(crate) use folder::is_shared;
 pub use instance::{DependencyAt, Instance, select};

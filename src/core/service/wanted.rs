@@ -58,12 +58,6 @@ pub enum ArtifactSource {
     },
 }
 
-/// A digest with its algorithm before it.
-pub(super) fn checksum(text: &str) -> Option<Checksum> {
-    let (algorithm, digits) = text.split_once(':')?;
-    Checksum::parse(digits).filter(|checksum| checksum.algorithm() == algorithm)
-}
-
 /// What is wanted for an artifact of a definition; none for packages that the guest gets by itself.
 pub(super) fn of(
     artifact: &Artifact,
@@ -77,12 +71,13 @@ pub(super) fn of(
     let digest = pinned
         .then(|| artifact.digests.get(&scope.arch))
         .flatten()
-        .and_then(|text| checksum(text));
+        .and_then(|text| Checksum::labelled(text));
     if let Some(url) = &artifact.url {
         let checksums = artifact.checksums.as_ref().map(|list| {
             let optional = |text: &Option<String>| text.as_deref().map(whole).transpose();
             Ok(Checksums {
                 url: whole(&list.url)?,
+                name: optional(&list.name)?,
                 signature: optional(&list.signature)?,
                 keyring: list.keyring.clone(),
                 minisign: optional(&list.minisign)?,

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use trustnet_api::network::{NodeConfig, RegistryConfig};
+use trustnet_core::image::catalogue;
 use trustnet_core::load::{self, configuration};
 use trustnet_core::network::{NodeSettings, RegistrySettings};
 use trustnet_core::service::Definition;
@@ -39,8 +40,11 @@ fn every_example_is_valid_without_a_warning() {
     let mut count = 0;
     for entry in fs::read_dir(project().join("examples")).expect("there are examples") {
         let path = entry.expect("the folder can be read").path();
+        if path.extension().is_none_or(|ending| ending != "yaml") {
+            continue;
+        }
         let text = fs::read_to_string(&path).expect("an example is text");
-        if path.extension().is_some_and(|ending| ending == "yaml") && has_vms(&text) {
+        if has_vms(&text) {
             count += check(&path.display().to_string(), &text);
         }
     }
@@ -66,6 +70,35 @@ fn every_spec_in_the_documents_is_valid() {
                 let wrong: Vec<_> = known.flat_map(Definition::check).collect();
                 assert_eq!(wrong, [], "{block}");
             }
+        }
+    }
+}
+
+/// Whether a text has a catalogue of images; what is wrong with it is told then.
+fn has_catalogue(text: &str) -> bool {
+    if !text.contains("kind: ImageCatalogue\n") {
+        return false;
+    }
+    let (documents, problems) = load::load_image_catalogues(text.as_bytes());
+    assert_eq!(problems, [], "{text}");
+    for document in documents {
+        assert_eq!(catalogue::check(&document.object), [], "{text}");
+    }
+    true
+}
+
+#[test]
+fn every_catalogue_of_images_to_be_copied_is_valid() {
+    let example = project().join("examples/catalogues/own.yaml");
+    let example = fs::read_to_string(example).expect("the example is there");
+    assert!(has_catalogue(&example));
+    for entry in fs::read_dir(project()).expect("the project is a folder") {
+        let path = entry.expect("the folder can be read").path();
+        if path.extension().is_some_and(|ending| ending == "md") {
+            let text = fs::read_to_string(&path).expect("a document is text");
+            fenced(&text).iter().for_each(|block| {
+                has_catalogue(block);
+            });
         }
     }
 }

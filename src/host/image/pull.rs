@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use trustnet_core::artifact::{Checksum, Digest, Trust, Verified, VerifiedBy};
+use trustnet_core::image::catalogue::Image;
+use trustnet_core::service::Origin;
 
 use crate::cache::download::{DownloadError, Expected, Fetch, Received, Request, Watch, WithLocal};
 use crate::cache::error::CacheError;
 use crate::cache::store::moment;
 use crate::cache::vouch::{key, unverifiable, verified, vouched};
+use crate::error::HostError;
 use crate::lock::Lock;
 
 /// An image that is wanted.
@@ -41,6 +44,31 @@ pub struct Arrived {
     /// The URL that it came from.
     pub source: String,
     _lock: Lock,
+}
+
+impl Wanted {
+    /// What a catalogue says of an image. The keys that a catalogue of the user's names lie beside it.
+    ///
+    /// # Errors
+    /// The keys cannot be read.
+    pub fn of(image: &Image) -> Result<Self, HostError> {
+        let beside = match image.origin() {
+            Origin::File(path) => Path::new(path).parent(),
+            Origin::BuiltIn => None,
+        };
+        let trust = image.trust(|name| {
+            let path = beside.unwrap_or(Path::new("")).join(name);
+            std::fs::read(&path).map_err(HostError::file("read", path))
+        })?;
+        let wire = image.wire();
+        Ok(Self {
+            url: wire.url.clone(),
+            mirrors: wire.mirrors.clone(),
+            trust,
+            size: wire.size,
+            insecure: false,
+        })
+    }
 }
 
 /// Brings an image into a folder, which is made where it is not there: the rest of it, where a former run got a part.

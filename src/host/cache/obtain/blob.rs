@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use trustnet_core::artifact::{
-    ArtifactId, ArtifactKind, Checksum, Digest, Signature, Trust, UrlSource,
-};
+use trustnet_core::artifact::{ArtifactId, ArtifactKind, Checksum, Digest, Trust, UrlSource};
 use trustnet_core::lockfile::{Lock, LockKey, Locked};
 use trustnet_core::provision::Pinned;
 use trustnet_core::service::ArtifactSource;
@@ -200,24 +198,8 @@ fn described(source: &ArtifactSource) -> (ArtifactKind, String) {
 }
 
 fn published(list: &trustnet_api::service::Checksums, folder: &Path) -> Result<Trust, HostError> {
-    let signature = match (&list.minisign, &list.minisign_key, &list.keyring) {
-        (Some(url), Some(key), _) => Some(Signature::Minisign {
-            url: url.clone(),
-            key: key.clone(),
-        }),
-        (_, _, Some(keyring)) => {
-            let path = folder.join(keyring);
-            let keys = std::fs::read(&path).map_err(HostError::file("read", &path))?;
-            Some(Signature::OpenPgp {
-                url: list.signature.clone(),
-                keys,
-            })
-        }
-        _ => None,
-    };
-    Ok(Trust::Published {
-        url: list.url.clone(),
-        name: None,
-        signature,
+    Trust::published(list, |keyring| {
+        let path = folder.join(keyring);
+        std::fs::read(&path).map_err(HostError::file("read", path))
     })
 }

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use trustnet_core::artifact::{Digest, Trust, VerifiedBy};
+use trustnet_core::artifact::{Arch, Digest, Signature, Trust, VerifiedBy};
+use trustnet_core::image::catalogue::Catalogue;
+use trustnet_core::load;
+use trustnet_core::service::Origin;
 
 use super::{Wanted, folder, good, image, insecure, left, limits, pinned, pull};
 use crate::cache::download::{DownloadError, Http, Watch};
@@ -137,4 +140,37 @@ fn what_is_no_file_of_this_machine_is_refused() {
         assert_eq!(error.to_string(), why);
         assert_eq!(left(folder.path()), [], "{url}");
     }
+}
+
+#[test]
+fn an_image_of_a_users_catalogue_is_verified_by_the_keys_beside_it() {
+    let here = folder();
+    let text = "apiVersion: trustnet.io/v1alpha1\nkind: ImageCatalogue\nitems:\n  - name: x\n    version: \"1\"\n    arch: amd64\n    url: https://example.org/x\n    mirrors: [\"https://example.net/x\"]\n    size: 5\n    checksums: { url: \"https://example.org/SUMS\", name: y, keyring: x.gpg }\n";
+    let (documents, problems) = load::load_image_catalogues(text.as_bytes());
+    assert_eq!(problems, []);
+    let origin = Origin::File(here.path().join("own.yaml").display().to_string());
+    let mut catalogue = Catalogue::default();
+    for document in documents {
+        catalogue.add(document.object, &origin).expect("it is good");
+    }
+    let image = catalogue.find("x-1", Arch::Amd64).expect("it is there");
+    Wanted::of(image).expect_err("the keys are not there");
+    std::fs::write(here.path().join("x.gpg"), b"keys").expect("a file");
+    let wanted = Wanted::of(image).expect("the keys are there");
+    let trust = Trust::Published {
+        url: "https://example.org/SUMS".to_owned(),
+        name: Some("y".to_owned()),
+        signature: Some(Signature::OpenPgp {
+            url: None,
+            keys: b"keys".to_vec(),
+        }),
+    };
+    let expected = Wanted {
+        url: "https://example.org/x".to_owned(),
+        mirrors: vec!["https://example.net/x".to_owned()],
+        trust: Some(trust),
+        size: Some(5),
+        insecure: false,
+    };
+    assert_eq!(wanted, expected);
 }
