@@ -8,6 +8,8 @@ pub mod apply;
 pub mod cache;
 /// The disks that bring artifacts into guests.
 pub mod cache_disk;
+/// Programs that do not outlive us.
+mod child;
 /// From a connection URI to the doors behind it.
 pub mod connect;
 /// The doors: what is asked of a hypervisor.
