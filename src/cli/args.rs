@@ -4,6 +4,8 @@
 mod cache;
 /// Arguments of verbs that look at VMs and their services.
 mod examine;
+/// Arguments of `image`.
+mod image;
 /// Arguments of `registry`, `peers` and `node`.
 mod network;
 /// Arguments of `pool` and `storage`.
@@ -18,6 +20,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
 pub use examine::{Logs, Status, Test};
+pub use image::{
+    ImageDelete, ImageImport, ImageInfo, ImageList, ImagePrune, ImagePull, ImageVerb, ImageVerify,
+};
 pub use network::{
     NodeVerb, Peers, RegistryNodes, RegistryPromote, RegistryStatus, RegistryVerb, ToldRegistry,
 };
@@ -149,6 +154,9 @@ pub enum Verb {
     /// Look at what is stored, in all pools.
     #[command(subcommand)]
     Storage(StorageVerb),
+    /// Look after the base images that VMs are made from.
+    #[command(subcommand)]
+    Image(ImageVerb),
     /// Show the settings, and where each comes from.
     #[command(subcommand)]
     Config(ConfigVerb),

@@ -8,6 +8,7 @@ use trustnet_host::apply::ApplyError;
 use trustnet_host::cache::download::DownloadError;
 use trustnet_host::cache::error::CacheError;
 use trustnet_host::error::{HostError, chain};
+use trustnet_host::image::bring::BringError;
 
 /// How the program ends; documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +154,22 @@ impl From<CacheError> for Failure {
         };
         let failure = Self::of(exit, &error);
         match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<BringError> for Failure {
+    fn from(error: BringError) -> Self {
+        let hint = error.hint();
+        let failure = match error {
+            BringError::Host(error) => Self::from(error),
+            BringError::Cache(error) => Self::from(error),
+            BringError::Stopped { .. } => Self::of(Exit::Interrupted, &error),
+            _ => Self::of(Exit::Storage, &error),
+        };
+        match hint {
             Some(hint) => failure.hint(hint),
             None => failure,
         }

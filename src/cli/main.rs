@@ -12,6 +12,7 @@ mod guest;
 mod health;
 mod host;
 mod image_catalogue;
+mod images;
 mod lock_file;
 mod make;
 mod network;
@@ -129,6 +130,7 @@ impl Program {
             Verb::Cache(verb) => verbs::cache::run(self, &verb),
             Verb::Pool(verb) => verbs::pool::run(self, &verb),
             Verb::Storage(verb) => verbs::storage::run(self, &verb),
+            Verb::Image(verb) => verbs::image::run(self, &verb),
             Verb::Config(args::ConfigVerb::Show) => verbs::config::show(self),
             Verb::Registry(verb) => verbs::registry::run(self, &verb),
             Verb::Peers(args) => verbs::peers::run(self, &args),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use trustnet_core::artifact::ArtifactSet;
+use trustnet_core::observed::Observed;
 use trustnet_core::plan::{self, Artifacts, CreateInput, Goal, Plan, PublicKeys, Step};
 use trustnet_core::seed::{HostKey, Seed, SeedInput};
 use trustnet_core::vm::VmName;
@@ -22,6 +23,7 @@ use trustnet_core::xml::DomainType;
 use crate::Program;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
+use crate::images::Images;
 use crate::specs::Spec;
 use crate::ui::Progress;
 
@@ -35,6 +37,8 @@ pub struct Maker<'a> {
     pub info: HostInfo,
     /// The domain type, and why.
     pub domain_type: (DomainType, String),
+    /// The images that VMs are made from.
+    pub images: Images<'a>,
     /// Interruption by the user.
     pub interrupt: Interrupt,
     /// Whether to wait for guests.
@@ -99,7 +103,9 @@ impl Maker<'_> {
         refuse_leftover(self.host, name)?;
         progress.begin("looking at the host");
         let planning = UntilDefined::held(self.planning()?);
-        let Planned { goal, made } = self.plan(spec, Keep::Yes)?;
+        let observed = self.observe(spec)?;
+        self.images.check(&spec.vm, &observed, progress)?;
+        let Planned { goal, made } = self.plan(spec, &observed, Keep::Yes)?;
         let (Goal::Steps(plan), Some(made)) = (goal, made) else {
             return Ok(Made::Unchanged);
         };
@@ -143,16 +149,15 @@ impl Maker<'_> {
         self.host.lock_planning(&self.interrupt)
     }
 
-    /// Plans one VM: reads its secrets, makes its keys, looks at the host. Secrets that are generated
-    /// are kept where something is made of the plan.
+    /// Looks at everything that a VM needs of the host.
     ///
     /// # Errors
-    /// Anything that stands in the way.
-    pub fn plan(&self, spec: &Spec, keep: Keep) -> Result<Planned, Failure> {
+    /// The hypervisor refuses to tell.
+    pub fn observe(&self, spec: &Spec) -> Result<Observed, Failure> {
         let vm = &spec.vm;
         let data_dir = self.host.data_dir(&self.info);
         let domain_type = Some(self.domain_type.clone());
-        let observed = observe::observe(
+        Ok(observe::observe(
             &*self.host.hypervisor,
             vm,
             &self.info,
@@ -160,7 +165,16 @@ impl Maker<'_> {
             &data_dir,
             self.artifacts_of(vm.name().as_str())
                 .map(|wanted| wanted.set),
-        )?;
+        )?)
+    }
+
+    /// Plans one VM from what was seen of the host: reads its secrets, makes its keys. Secrets that are generated
+    /// are kept where something is made of the plan.
+    ///
+    /// # Errors
+    /// Anything that stands in the way.
+    pub fn plan(&self, spec: &Spec, observed: &Observed, keep: Keep) -> Result<Planned, Failure> {
+        let vm = &spec.vm;
         let exists = observed
             .domains
             .iter()
@@ -177,7 +191,7 @@ impl Maker<'_> {
         let folder = folder.map(|folder| folder.to_string_lossy().into_owned());
         let goal = plan::create(&CreateInput {
             vm,
-            observed: &observed,
+            observed,
             keys: PublicKeys {
                 host: made.as_ref().map_or("", |made| made.host_key.public()),
                 login: made.as_ref().map_or("", |made| made.login_key.public()),

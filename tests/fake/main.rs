@@ -13,6 +13,7 @@ mod exit_codes;
 mod farm;
 mod guests;
 mod home;
+mod images;
 mod input;
 mod interrupt;
 mod jump;

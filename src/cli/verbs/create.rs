@@ -18,6 +18,7 @@ use crate::bring::{Bringer, brought as brought_line, warn_of_left, warn_of_recor
 use crate::failure::{Exit, Failure};
 use crate::fleet::{self, Board};
 use crate::host::Host;
+use crate::images::Images;
 use crate::make::{Made, Maker, lock_vm};
 use crate::network;
 use crate::outcome::entry;
@@ -190,12 +191,14 @@ impl<'a> Services<'a> {
 /// The hypervisor does not answer, or KVM does not work.
 pub fn maker<'a>(program: &'a Program, host: &'a Host, wait: bool) -> Result<Maker<'a>, Failure> {
     let info = host.hypervisor.survey().host()?;
+    let interrupt = crate::interruption()?;
     Ok(Maker {
         program,
         host,
         domain_type: program.domain_type(host, &info)?,
+        images: Images::with(program, host, info.clone(), interrupt.clone()),
         info,
-        interrupt: crate::interruption()?,
+        interrupt,
         wait,
         artifacts: BTreeMap::new(),
     })

@@ -10,6 +10,7 @@ pub mod diagnose;
 pub mod exec;
 pub mod fix;
 pub mod get;
+pub mod image;
 pub mod list;
 pub mod logs;
 pub mod node;

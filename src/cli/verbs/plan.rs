@@ -27,7 +27,8 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
     for spec in &specs {
         crate::make::refuse_leftover(&host, spec.vm.name().as_str())?;
         let _held = maker.planning()?;
-        match maker.plan(spec, Keep::No)?.goal {
+        let observed = maker.observe(spec)?;
+        match maker.plan(spec, &observed, Keep::No)?.goal {
             Goal::Reached => {
                 let _ = writeln!(
                     text,

@@ -54,6 +54,8 @@ pub enum VerifiedBy {
     Manifest,
     /// Nobody else: it was built on this machine, and hashed when it was taken.
     LocalBuild,
+    /// Nobody else: it was a file of this machine.
+    LocalFile,
     /// Nobody: the user took it without a checksum and without a signature.
     Nobody,
 }
@@ -86,6 +88,7 @@ impl VerifiedBy {
             Self::SignedIndex => "the archive's signed index",
             Self::Manifest => "the image's manifest",
             Self::LocalBuild => "a local build, as it was",
+            Self::LocalFile => "nobody: a local file, as it was",
             Self::Nobody => "nobody: it was taken without a checksum",
         }
     }

@@ -10,6 +10,10 @@ mod fields;
 mod foreign;
 /// qcow2 headers.
 pub mod qcow2;
+/// What is recorded of an image that this program brought into a pool.
+pub mod record;
+/// Who stands on an image.
+pub mod usage;
 /// VMware's disks.
 mod vmdk;
 

@@ -58,6 +58,23 @@ pub fn volume(
     })
 }
 
+/// A volume that an image of `length` bytes is written into as it is, whatever its format. Everybody may read it,
+/// as QEMU does under whatever name it runs.
+#[must_use]
+pub fn image_volume(name: &str, length: u64) -> String {
+    document(|w| {
+        nest(w, "volume", &[], |w| {
+            text(w, "name", &[], name)?;
+            text(w, "capacity", &[("unit", "bytes")], &length.to_string())?;
+            text(w, "allocation", &[("unit", "bytes")], "0")?;
+            nest(w, "target", &[], |w| {
+                empty(w, "format", &[("type", "raw")])?;
+                nest(w, "permissions", &[], |w| text(w, "mode", &[], "0644"))
+            })
+        })
+    })
+}
+
 /// libvirt's name of a format.
 pub(super) fn format_name(format: DiskFormat) -> &'static str {
     match format {

@@ -80,7 +80,11 @@ fn locked(files: &[PathBuf]) -> Result<BTreeSet<Digest>, Failure> {
 }
 
 /// Prints a value for machines where one is wanted, else these words.
-fn print(program: &Program, value: &Value, words: impl FnOnce() -> String) -> Result<(), Failure> {
+pub(super) fn print(
+    program: &Program,
+    value: &Value,
+    words: impl FnOnce() -> String,
+) -> Result<(), Failure> {
     match program.settings.output.value {
         Output::Table | Output::Wide | Output::Name => program.ui.result(words()),
         form => program.ui.result(serialise(form, value)?),

@@ -1,18 +1,16 @@
 //! Cache disks that no VM uses any more.
 
 use serde_json::json;
-use trustnet_core::plan::Plan;
 use trustnet_core::units::bytes;
 use trustnet_host::cache_disk::{UnusedVolume, unused_cache_volumes};
 use trustnet_host::doors::VolumeRef;
-use trustnet_host::journal::{self, Journal};
 use trustnet_host::lock::Lock;
 
 use super::print;
 use crate::Program;
 use crate::args::CachePrune;
 use crate::failure::{Exit, Failure};
-use crate::host::Host;
+use crate::images::left_plans;
 
 /// Removes the cache disks of the hypervisor that no VM uses.
 pub fn prune(program: &Program, args: &CachePrune) -> Result<Exit, Failure> {
@@ -23,7 +21,7 @@ pub fn prune(program: &Program, args: &CachePrune) -> Result<Exit, Failure> {
         Lock::take_unless(&host.planning_lock(), || interrupt.stop())?.ok_or_else(|| {
             Failure::new(Exit::Interrupted, "interrupted before anything was removed")
         })?;
-    let unused = unused_cache_volumes(&*host.hypervisor, &plans(&host)?)?;
+    let unused = unused_cache_volumes(&*host.hypervisor, &left_plans(&host)?)?;
     let lines = unused.iter().map(|one| {
         format!(
             "cache disk {}/{} ({})",
@@ -67,15 +65,4 @@ pub fn prune(program: &Program, args: &CachePrune) -> Result<Exit, Failure> {
         text
     })?;
     Ok(Exit::Done)
-}
-
-/// The plans that interrupted runs have left.
-fn plans(host: &Host) -> Result<Vec<Plan>, Failure> {
-    let mut plans = Vec::new();
-    for name in journal::leftovers(&host.paths, &host.uri) {
-        if let Some(journal) = Journal::open(&host.journal_dir(&name))? {
-            plans.push(journal.plan().clone());
-        }
-    }
-    Ok(plans)
 }

@@ -116,7 +116,7 @@ fn read_dir(folder: &Path) -> Result<Vec<(PathBuf, bool)>, HostError> {
 }
 
 /// The checksum of a file, of the same kind as another.
-pub(in crate::cache) fn checksum_of(path: &Path, like: &Checksum) -> io::Result<Checksum> {
+pub(crate) fn checksum_of(path: &Path, like: &Checksum) -> io::Result<Checksum> {
     let mut file = File::open(path)?;
     match like {
         Checksum::Sha256(_) => hash(file).map(|(digest, _)| digest.into()),

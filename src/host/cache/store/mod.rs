@@ -7,7 +7,7 @@
 /// Looking after the store.
 mod check;
 /// Files and folders of the store.
-pub(super) mod disk;
+pub(crate) mod disk;
 /// What was hashed in this run.
 mod looked;
 
@@ -350,7 +350,7 @@ fn read_entry(path: &Path) -> Option<Entry> {
 }
 
 /// Now, to the second.
-fn now() -> String {
+pub(crate) fn now() -> String {
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second())
         .unwrap_or(now)

@@ -1,0 +1,125 @@
+//! Arguments of `image`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What to do with images.
+#[derive(Debug, Subcommand)]
+pub enum ImageVerb {
+    /// List the images of a pool, who stands on them, and who vouched for them.
+    #[command(visible_alias = "ls")]
+    List(ImageList),
+    /// Show all that is known of an image.
+    Info(ImageInfo),
+    /// Bring a file of this machine into a pool as an image. The file stays. Only what a guest starts from is taken:
+    /// qcow2 that depends on no other file, or a raw disk with a boot record.
+    Import(ImageImport),
+    /// Bring an image from its publisher into a pool: one of the catalogue, by its name, or what is behind a URL.
+    /// Nothing is taken that nobody vouches for.
+    Pull(ImagePull),
+    /// Read images whole, and compare them with what was recorded of them. Exits with 0 where all are good, else with 5.
+    Verify(ImageVerify),
+    /// Delete images that nothing stands on.
+    #[command(visible_alias = "rm")]
+    Delete(ImageDelete),
+    /// Delete the images that this program brought and that nothing stands on, and what killed runs have left. Of what
+    /// came by hand nothing is touched.
+    Prune(ImagePrune),
+}
+
+/// Which pool.
+#[derive(Debug, Args)]
+pub struct InPool {
+    /// The pool of the images [default: foundry-images]
+    #[arg(long, value_name = "POOL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub pool: Option<String>,
+}
+
+/// Arguments of `image list`.
+#[derive(Debug, Args)]
+pub struct ImageList {
+    /// Where.
+    #[command(flatten)]
+    pub place: InPool,
+}
+
+/// Arguments of `image info`.
+#[derive(Debug, Args)]
+pub struct ImageInfo {
+    /// The image's name.
+    pub name: String,
+    /// Where.
+    #[command(flatten)]
+    pub place: InPool,
+}
+
+/// Arguments of `image import`.
+#[derive(Debug, Args)]
+pub struct ImageImport {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The image's name [default: the file's]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What the file must have, such as sha256:… or sha512:….
+    #[arg(long, value_name = "SUM")]
+    pub checksum: Option<String>,
+    /// Where.
+    #[command(flatten)]
+    pub place: InPool,
+}
+
+/// Arguments of `image pull`.
+#[derive(Debug, Args)]
+pub struct ImagePull {
+    /// A name of the catalogue, such as debian-12, or a URL.
+    #[arg(value_name = "NAME|URL")]
+    pub from: String,
+    /// The image's name [default: the catalogue's; of a URL it must be given]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What must come, such as sha256:… or sha512:….
+    #[arg(long, value_name = "SUM")]
+    pub checksum: Option<String>,
+    /// Take it although nobody vouches for it. It is recorded as such.
+    #[arg(long)]
+    pub insecure_no_checksum: bool,
+    /// Where.
+    #[command(flatten)]
+    pub place: InPool,
+}
+
+/// Arguments of `image verify`.
+#[derive(Debug, Args)]
+pub struct ImageVerify {
+    /// The images' names; none for all.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Where.
+    #[command(flatten)]
+    pub place: InPool,
+}
+
+/// Arguments of `image delete`.
+#[derive(Debug, Args)]
+pub struct ImageDelete {
+    /// The images' names.
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Where.
+    #[command(flatten)]
+    pub place: InPool,
+}
+
+/// Arguments of `image prune`.
+#[derive(Debug, Args)]
+pub struct ImagePrune {
+    /// Only show what would go.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where.
+    #[command(flatten)]
+    pub place: InPool,
+}

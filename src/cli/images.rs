@@ -1,0 +1,291 @@
+//! The images of a hypervisor, as the verbs have them.
+
+use trustnet_core::artifact::Checksum;
+use trustnet_core::image::record::ImageRecord;
+use trustnet_core::observed::{Observed, PoolFacts};
+use trustnet_core::plan::{Plan, default_pool_path};
+use trustnet_core::suggest::nearest;
+use trustnet_core::units::bytes;
+use trustnet_core::vm::{BootSource, IMAGE_POOL, VM_POOL, Vm};
+use trustnet_core::xml::{self, VolumeXml};
+use trustnet_host::cache::download::{DownloadError, Progress as Received, Watch};
+use trustnet_host::doors::{HostInfo, VolumeRef};
+use trustnet_host::error::chain;
+use trustnet_host::image::bring::{self, BringError, Bringer};
+use trustnet_host::image::place::part_of;
+use trustnet_host::image::records::Records;
+use trustnet_host::image::standing::{self, Reading};
+use trustnet_host::interrupt::Interrupt;
+use trustnet_host::journal::{self, Journal};
+
+use crate::Program;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::ui::Progress;
+
+/// The images of a hypervisor.
+pub struct Images<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The hypervisor.
+    pub host: &'a Host,
+    /// What it said of itself.
+    pub info: HostInfo,
+    /// What is recorded of its images.
+    pub records: Records,
+    /// Interruption by the user.
+    pub interrupt: Interrupt,
+}
+
+/// An image in a pool.
+pub struct Image {
+    /// What libvirt says of it.
+    pub volume: VolumeXml,
+    /// What is recorded of it.
+    pub record: Option<ImageRecord>,
+}
+
+impl<'a> Images<'a> {
+    /// Those of this hypervisor.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn of(program: &'a Program, host: &'a Host) -> Result<Self, Failure> {
+        let info = host.hypervisor.survey().host()?;
+        Ok(Self::with(program, host, info, crate::interruption()?))
+    }
+
+    /// Those of a hypervisor that has said what it is.
+    #[must_use]
+    pub fn with(
+        program: &'a Program,
+        host: &'a Host,
+        info: HostInfo,
+        interrupt: Interrupt,
+    ) -> Self {
+        Self {
+            program,
+            host,
+            info,
+            records: Records::of(&host.paths, &host.uri),
+            interrupt,
+        }
+    }
+
+    /// Checks that a VM's image is still what it was when it was brought: at the cost of a look where it looks as it did.
+    ///
+    /// # Errors
+    /// It is not, or not whole.
+    pub fn check(
+        &self,
+        vm: &Vm,
+        observed: &Observed,
+        progress: &Progress<'_>,
+    ) -> Result<(), Failure> {
+        let (BootSource::Volume { pool, volume }, Some(image)) =
+            (&vm.boot_disk().source, &observed.image)
+        else {
+            return Ok(());
+        };
+        let name = vm.name().as_str();
+        // A VM that is there needs nothing of its image but that it stays.
+        if observed
+            .domains
+            .iter()
+            .any(|domain| domain.xml.name == name)
+        {
+            return Ok(());
+        }
+        let watching = Watching {
+            progress,
+            interrupt: &self.interrupt,
+            doing: "reading the image",
+        };
+        // A file that libvirt has not seen yet has no name of its own.
+        let facts = VolumeXml {
+            name: volume.clone(),
+            ..image.volume.clone()
+        };
+        let (standing, _) = standing::standing(
+            &*self.host.hypervisor,
+            &self.records,
+            pool,
+            &facts,
+            self.info.local,
+            Reading::WhereItLooksChanged,
+            &watching,
+        )?;
+        standing::refuse_changed(VolumeRef::Named(pool, volume), &standing).map_err(|error| {
+            Failure::from(error).hint(format!(
+                "bring it again: `trustnet-vm image delete {volume} --pool {pool}`, then `image pull` or `image import`"
+            ))
+        })
+    }
+
+    /// The pool that is meant.
+    #[must_use]
+    pub fn pool<'b>(&self, asked: Option<&'b str>) -> &'b str {
+        asked.unwrap_or(IMAGE_POOL)
+    }
+
+    /// The facts of a pool to bring an image into: a default pool is made where it is missing, and one that was stopped
+    /// is started.
+    ///
+    /// # Errors
+    /// There is no such pool, or it does not start.
+    pub fn open(&self, pool: &str) -> Result<PoolFacts, Failure> {
+        let pools = self.host.hypervisor.pools();
+        let found = pools.find(pool)?;
+        if let Some(facts) = found.as_ref().filter(|facts| facts.active) {
+            return Ok(facts.clone());
+        }
+        if found.is_none() && ![IMAGE_POOL, VM_POOL].contains(&pool) {
+            return Err(self.no_pool(pool));
+        }
+        let path = default_pool_path(&self.host.data_dir(&self.info), pool);
+        pools.ensure(pool, &xml::pool(pool, &path))?;
+        Ok(pools.find(pool)?.unwrap_or_default())
+    }
+
+    fn no_pool(&self, pool: &str) -> Failure {
+        let message = format!("there is no storage pool `{pool}` on {}", self.host.uri);
+        Failure::new(Exit::Storage, message).hint("`virsh pool-list --all` shows what there is")
+    }
+
+    /// The images of a pool, by name. A default pool that is not there yet has none.
+    ///
+    /// # Errors
+    /// There is no such pool, or it is not active.
+    pub fn all(&self, pool: &str) -> Result<Vec<Image>, Failure> {
+        let pools = self.host.hypervisor.pools();
+        match pools.find(pool)? {
+            None if pool == IMAGE_POOL => return Ok(Vec::new()),
+            None => return Err(self.no_pool(pool)),
+            Some(facts) if !facts.active => {
+                let message = format!("storage pool `{pool}` is not active");
+                let start = format!("`virsh pool-start {pool}` starts it");
+                return Err(Failure::new(Exit::Storage, message).hint(start));
+            }
+            Some(_) => {}
+        }
+        // What came into the folder since: refused while somebody writes to the pool, and then it comes later.
+        let _ = pools.refresh(pool);
+        let mut volumes = self.host.hypervisor.volumes().list(pool)?;
+        volumes.sort_by(|one, other| one.name.cmp(&other.name));
+        volumes
+            .into_iter()
+            // A folder in the pool is no image.
+            .filter(|volume| part_of(&volume.name).is_none() && volume.format != "dir")
+            .map(|volume| {
+                let record = self.records.read(pool, &volume.name)?;
+                Ok(Image { volume, record })
+            })
+            .collect()
+    }
+
+    /// An image by its name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find(&self, pool: &str, name: &str) -> Result<Image, Failure> {
+        let mut all = self.all(pool)?;
+        if let Some(index) = all.iter().position(|image| image.volume.name == name) {
+            return Ok(all.swap_remove(index));
+        }
+        let message = format!("there is no image `{name}` in pool `{pool}`");
+        let failure = Failure::new(Exit::Storage, message);
+        let names = all.iter().map(|image| image.volume.name.as_str());
+        Err(match nearest(name, names) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint("`trustnet-vm image list` shows what there is"),
+        })
+    }
+
+    /// Brings images, and shows how far it is.
+    ///
+    /// # Errors
+    /// What `work` comes to.
+    pub fn bring<T>(
+        &self,
+        progress: &Progress<'_>,
+        doing: &'static str,
+        work: impl FnOnce(&Bringer<'_>) -> Result<T, BringError>,
+    ) -> Result<T, Failure> {
+        let watching = Watching {
+            progress,
+            interrupt: &self.interrupt,
+            doing,
+        };
+        let folder = bring::folder(&self.host.paths.cache);
+        Ok(work(&Bringer {
+            hypervisor: &*self.host.hypervisor,
+            records: &self.records,
+            local: self.info.local,
+            folder: &folder,
+            watch: &watching,
+        })?)
+    }
+
+    /// The plans that interrupted runs have left.
+    ///
+    /// # Errors
+    /// A journal cannot be read.
+    pub fn plans(&self) -> Result<Vec<Plan>, Failure> {
+        left_plans(self.host)
+    }
+}
+
+/// The plans that interrupted runs have left.
+///
+/// # Errors
+/// A journal cannot be read.
+pub fn left_plans(host: &Host) -> Result<Vec<Plan>, Failure> {
+    let mut plans = Vec::new();
+    for name in journal::leftovers(&host.paths, &host.uri) {
+        if let Some(journal) = Journal::open(&host.journal_dir(&name))? {
+            plans.push(journal.plan().clone());
+        }
+    }
+    Ok(plans)
+}
+
+/// Shows how far an image is, and stops it.
+pub struct Watching<'a> {
+    /// Where it is shown.
+    pub progress: &'a Progress<'a>,
+    /// Interruption by the user.
+    pub interrupt: &'a Interrupt,
+    /// What is going on, such as `copying`.
+    pub doing: &'static str,
+}
+
+impl Watch for Watching<'_> {
+    fn progress(&self, received: Received) {
+        let doing = self.doing;
+        let done = bytes(received.received);
+        self.progress.begin(match received.total {
+            Some(total) => format!("{doing}, {done} of {}", bytes(total)),
+            None => format!("{doing}, {done} so far"),
+        });
+    }
+    fn again(&self, why: &DownloadError) {
+        self.progress.note(format!("{}; trying again", chain(why)));
+    }
+    fn stopped(&self) -> bool {
+        self.interrupt.stop()
+    }
+}
+
+/// Reads a checksum of the command line.
+///
+/// # Errors
+/// It is none.
+pub fn checksum(text: &str) -> Result<Checksum, Failure> {
+    let (algorithm, digits) = text.split_once(':').unwrap_or(("", text));
+    Checksum::parse(digits)
+        .filter(|sum| algorithm.is_empty() || sum.algorithm() == algorithm)
+        .ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`{text}` is no checksum"))
+                .hint("it is sha256: with 64 hexadecimal digits, or sha512: with 128")
+        })
+}

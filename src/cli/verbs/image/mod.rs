@@ -1,0 +1,31 @@
+//! `image`: base images in storage pools.
+
+/// Bringing them: `import`, `pull`.
+mod bring;
+/// Looking after them: `verify`, `delete`, `prune`.
+mod care;
+/// Looking at them: `list`, `info`.
+mod look;
+
+use crate::Program;
+use crate::args::ImageVerb;
+use crate::failure::{Exit, Failure};
+use crate::images::Images;
+
+/// Does it.
+///
+/// # Errors
+/// The hypervisor does not answer, or what was asked for cannot be done.
+pub fn run(program: &Program, verb: &ImageVerb) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    let images = Images::of(program, &host)?;
+    match verb {
+        ImageVerb::List(args) => look::list(&images, args),
+        ImageVerb::Info(args) => look::info(&images, args),
+        ImageVerb::Import(args) => bring::import(&images, args),
+        ImageVerb::Pull(args) => bring::pull(&images, args),
+        ImageVerb::Verify(args) => care::verify(&images, args),
+        ImageVerb::Delete(args) => care::delete(&images, args),
+        ImageVerb::Prune(args) => care::prune(&images, args),
+    }
+}

@@ -1,0 +1,274 @@
+//! Who stands on an image: the domains whose disks have it in their chains, and disks that no domain has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::plan::{Plan, Step};
+use crate::xml::{DomainXml, VolumeXml, read_domain, read_volume};
+
+/// Somebody who stands on an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum User {
+    /// A domain, running or not.
+    Domain(String),
+    /// A VM whose `create` was interrupted, and may be gone on with.
+    Interrupted(String),
+    /// A volume that no domain has.
+    Volume {
+        /// Its pool.
+        pool: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(name) => write!(f, "`{name}`"),
+            Self::Interrupted(name) => write!(f, "the interrupted create of `{name}`"),
+            Self::Volume { pool, name } => write!(f, "volume `{pool}/{name}`"),
+        }
+    }
+}
+
+/// All chains of disks that are known of a hypervisor. Files go by their paths.
+#[derive(Debug, Default)]
+pub struct Chains {
+    /// From a file to what it stands on.
+    below: BTreeMap<String, BTreeSet<String>>,
+    /// The paths of volumes, by pool and name.
+    volumes: BTreeMap<(String, String), String>,
+    /// The files that somebody opens first.
+    tops: BTreeMap<User, BTreeSet<String>>,
+    /// Volumes that somebody opens first and that were named, not found.
+    named: BTreeMap<User, BTreeSet<(String, String)>>,
+}
+
+impl Chains {
+    /// Takes a file that stands on another.
+    pub fn link(&mut self, file: &str, backing: &str) {
+        let below = self.below.entry(file.to_owned()).or_default();
+        below.insert(backing.to_owned());
+    }
+
+    /// Takes a volume.
+    pub fn volume(&mut self, pool: &str, volume: &VolumeXml) {
+        let name = (pool.to_owned(), volume.name.clone());
+        self.volumes.insert(name, volume.path.clone());
+        if let Some(backing) = &volume.backing {
+            self.link(&volume.path, backing);
+        }
+    }
+
+    /// Takes a domain.
+    pub fn domain(&mut self, domain: &DomainXml) {
+        self.disks(&User::Domain(domain.name.clone()), domain);
+    }
+
+    /// Takes what an interrupted run goes on to make.
+    pub fn plan(&mut self, plan: &Plan) {
+        let user = User::Interrupted(plan.vm.clone());
+        for step in &plan.steps {
+            match step {
+                Step::DefineDomain { xml } => self.disks(&user, &read_domain(xml)),
+                Step::CreateVolume { xml, .. } => {
+                    let tops = self.tops.entry(user.clone()).or_default();
+                    tops.extend(read_volume(xml).backing);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn disks(&mut self, user: &User, domain: &DomainXml) {
+        for disk in &domain.disks {
+            let named = self.named.entry(user.clone()).or_default();
+            named.extend(disk.volume.clone());
+            let tops = self.tops.entry(user.clone()).or_default();
+            tops.extend(disk.file.clone());
+            // Where each file of the chain stands does not matter: the domain opens all of them.
+            tops.extend(disk.backing.iter().cloned());
+        }
+    }
+
+    /// The files that domains open first and that are no volume's: what these stand on, only they can say.
+    pub fn strangers(&self) -> impl Iterator<Item = &str> {
+        let known: BTreeSet<&String> = self.volumes.values().collect();
+        let tops: BTreeSet<&String> = self.tops.values().flatten().collect();
+        tops.into_iter()
+            .filter(move |file| !known.contains(file))
+            .map(String::as_str)
+    }
+
+    /// Who stands on the file of a volume; of volumes only those that no domain has.
+    #[must_use]
+    pub fn users(&self, pool: &str, volume: &VolumeXml) -> Vec<User> {
+        let mut users = BTreeSet::new();
+        let mut reached = BTreeSet::new();
+        let everyone: BTreeSet<&User> = self.tops.keys().chain(self.named.keys()).collect();
+        for user in everyone {
+            let named = self.named.get(user).into_iter().flatten();
+            let itself = named
+                .clone()
+                .any(|(p, name)| p == pool && *name == volume.name);
+            let named = named.filter_map(|name| self.volumes.get(name));
+            let tops = self.tops.get(user).into_iter().flatten().chain(named);
+            let files = self.closure(tops);
+            if itself || files.contains(volume.path.as_str()) {
+                users.insert(user.clone());
+            }
+            reached.extend(files);
+        }
+        for ((pool, name), path) in &self.volumes {
+            let free = !reached.contains(path.as_str()) && *path != volume.path;
+            if free && self.closure([path]).contains(volume.path.as_str()) {
+                users.insert(User::Volume {
+                    pool: pool.clone(),
+                    name: name.clone(),
+                });
+            }
+        }
+        users.into_iter().collect()
+    }
+
+    /// These files and all that they stand on, once each: a chain may be bent into a ring.
+    fn closure<'a>(&'a self, from: impl IntoIterator<Item = &'a String>) -> BTreeSet<&'a str> {
+        let mut found = BTreeSet::new();
+        let mut left: Vec<&str> = from.into_iter().map(String::as_str).collect();
+        while let Some(file) = left.pop() {
+            if found.insert(file) {
+                let below = self.below.get(file).into_iter().flatten();
+                left.extend(below.map(String::as_str));
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chains, User};
+    use crate::plan::{Plan, Step, Verb};
+    use crate::xml::{self, DiskFacts, DomainXml, VolumeXml};
+
+    fn volume(name: &str, backing: Option<&str>) -> VolumeXml {
+        VolumeXml {
+            name: name.to_owned(),
+            path: format!("/pool/{name}"),
+            backing: backing.map(|name| format!("/pool/{name}")),
+            ..VolumeXml::default()
+        }
+    }
+
+    fn domain(name: &str, disk: DiskFacts) -> DomainXml {
+        DomainXml {
+            name: name.to_owned(),
+            disks: vec![disk],
+            ..DomainXml::default()
+        }
+    }
+
+    fn file(path: &str) -> DiskFacts {
+        DiskFacts {
+            file: Some(path.to_owned()),
+            ..DiskFacts::default()
+        }
+    }
+
+    fn users(change: impl FnOnce(&mut Chains)) -> Vec<String> {
+        let mut chains = Chains::default();
+        chains.volume("images", &volume("debian", None));
+        chains.volume("vms", &volume("web", Some("debian")));
+        chains.volume("vms", &volume("over", Some("web")));
+        change(&mut chains);
+        let users = chains.users("images", &volume("debian", None));
+        users.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_disk_that_no_domain_has_stands_on_its_image_all_the_same() {
+        assert_eq!(users(|_| {}), ["volume `vms/over`", "volume `vms/web`"]);
+    }
+
+    #[test]
+    fn a_domain_stands_on_an_image_directly_through_a_chain_and_by_a_volumes_name() {
+        for disk in [
+            file("/pool/debian"),
+            file("/pool/over"),
+            DiskFacts {
+                volume: Some(("vms".to_owned(), "over".to_owned())),
+                ..DiskFacts::default()
+            },
+            DiskFacts {
+                volume: Some(("images".to_owned(), "debian".to_owned())),
+                ..DiskFacts::default()
+            },
+            // A chain that only the running domain knows.
+            DiskFacts {
+                backing: vec!["/elsewhere".to_owned(), "/pool/debian".to_owned()],
+                ..file("/pool/snapshot")
+            },
+        ] {
+            let found = users(|chains| chains.domain(&domain("web", disk.clone())));
+            assert!(found.contains(&"`web`".to_owned()), "{disk:?}: {found:?}");
+        }
+        let found = users(|chains| chains.domain(&domain("web", file("/pool/over"))));
+        assert_eq!(found, ["`web`"]);
+        let found = users(|chains| chains.domain(&domain("other", file("/pool/other"))));
+        assert!(!found.contains(&"`other`".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn a_file_beside_the_pools_is_asked_for_and_counts() {
+        let mut chains = Chains::default();
+        chains.volume("images", &volume("debian", None));
+        chains.domain(&domain("web", file("/home/ada/snapshot")));
+        chains.domain(&domain("db", file("/pool/debian")));
+        assert_eq!(
+            chains.strangers().collect::<Vec<_>>(),
+            ["/home/ada/snapshot"]
+        );
+        chains.link("/home/ada/snapshot", "/pool/debian");
+        let found = chains.users("images", &volume("debian", None));
+        assert_eq!(
+            found,
+            [
+                User::Domain("db".to_owned()),
+                User::Domain("web".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_keeps_what_it_stands_on() {
+        let over = xml::volume(
+            "db_boot",
+            1 << 30,
+            trustnet_api::disk::DiskFormat::Qcow2,
+            Some(("/pool/debian", "qcow2")),
+        );
+        let plan = Plan {
+            verb: Verb::Create,
+            vm: "db".to_owned(),
+            uuid: String::new(),
+            steps: vec![Step::CreateVolume {
+                pool: "vms".to_owned(),
+                volume: "db_boot".to_owned(),
+                size: 1 << 30,
+                xml: over,
+            }],
+        };
+        let found = users(|chains| chains.plan(&plan));
+        assert!(found.contains(&"the interrupted create of `db`".to_owned()));
+    }
+
+    #[test]
+    fn a_ring_of_files_comes_to_an_end() {
+        let found = users(|chains| {
+            chains.link("/pool/debian", "/pool/web");
+            chains.domain(&domain("web", file("/pool/web")));
+        });
+        assert!(found.contains(&"`web`".to_owned()), "{found:?}");
+    }
+}

@@ -1,0 +1,529 @@
+//! Bringing an image: from where it is to a volume that is whole, bootable and recorded.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use trustnet_core::artifact::{Checksum, Digest, Verified, VerifiedBy};
+use trustnet_core::image::record::{Arrival, ImageRecord, Stamp};
+use trustnet_core::image::{self, ImageContent, Sample, Unfit};
+use trustnet_core::observed::PoolFacts;
+use trustnet_core::units::bytes;
+use trustnet_core::xml::VolumeXml;
+
+use super::place::{self, Keep, Place};
+use super::pull::{self, Wanted};
+use super::records::Records;
+use super::standing::{self, inode};
+use super::unpack::{self, Bounds, Packed, UnpackError};
+use crate::cache::download::{Fetch, Watch};
+use crate::cache::error::CacheError;
+use crate::cache::store::disk::{checksum_of, hash};
+use crate::cache::store::{moment, now};
+use crate::doors::{Hypervisor, VolumeRef};
+use crate::error::HostError;
+use crate::lock::Lock;
+
+/// The longest image that is unpacked, in bytes, holes and all: what ext4 takes for a file.
+const LONGEST: u64 = 16 << 40;
+
+/// Why an image was not brought.
+#[derive(Debug, thiserror::Error)]
+pub enum BringError {
+    /// A file, a pool or a volume.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// It was not to be had, or is not what it should be.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// It is no image that a guest starts from.
+    #[error("`{file}` {why}")]
+    Unfit {
+        /// Which file, or URL.
+        file: String,
+        /// Why.
+        why: Unfit,
+    },
+    /// It cannot be unpacked.
+    #[error("failed to unpack `{file}`")]
+    Unpack {
+        /// Which file, or URL.
+        file: String,
+        /// Why.
+        source: UnpackError,
+    },
+    /// It does not have the checksum that it should have.
+    #[error("`{file}` has {is}, and was to have {wanted}")]
+    Checksum {
+        /// The file.
+        file: String,
+        /// What it was to have.
+        wanted: Checksum,
+        /// What it has.
+        is: Checksum,
+    },
+    /// Another volume has the name.
+    #[error("there is an image `{pool}/{volume}` already, and it is another one: {why}")]
+    Taken {
+        /// The pool.
+        pool: String,
+        /// The volume.
+        volume: String,
+        /// What is known of it.
+        why: String,
+    },
+    /// The pool has too little room.
+    #[error("image `{volume}` needs {needed} in pool `{pool}`, which has {available} free")]
+    Room {
+        /// The pool.
+        pool: String,
+        /// The volume.
+        volume: String,
+        /// What the image takes.
+        needed: String,
+        /// What is free.
+        available: String,
+    },
+    /// The user interrupted.
+    #[error("interrupted: nothing of `{volume}` was left in the pool")]
+    Stopped {
+        /// The volume.
+        volume: String,
+    },
+}
+
+impl BringError {
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unfit { why, .. } => Some(why.remedy()),
+            Self::Checksum { .. } => {
+                Some("the file is damaged, or another one: get it again".to_owned())
+            }
+            Self::Taken { pool, volume, .. } => Some(format!(
+                "give this one another `--name`, or remove that one: `trustnet-vm image delete {volume} --pool {pool}`"
+            )),
+            Self::Room { .. } => Some(
+                "`trustnet-vm image prune` frees what nothing uses; or take another `--pool`"
+                    .to_owned(),
+            ),
+            Self::Cache(error) => error.hint().map(str::to_owned),
+            Self::Unpack { .. } | Self::Host(_) | Self::Stopped { .. } => None,
+        }
+    }
+}
+
+/// What is to be brought to where.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The pool; it is active.
+    pub pool: &'a str,
+    /// The name of the image's volume.
+    pub volume: &'a str,
+    /// The user that the image's makers log in as, where they say.
+    pub default_user: Option<&'a str>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Brought {
+    /// It was brought.
+    New(ImageRecord),
+    /// It was there already.
+    There(ImageRecord),
+}
+
+/// Where a file comes from, and what is known of it.
+struct Origin {
+    source: String,
+    verified: Verified,
+    /// The digest of the file's bytes, where it is known.
+    sha256: Option<Digest>,
+    keep: Keep,
+}
+
+/// Brings images to one hypervisor.
+pub struct Bringer<'a> {
+    /// The hypervisor.
+    pub hypervisor: &'a dyn Hypervisor,
+    /// What is recorded of its images.
+    pub records: &'a Records,
+    /// Whether it is on this machine.
+    pub local: bool,
+    /// A folder of this machine for what is on its way.
+    pub folder: &'a Path,
+    /// Who watches.
+    pub watch: &'a dyn Watch,
+}
+
+impl Bringer<'_> {
+    /// Brings a file of this machine, which stays.
+    ///
+    /// # Errors
+    /// It is no bootable image, does not have its checksum, or there is no room for it. Nothing is left then.
+    pub fn import(
+        &self,
+        ask: Ask<'_>,
+        file: &Path,
+        checksum: Option<Checksum>,
+    ) -> Result<Brought, BringError> {
+        let _lock = self.lock(ask)?;
+        let mut origin = Origin {
+            source: std::path::absolute(file)
+                .unwrap_or_else(|_| file.to_owned())
+                .display()
+                .to_string(),
+            verified: Verified::by(VerifiedBy::LocalFile),
+            sha256: None,
+            keep: Keep::Yes,
+        };
+        regular(file)?;
+        if let Some(wanted) = checksum {
+            let is = checksum_of(file, &wanted).map_err(HostError::file("read", file))?;
+            if is != wanted {
+                return Err(BringError::Checksum {
+                    file: file.display().to_string(),
+                    wanted,
+                    is,
+                });
+            }
+            origin.verified = Verified::by(VerifiedBy::Pin);
+            if let Checksum::Sha256(digest) = is {
+                origin.sha256 = Some(digest);
+            }
+        }
+        if let Some(volume) = self.find(ask)? {
+            return self.same(ask, &volume, file);
+        }
+        self.bring(ask, file, origin)
+    }
+
+    /// Pulls an image from its publisher. Of two that pull the same at once one does, and the other finds it.
+    ///
+    /// # Errors
+    /// It is not to be had, is not what it should be, or there is no room for it. No volume is left then; what a
+    /// download can go on with is.
+    pub fn pull(
+        &self,
+        ask: Ask<'_>,
+        from: &dyn Fetch,
+        wanted: &Wanted,
+    ) -> Result<Brought, BringError> {
+        let _lock = self.lock(ask)?;
+        if let Some(volume) = self.find(ask)? {
+            return self.pulled(ask, &volume, wanted);
+        }
+        let arrived = pull::fetch(self.folder, from, wanted, self.watch)?;
+        let origin = Origin {
+            source: arrived.source.clone(),
+            verified: arrived.verified.clone(),
+            sha256: Some(arrived.sha256),
+            keep: Keep::No,
+        };
+        let brought = self.bring(ask, &arrived.path, origin);
+        // Where it was not moved it was copied; where it is no image, nobody wants it again.
+        match fs::remove_file(&arrived.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!("`{}` is left: {error}", arrived.path.display());
+            }
+            _ => {}
+        }
+        brought
+    }
+
+    fn lock(&self, ask: Ask<'_>) -> Result<Lock, BringError> {
+        let stop = || self.watch.stopped();
+        let lock = self.records.lock(ask.pool, ask.volume, stop)?;
+        lock.ok_or_else(|| BringError::Stopped {
+            volume: ask.volume.to_owned(),
+        })
+    }
+
+    /// The volume of that name, if it is there. What a killed run has left of a stream is removed: it lacks the head,
+    /// which comes last, so that nobody can have started from it.
+    fn find(&self, ask: Ask<'_>) -> Result<Option<VolumeXml>, BringError> {
+        let volumes = self.hypervisor.volumes();
+        let name = VolumeRef::Named(ask.pool, ask.volume);
+        let mut found = volumes.find(name)?;
+        if found.is_none() {
+            // Somebody may have put a file there since libvirt last looked.
+            self.hypervisor.pools().refresh(ask.pool)?;
+            found = volumes.find(name)?;
+        }
+        let record = self.records.read(ask.pool, ask.volume)?;
+        let begun = record.is_some_and(|record| record.arrival == Arrival::Begun);
+        if found.is_some() && begun && is_empty(&volumes.read(name, place::HEAD)?) {
+            volumes.delete(name)?;
+            return Ok(None);
+        }
+        Ok(found)
+    }
+
+    /// The record of a volume whose bytes have this digest. Where it says that the volume was begun, a run was killed
+    /// between the last byte and the record: it is whole.
+    fn whole(&self, record: ImageRecord, volume: &VolumeXml) -> Result<ImageRecord, BringError> {
+        if record.arrival == Arrival::Whole {
+            return Ok(record);
+        }
+        let record = ImageRecord {
+            arrival: Arrival::Whole,
+            stamp: Stamp::of(volume, inode(volume, self.local)),
+            ..record
+        };
+        self.records.write(&record)?;
+        Ok(record)
+    }
+
+    fn hash(&self, ask: Ask<'_>, volume: &VolumeXml) -> Result<Digest, BringError> {
+        let name = VolumeRef::Named(ask.pool, ask.volume);
+        let hypervisor = self.hypervisor;
+        Ok(standing::hash(
+            hypervisor, name, volume, self.local, self.watch,
+        )?)
+    }
+
+    /// An import whose name is taken: by just these bytes, or by others.
+    fn same(&self, ask: Ask<'_>, volume: &VolumeXml, file: &Path) -> Result<Brought, BringError> {
+        let Some(record) = self.records.read(ask.pool, ask.volume)? else {
+            return Err(taken(ask, volume, None));
+        };
+        let there = self.hash(ask, volume)?;
+        let here = File::open(file).and_then(hash);
+        let (here, _) = here.map_err(HostError::file("read", file))?;
+        if here != there {
+            return Err(taken(ask, volume, Some(&record)));
+        }
+        Ok(Brought::There(self.whole(record, volume)?))
+    }
+
+    /// A pull whose name is taken: by what came from there before, or by something else.
+    fn pulled(
+        &self,
+        ask: Ask<'_>,
+        volume: &VolumeXml,
+        wanted: &Wanted,
+    ) -> Result<Brought, BringError> {
+        let record = self.records.read(ask.pool, ask.volume)?;
+        let mut places = std::iter::once(&wanted.url).chain(&wanted.mirrors);
+        match record {
+            Some(record) if places.any(|url| *url == record.source) => {
+                if record.arrival == Arrival::Begun
+                    && record.sha256 != Some(self.hash(ask, volume)?)
+                {
+                    return Err(taken(ask, volume, Some(&record)));
+                }
+                Ok(Brought::There(self.whole(record, volume)?))
+            }
+            record => Err(taken(ask, volume, record.as_ref())),
+        }
+    }
+
+    /// Makes an image of a file, and puts it into the pool.
+    fn bring(&self, ask: Ask<'_>, file: &Path, origin: Origin) -> Result<Brought, BringError> {
+        let pool = self.hypervisor.pools().find(ask.pool)?.unwrap_or_default();
+        let to = Place {
+            hypervisor: self.hypervisor,
+            pool: ask.pool,
+            volume: ask.volume,
+            folder: self
+                .local
+                .then(|| place::writable_folder(&pool.xml.kind, &pool.xml.path))
+                .flatten(),
+        };
+        // In the pool's own folder, where there is one: what is made there need not be copied again.
+        let scratch = to.part().unwrap_or_else(|| {
+            let key = Digest::of(format!("{}/{}", ask.pool, ask.volume).as_bytes());
+            self.folder.join(format!("{key}.made"))
+        });
+        let brought = self
+            .made(file, origin, &scratch, &pool)
+            .and_then(|(made, origin)| self.put(ask, &to, &pool, &made, origin));
+        match fs::remove_file(&scratch) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!("`{}` is left: {error}", scratch.display());
+            }
+            _ => {}
+        }
+        brought
+    }
+
+    /// The file that is to be the image: this one as it is, or what is made of it.
+    fn made(
+        &self,
+        file: &Path,
+        origin: Origin,
+        scratch: &Path,
+        pool: &PoolFacts,
+    ) -> Result<(PathBuf, Origin), BringError> {
+        let (head, ..) = ends(file).map_err(HostError::file("read", file))?;
+        let ImageContent::Packed(packing) = ImageContent::of(Sample::head(&head)) else {
+            return Ok((file.to_owned(), origin));
+        };
+        let read = |error| HostError::file("read", file)(error);
+        let mut packed = File::open(file).map_err(read)?;
+        let length = packed.metadata().map_err(read)?.len();
+        let out = place::own(scratch).map_err(HostError::file("create", scratch))?;
+        let bounds = Bounds {
+            length: LONGEST,
+            data: pool.available,
+        };
+        let packed = Packed {
+            bytes: &mut packed,
+            packing,
+            length: Some(length),
+        };
+        unpack::unpack(packed, &out, bounds, self.watch).map_err(|source| BringError::Unpack {
+            file: origin.source.clone(),
+            source,
+        })?;
+        moment("image:unpacked");
+        // Whose bytes nobody has seen yet; a pull says what they are, as it does of others.
+        let sha256 = match origin.keep {
+            Keep::Yes => None,
+            Keep::No => {
+                let unpacked = File::open(scratch).and_then(hash);
+                Some(unpacked.map_err(HostError::file("read", scratch))?.0)
+            }
+        };
+        let keep = Keep::No;
+        let made = scratch.to_owned();
+        Ok((
+            made,
+            Origin {
+                sha256,
+                keep,
+                ..origin
+            },
+        ))
+    }
+
+    /// Puts an image into the pool, and records it.
+    fn put(
+        &self,
+        ask: Ask<'_>,
+        to: &Place<'_>,
+        pool: &PoolFacts,
+        file: &Path,
+        origin: Origin,
+    ) -> Result<Brought, BringError> {
+        judge(ask, file, &origin.source)?;
+        check_room(ask, pool, file)?;
+        let mut record = ImageRecord {
+            pool: ask.pool.to_owned(),
+            volume: ask.volume.to_owned(),
+            arrival: Arrival::Begun,
+            source: origin.source,
+            verified: origin.verified,
+            sha256: origin.sha256,
+            stamp: Stamp::default(),
+            default_user: ask.default_user.map(str::to_owned),
+            when: now(),
+        };
+        let volumes = self.hypervisor.volumes();
+        let name = VolumeRef::Named(ask.pool, ask.volume);
+        // From here on what is in the pool under this name is ours, however far it comes.
+        self.records.write(&record)?;
+        moment("image:begun");
+        if let Err(error) = place::place(to, file, origin.keep, self.watch) {
+            if matches!(volumes.find(name), Ok(None)) {
+                self.records.remove(ask.pool, ask.volume)?;
+            }
+            return Err(if self.watch.stopped() {
+                BringError::Stopped {
+                    volume: ask.volume.to_owned(),
+                }
+            } else {
+                error.into()
+            });
+        }
+        moment("image:placed");
+        let placed = volumes.find(name)?.unwrap_or_default();
+        record.arrival = Arrival::Whole;
+        record.stamp = Stamp::of(&placed, inode(&placed, self.local));
+        self.records.write(&record)?;
+        Ok(Brought::New(record))
+    }
+}
+
+/// Refuses what no guest starts from.
+fn judge(ask: Ask<'_>, file: &Path, source: &str) -> Result<(), BringError> {
+    let (head, tail, length) = ends(file).map_err(HostError::file("read", file))?;
+    let sample = Sample {
+        head: &head,
+        tail: &tail,
+        length: Some(length),
+    };
+    let judged = image::check(sample, ask.volume);
+    judged.map(drop).map_err(|why| BringError::Unfit {
+        file: source.to_owned(),
+        why,
+    })
+}
+
+/// Refuses what does not fit.
+fn check_room(ask: Ask<'_>, pool: &PoolFacts, file: &Path) -> Result<(), BringError> {
+    let facts = fs::metadata(file).map_err(HostError::file("read", file))?;
+    let needed = facts.len().min(facts.blocks() * 512);
+    // What is in the pool's own file system may need no more than it takes already.
+    let shared = place::same_device(file, Path::new(&pool.xml.path));
+    if shared || !pool.active || pool.available >= needed {
+        return Ok(());
+    }
+    Err(BringError::Room {
+        pool: ask.pool.to_owned(),
+        volume: ask.volume.to_owned(),
+        needed: bytes(needed),
+        available: bytes(pool.available),
+    })
+}
+
+/// Whether nothing but zeros is in there.
+fn is_empty(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// A plain file, and no pipe that waits for somebody who writes.
+fn regular(file: &Path) -> Result<(), HostError> {
+    let facts = fs::metadata(file).map_err(HostError::file("read", file))?;
+    if facts.is_file() {
+        return Ok(());
+    }
+    let kind = io::Error::new(io::ErrorKind::InvalidInput, "it is not a file");
+    Err(HostError::file("read", file)(kind))
+}
+
+/// What judging a file takes: its first bytes, its last, its length.
+fn ends(path: &Path) -> io::Result<(Vec<u8>, Vec<u8>, u64)> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let (mut head, mut tail) = (Vec::new(), Vec::new());
+    Read::by_ref(&mut file)
+        .take(image::HEAD)
+        .read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(length.saturating_sub(image::TAIL)))?;
+    file.take(image::TAIL).read_to_end(&mut tail)?;
+    Ok((head, tail, length))
+}
+
+fn taken(ask: Ask<'_>, volume: &VolumeXml, record: Option<&ImageRecord>) -> BringError {
+    BringError::Taken {
+        pool: ask.pool.to_owned(),
+        volume: volume.name.clone(),
+        why: match record {
+            Some(record) if record.arrival == Arrival::Begun => format!(
+                "a run that brought it from {} was killed, and it is not whole",
+                record.source
+            ),
+            Some(record) => format!("it came from {}", record.source),
+            None => "somebody put it there by hand".to_owned(),
+        },
+    }
+}
+
+/// The folder for images on their way.
+#[must_use]
+pub fn folder(cache: &Path) -> PathBuf {
+    cache.join("images")
+}

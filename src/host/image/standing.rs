@@ -1,0 +1,246 @@
+//! Whether images are still what they were, and who stands on them.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+use trustnet_core::artifact::Digest;
+use trustnet_core::image::record::{Arrival, ImageRecord, Stamp};
+use trustnet_core::image::usage::Chains;
+use trustnet_core::image::{self, ImageContent, Sample};
+use trustnet_core::plan::Plan;
+use trustnet_core::xml::VolumeXml;
+
+use super::records::Records;
+use crate::cache::download::{Progress, Watch};
+use crate::doors::{Hypervisor, VolumeRef};
+use crate::error::{BackendError, HostError};
+
+/// How an image stands against its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is recorded of it: somebody put it there by hand.
+    Unrecorded,
+    /// A run was killed while it brought it.
+    Begun,
+    /// It is what it was: it looks as it did, or its bytes were read again.
+    Good,
+    /// It does not look as it did, and nobody knows which bytes it had.
+    Unknown,
+    /// Its bytes have changed.
+    Changed {
+        /// The digest that it had.
+        was: Digest,
+        /// The digest that it has.
+        is: Digest,
+    },
+}
+
+/// How much of an image is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it, whatever it looks like.
+    All,
+    /// All of it where it does not look as it did; else nothing.
+    WhereItLooksChanged,
+}
+
+/// The inode of a volume's file, where it is on this machine.
+#[must_use]
+pub fn inode(volume: &VolumeXml, local: bool) -> Option<u64> {
+    let facts = local.then(|| fs::metadata(&volume.path).ok()).flatten();
+    facts.filter(fs::Metadata::is_file).map(|facts| facts.ino())
+}
+
+/// Compares an image with its record, and brings the record up to date where the image is good.
+///
+/// # Errors
+/// It cannot be read, or the record cannot be.
+pub fn standing(
+    hypervisor: &dyn Hypervisor,
+    records: &Records,
+    pool: &str,
+    volume: &VolumeXml,
+    local: bool,
+    reading: Reading,
+    watch: &dyn Watch,
+) -> Result<(Standing, Option<ImageRecord>), HostError> {
+    let Some(record) = records.read(pool, &volume.name)? else {
+        return Ok((Standing::Unrecorded, None));
+    };
+    if record.arrival == Arrival::Begun {
+        return Ok((Standing::Begun, Some(record)));
+    }
+    let stamp = Stamp::of(volume, inode(volume, local));
+    let as_before = record.fits(&stamp);
+    if as_before && reading == Reading::WhereItLooksChanged {
+        return Ok((Standing::Good, Some(record)));
+    }
+    let name = VolumeRef::Named(pool, &volume.name);
+    let is = hash(hypervisor, name, volume, local, watch)?;
+    let record = ImageRecord {
+        sha256: Some(is),
+        stamp,
+        ..record
+    };
+    match records.read(pool, &volume.name)?.and_then(|one| one.sha256) {
+        Some(was) if was != is => Ok((Standing::Changed { was, is }, Some(record))),
+        None if !as_before => Ok((Standing::Unknown, Some(record))),
+        // Either it is what it was, or nobody has read it before and it looks as it did.
+        _ => {
+            records.write(&record)?;
+            Ok((Standing::Good, Some(record)))
+        }
+    }
+}
+
+/// The digest of all bytes of a volume.
+pub(super) fn hash(
+    hypervisor: &dyn Hypervisor,
+    name: VolumeRef<'_>,
+    volume: &VolumeXml,
+    local: bool,
+    watch: &dyn Watch,
+) -> Result<Digest, HostError> {
+    let mut hasher = Hasher {
+        sha256: Sha256::new(),
+        done: 0,
+        length: volume.physical,
+        watch,
+    };
+    let file = local.then(|| File::open(&volume.path).ok()).flatten();
+    match file {
+        Some(file) => pass(file, &mut hasher).map_err(HostError::file("read", &volume.path))?,
+        None => {
+            let length = volume.physical.max(volume.capacity);
+            hypervisor.volumes().read_to(name, length, &mut hasher)?;
+        }
+    }
+    Ok(Digest::from_bytes(hasher.sha256.finalize().into()))
+}
+
+fn pass(mut file: File, to: &mut dyn Write) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => to.write_all(&buffer[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+struct Hasher<'a> {
+    sha256: Sha256,
+    done: u64,
+    length: u64,
+    watch: &'a dyn Watch,
+}
+
+impl Write for Hasher<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.watch.stopped() {
+            return Err(io::Error::other("interrupted"));
+        }
+        self.sha256.update(bytes);
+        self.done += bytes.len() as u64;
+        self.watch.progress(Progress {
+            received: self.done,
+            total: Some(self.length),
+        });
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// All chains of a hypervisor: of its domains, of all volumes of its active pools, and of what interrupted runs go on
+/// to make. To be called under the planning lock, which is held until what nobody stands on is deleted.
+///
+/// # Errors
+/// The hypervisor refuses to tell.
+pub fn chains(
+    hypervisor: &dyn Hypervisor,
+    plans: &[Plan],
+    local: bool,
+) -> Result<Chains, HostError> {
+    let mut chains = Chains::default();
+    let mut pools: Vec<String> = Vec::new();
+    for (pool, _) in hypervisor.pools().contents()? {
+        if pools.last() != Some(&pool) {
+            pools.push(pool);
+        }
+    }
+    for pool in &pools {
+        for volume in hypervisor.volumes().list(pool)? {
+            chains.volume(pool, &volume);
+        }
+    }
+    for domain in hypervisor.survey().domains()? {
+        chains.domain(&domain.xml);
+    }
+    plans.iter().for_each(|plan| chains.plan(plan));
+    if local {
+        follow(&mut chains);
+    }
+    Ok(chains)
+}
+
+/// Follows the files that domains open and that are in no pool: snapshots, disks elsewhere. What they stand on stands
+/// in their heads.
+fn follow(chains: &mut Chains) {
+    let mut left: Vec<String> = chains.strangers().map(str::to_owned).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(file) = left.pop() {
+        if !seen.insert(file.clone()) {
+            continue;
+        }
+        if let Some(backing) = backing_of(Path::new(&file)) {
+            chains.link(&file, &backing);
+            left.push(backing);
+        }
+    }
+}
+
+/// The file that a qcow2 image of this machine stands on.
+fn backing_of(file: &Path) -> Option<String> {
+    // Before it is opened: a named pipe would wait for somebody who writes.
+    fs::metadata(file).ok().filter(fs::Metadata::is_file)?;
+    let mut head = Vec::new();
+    let opened = File::open(file).ok()?;
+    opened.take(image::HEAD).read_to_end(&mut head).ok()?;
+    let ImageContent::Qcow2(header) = ImageContent::of(Sample::head(&head)) else {
+        return None;
+    };
+    let name = header.backing?.name;
+    let path = file.parent()?.join(name);
+    // As libvirt writes it: without the dots of a relative name, where the file is there.
+    let path = fs::canonicalize(&path).unwrap_or(path);
+    Some(path.to_string_lossy().into_owned())
+}
+
+/// The volume of an image that is whole and as it was recorded, or why there is none.
+///
+/// # Errors
+/// It is not what it was.
+pub fn refuse_changed(name: VolumeRef<'_>, standing: &Standing) -> Result<(), HostError> {
+    let why = match standing {
+        Standing::Good | Standing::Unrecorded => return Ok(()),
+        Standing::Begun => {
+            "the run that brought it was killed before all of it was there".to_owned()
+        }
+        Standing::Unknown => "it was written to since it was imported".to_owned(),
+        Standing::Changed { was, is } => {
+            format!("its bytes have changed: they had sha256:{was} and have sha256:{is}")
+        }
+    };
+    Err(HostError::storage(format!("use the image {name}"))(
+        BackendError::other(why),
+    ))
+}

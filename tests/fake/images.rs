@@ -1,0 +1,334 @@
+//! Images: what is taken, what is recorded, and what keeps one from being deleted.
+
+use std::fs;
+
+use serde_json::Value;
+use trustnet_core::vm::IMAGE_POOL;
+use trustnet_host::fake::{Effect, KILL_VARIABLE, qcow2_header};
+
+use crate::home::{Home, Run, files_below};
+
+/// A file with a boot record and something behind it, of so many bytes.
+fn raw_disk(home: &Home, name: &str, length: usize) -> String {
+    let mut bytes = vec![0; length];
+    bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+    for (at, byte) in bytes.iter_mut().enumerate().skip(length / 2).take(100_000) {
+        *byte = (at % 251) as u8;
+    }
+    fs::write(home.path(name), bytes).expect("a file");
+    home.path(name).to_str().expect("UTF-8").to_owned()
+}
+
+/// What a verb prints for machines.
+fn json<'a>(home: &Home, args: impl IntoIterator<Item = &'a str>) -> Value {
+    let args = args.into_iter().chain(["-o", "json"]);
+    serde_json::from_str(&home.done(args).out).expect("JSON")
+}
+
+fn names(home: &Home) -> Vec<String> {
+    let list = json(home, ["image", "list"]);
+    let items = list["items"].as_array().expect("items").iter();
+    items
+        .map(|item| item["name"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+fn records(home: &Home) -> usize {
+    files_below(&home.path(".local/share/trustnet-vm/image-records")).len()
+}
+
+/// The bytes of an image as the host has them.
+fn content(home: &Home, name: &str) -> Vec<u8> {
+    home.state().pools[IMAGE_POOL].volumes[name].content.clone()
+}
+
+fn sha256(home: &Home, file: &str) -> String {
+    trustnet_core::artifact::Digest::of(&fs::read(home.path(file)).expect("a file")).to_string()
+}
+
+#[test]
+fn a_file_becomes_an_image_with_a_record_and_nothing_is_done_twice() {
+    let home = Home::new();
+    let file = raw_disk(&home, "disk.raw", 3 << 20);
+    let import = ["image", "import", &file];
+    let done = home.done(import);
+    assert!(done.out.contains("`disk.raw` imported"), "{done:?}");
+    // Holes were not sent; the volume has zeros there.
+    let bytes = fs::read(&file).expect("a file");
+    let mut there = content(&home, "disk.raw");
+    there.resize(bytes.len(), 0);
+    assert!(there == bytes, "it came different");
+    let info = json(&home, ["image", "info", "disk.raw"]);
+    assert_eq!(info["arrival"], "whole");
+    assert_eq!(info["source"], Value::String(file.clone()));
+    assert_eq!(info["verified"]["by"], "localFile");
+    assert_eq!(info["sha256"], Value::Null, "nobody has read all of it");
+    let written = home.state().written.clone();
+    assert!(home.done(import).out.contains("nothing to do"));
+    assert_eq!(home.state().written, written);
+    // Read once, its digest is known.
+    let verified = home.done(["image", "verify", "disk.raw"]);
+    assert!(
+        verified.out.contains(&sha256(&home, "disk.raw")),
+        "{verified:?}"
+    );
+    let info = json(&home, ["image", "info", "disk.raw"]);
+    assert_eq!(info["sha256"], sha256(&home, "disk.raw"));
+    let gone = home.done(["image", "delete", "disk.raw", "--yes"]);
+    assert!(
+        gone.err.contains("image foundry-images/disk.raw"),
+        "{gone:?}"
+    );
+    assert_eq!(names(&home), ["debian-12.qcow2"]);
+    assert_eq!(records(&home), 0);
+}
+
+#[test]
+fn what_is_no_image_or_another_one_is_refused_and_leaves_nothing() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    fs::write(home.path("text.raw"), "not an image").expect("a file");
+    let mut backed = qcow2_header(1 << 30);
+    backed[8..16].copy_from_slice(&512u64.to_be_bytes());
+    backed[16..20].copy_from_slice(&11u32.to_be_bytes());
+    backed.resize(256 << 10, 0);
+    backed[512..523].copy_from_slice(b"/etc/shadow");
+    fs::write(home.path("backed.qcow2"), backed).expect("a file");
+    let before = home.inventory();
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    for (args, why) in [
+        (&["text.raw"][..], "not a disk image"),
+        (&["backed.qcow2"], "/etc/shadow"),
+        (&["disk.raw", "--name", "disk.qcow2"], "disk.raw"),
+        (&["disk.raw", "--checksum", &wrong], "was to have"),
+        (&["disk.raw", "--name", "debian-12.qcow2"], "by hand"),
+        (&["disk.raw", "--name", "../disk"], "can be called"),
+        (&["disk.raw", "--name", ".hidden"], "can be called"),
+        (&["disk.raw", "--pool", "nothing"], "no storage pool"),
+        (&["disk.raw", "--checksum", "md5:00"], "no checksum"),
+        (&["/dev/null", "--name", "null"], "not a file"),
+        (&["/no/such/file"], "No such file"),
+    ] {
+        let run = home.run(["image", "import"].iter().chain(args).copied());
+        assert!(matches!(run.code, Some(1 | 5)), "{args:?}: {run:?}");
+        assert!(run.err.contains(why), "{args:?}: {run:?}");
+        assert_eq!(home.inventory(), before, "{args:?}");
+        assert_eq!(records(&home), 0, "{args:?}");
+    }
+}
+
+#[test]
+fn an_image_of_another_content_keeps_its_name() {
+    let home = Home::new();
+    raw_disk(&home, "one", 1 << 20);
+    raw_disk(&home, "two", 2 << 20);
+    home.done(["image", "import", "one", "--name", "disk"]);
+    let before = content(&home, "disk");
+    let run = home.run(["image", "import", "two", "--name", "disk"]);
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert!(run.err.contains("already, and it is another"), "{run:?}");
+    assert_eq!(content(&home, "disk"), before);
+    // Of what came by hand nobody knows what it is.
+    home.edit(|state| {
+        let pool = state.pools.get_mut(IMAGE_POOL).expect("a pool");
+        pool.put("mine", &before);
+    });
+    let run = home.run(["image", "import", "one", "--name", "mine"]);
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert!(run.err.contains("by hand"), "{run:?}");
+}
+
+#[test]
+fn an_image_that_a_vm_stands_on_stays_and_the_vm_is_named() {
+    let home = Home::new();
+    raw_disk(&home, "free", 1 << 20);
+    home.done(["image", "import", "free"]);
+    home.done(["create", &home.spec("web", "")]);
+    let list = home.done(["image", "list"]);
+    assert!(list.out.contains("web"), "{list:?}");
+    for args in [
+        &["image", "delete", "debian-12.qcow2", "--yes"][..],
+        &["image", "delete", "free", "debian-12.qcow2", "--yes"],
+    ] {
+        let run = home.run(args.iter().copied());
+        assert_eq!(run.code, Some(5), "{run:?}");
+        assert!(run.err.contains("`web` stands on it"), "{run:?}");
+    }
+    home.done(["stop", "web", "--force"]);
+    let run = home.run(["image", "delete", "debian-12.qcow2", "--yes"]);
+    assert!(run.err.contains("`web` stands on it"), "off: {run:?}");
+    // What came by hand is not pruned even where nobody uses it.
+    home.done(["destroy", "web", "--yes"]);
+    let dry = home.done(["image", "prune", "--dry-run"]);
+    assert!(
+        dry.out.contains("free") && !dry.out.contains("debian"),
+        "{dry:?}"
+    );
+    assert_eq!(names(&home), ["debian-12.qcow2", "free"]);
+    let unasked = home.run(["image", "prune"]);
+    assert_eq!(unasked.code, Some(1), "nobody said yes: {unasked:?}");
+    home.done(["image", "prune", "--yes"]);
+    assert_eq!(names(&home), ["debian-12.qcow2"]);
+    home.done(["image", "delete", "debian-12.qcow2", "--yes"]);
+    assert_eq!(names(&home), Vec::<String>::new());
+}
+
+#[test]
+fn an_image_whose_bytes_changed_is_found_and_no_vm_is_made_from_it() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    let sum = format!("sha256:{}", sha256(&home, "disk.raw"));
+    let import = [
+        "image",
+        "import",
+        "disk.raw",
+        "--name",
+        "base",
+        "--checksum",
+        &sum,
+    ];
+    home.done(import);
+    let spec = home.spec("web", "");
+    let text = fs::read_to_string(&spec).expect("a spec");
+    fs::write(&spec, text.replace("debian-12.qcow2", "base")).expect("a spec");
+    home.edit(|state| {
+        let pool = state.pools.get_mut(IMAGE_POOL).expect("a pool");
+        pool.volumes.get_mut("base").expect("an image").content[600] ^= 1;
+    });
+    let before = home.inventory();
+    let run = home.run(["create", &spec]);
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert!(run.err.contains("its bytes have changed"), "{run:?}");
+    assert!(run.err.contains("image delete base"), "{run:?}");
+    assert_eq!(home.inventory(), before);
+    let verified = home.run(["image", "verify"]);
+    assert_eq!(verified.code, Some(5), "{verified:?}");
+    assert!(verified.out.contains("base: changed"), "{verified:?}");
+    // As it was, it is good again, whatever it looked like in between.
+    home.edit(|state| {
+        let pool = state.pools.get_mut(IMAGE_POOL).expect("a pool");
+        pool.volumes.get_mut("base").expect("an image").content[600] ^= 1;
+    });
+    home.done(["image", "verify"]);
+    home.done(["create", &spec]);
+}
+
+#[test]
+fn a_packed_image_is_unpacked_on_its_way() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    for (program, extension) in [
+        ("xz", "xz"),
+        ("gzip", "gz"),
+        ("zstd", "zst"),
+        ("bzip2", "bz2"),
+    ] {
+        let packed = std::process::Command::new(program)
+            .args(["-c", "disk.raw"])
+            .current_dir(home.path(""))
+            .output()
+            .expect("it is there");
+        assert!(packed.status.success(), "{program}");
+        let file = format!("disk.raw.{extension}");
+        fs::write(home.path(&file), packed.stdout).expect("a file");
+        home.done(["image", "import", &file, "--name", extension_free(&file)]);
+        let mut there = content(&home, "disk.raw");
+        there.resize(1 << 20, 0);
+        assert!(there == fs::read(home.path("disk.raw")).expect("a file"));
+        home.done(["image", "delete", "disk.raw", "--yes"]);
+        // Cut off, nothing comes.
+        let whole = fs::read(home.path(&file)).expect("a file");
+        fs::write(home.path(&file), &whole[..whole.len() / 2]).expect("a file");
+        let run = home.run(["image", "import", &file, "--name", "disk.raw"]);
+        assert_eq!(run.code, Some(5), "{program}: {run:?}");
+        assert_eq!(names(&home), ["debian-12.qcow2"]);
+        assert_eq!(records(&home), 0);
+    }
+    let left = files_below(&home.path(".cache"));
+    assert!(left.iter().all(|path| !path.ends_with(".made")), "{left:?}");
+}
+
+fn extension_free(file: &str) -> &str {
+    file.rsplit_once('.').expect("an extension").0
+}
+
+#[test]
+fn an_image_is_pulled_from_where_its_checksum_says_and_once() {
+    let home = Home::new();
+    let file = raw_disk(&home, "disk.raw", 1 << 20);
+    let url = format!("file://{file}");
+    let pull = ["image", "pull", &url, "--name", "base"];
+    let run = home.run(pull);
+    assert_eq!(run.code, Some(5), "nobody vouches: {run:?}");
+    let sum = format!("sha256:{}", sha256(&home, "disk.raw"));
+    let vouched = || pull.iter().copied().chain(["--checksum", &sum]);
+    let done = home.done(vouched());
+    assert!(done.out.contains("pulled"), "{done:?}");
+    let info = json(&home, ["image", "info", "base"]);
+    assert_eq!(info["sha256"], sha256(&home, "disk.raw"));
+    assert_eq!(info["verified"]["by"], "pin");
+    assert_eq!(info["source"], Value::String(url.clone()));
+    assert!(home.done(vouched()).out.contains("nothing to do"));
+    assert!(fs::metadata(&file).is_ok(), "the publisher's stays");
+    let left = files_below(&home.path(".cache/trustnet-vm/images"));
+    assert!(
+        left.iter()
+            .all(|path| path.extension().is_some_and(|e| e == "lock")),
+        "{left:?}"
+    );
+    let insecure = [
+        "image",
+        "pull",
+        &url,
+        "--name",
+        "trusting",
+        "--insecure-no-checksum",
+    ];
+    home.done(insecure);
+    let info = json(&home, ["image", "info", "trusting"]);
+    assert_eq!(info["verified"]["by"], "nobody");
+}
+
+/// Killed at every call and at every moment of its own, an import is brought to its end by the next.
+#[test]
+fn an_import_that_is_killed_is_brought_to_its_end_by_the_next() {
+    let moments = ["image:begun", "image:placed"].map(|moment| (Some(moment), 0));
+    let calls = (1..40).map(|nth| (None, nth));
+    let mut killed = 0;
+    for (moment, nth) in moments.into_iter().chain(calls) {
+        let home = Home::new();
+        raw_disk(&home, "disk.raw", 1 << 20);
+        let import = ["image", "import", "disk.raw", "--name", "base"];
+        let mut program = home.program();
+        match moment {
+            Some(moment) => drop(program.env(KILL_VARIABLE, moment)),
+            None => home.tell("*", nth, Effect::KillAfter),
+        }
+        let run = Run::of(&program.args(import).output().expect("the program starts"));
+        home.edit(|state| state.fail.clear());
+        if run.code == Some(0) {
+            assert!(nth > 0, "{moment:?} did not come");
+            break;
+        }
+        assert_eq!(run.signal, Some(9), "{moment:?} {nth}: {run:?}");
+        killed += 1;
+        // What is not whole is no image to make a VM from.
+        if names(&home).contains(&"base".to_owned()) {
+            let spec = home.spec("web", "");
+            let text = fs::read_to_string(&spec).expect("a spec");
+            fs::write(&spec, text.replace("debian-12.qcow2", "base")).expect("a spec");
+            let run = home.run(["create", &spec]);
+            let whole = json(&home, ["image", "info", "base"])["arrival"] == "whole";
+            assert_eq!(run.code == Some(0), whole, "{moment:?} {nth}: {run:?}");
+            if whole {
+                home.done(["destroy", "web", "--yes"]);
+            }
+        }
+        home.done(import);
+        let mut there = content(&home, "base");
+        there.resize(1 << 20, 0);
+        assert!(there == fs::read(home.path("disk.raw")).expect("a file"));
+        home.done(["image", "verify", "base"]);
+    }
+    assert!(killed > 6, "{killed}");
+}
