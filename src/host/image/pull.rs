@@ -1,6 +1,7 @@
 //! Pulling: an image from its publisher into a file of this machine, whole and verified.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use trustnet_core::artifact::{Checksum, Digest, Trust, Verified, VerifiedBy};
 use trustnet_core::image::catalogue::Image;
@@ -12,6 +13,10 @@ use crate::cache::store::moment;
 use crate::cache::vouch::{key, unverifiable, verified, vouched};
 use crate::error::HostError;
 use crate::lock::Lock;
+
+/// For how long a part of an image is kept to go on with: what is asked for again is asked for soon, and an image that
+/// changes where it is leaves a part that nobody asks for.
+const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// An image that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +81,7 @@ impl Wanted {
 ///
 /// # Errors
 /// Nothing vouches for it, or what vouches does not; it is not to be had, or is something else. What another run can
-/// go on with stays in the folder, and nothing else does.
+/// go on with stays in the folder for two weeks, and nothing else does.
 pub fn fetch(
     folder: &Path,
     from: &dyn Fetch,
@@ -93,6 +98,7 @@ pub fn fetch(
     let Some(lock) = locked else {
         return Err(CacheError::Stopped);
     };
+    sweep(folder);
     let path = folder.join(format!("{key}.part"));
     let (received, source) = get(&from, wanted, checksum, &path, watch)?;
     moment("whole");
@@ -104,6 +110,25 @@ pub fn fetch(
         source,
         _lock: lock,
     })
+}
+
+/// Removes the parts that nobody has gone on with. What cannot be removed now, another run removes.
+fn sweep(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        let changed = path.metadata().and_then(|facts| facts.modified());
+        let age = changed.map(|changed| SystemTime::now().duration_since(changed));
+        let old = matches!(age, Ok(Ok(age)) if age > KEPT);
+        // The lock tells that nobody has it; its file stays, as another may be about to take it.
+        if matches!(kind, Some("part" | "origin"))
+            && old
+            && let Ok(Some(_lock)) = Lock::try_take(&path.with_extension("lock"))
+        {
+            tracing::debug!(path = %path.display(), "removing a part that nobody has gone on with");
+            let _ = std::fs::remove_file(&path);
+        }
+    }
 }
 
 /// What the image must be, and who says so; no checksum where nobody does and nobody need.

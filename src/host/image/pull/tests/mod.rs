@@ -6,10 +6,11 @@ mod places;
 mod process;
 mod signed;
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use trustnet_core::artifact::{Checksum, Digest, Trust, VerifiedBy};
@@ -19,13 +20,15 @@ use crate::cache::download::{DownloadError, Http, Limits};
 use crate::cache::error::CacheError;
 use crate::cache::tests::server::{Hit, Server, answer, file, head};
 use crate::cache::tests::{limits, noise, tree};
+use crate::lock::Lock;
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
 fn image() -> Vec<u8> {
-    noise(300_000)
+    static IMAGE: LazyLock<Vec<u8>> = LazyLock::new(|| noise(300_000));
+    IMAGE.clone()
 }
 
 fn unvouched(url: String) -> Wanted {
@@ -357,4 +360,28 @@ fn of_two_at_once_one_downloads_and_both_have_it_one_after_the_other() {
         }
     });
     assert_eq!(server.hits().len(), 1);
+}
+
+#[test]
+fn a_part_that_nobody_has_gone_on_with_for_long_is_removed_and_no_other() {
+    let server = Server::start_tls(good);
+    let folder = folder();
+    let put = |name: &str, days: u64| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "part").expect("a file");
+        let then = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+        let file = File::options().write(true).open(&path);
+        file.and_then(|file| file.set_modified(then))
+            .expect("its time is set");
+        path
+    };
+    let (old, origin) = (put("a.part", 20), put("a.origin", 20));
+    let (new, other) = (put("b.part", 1), put("image", 20));
+    let taken = put("c.part", 20);
+    let lock = Lock::try_take(&taken.with_extension("lock")).expect("a lock");
+    assert!(lock.is_some());
+    let wanted = pinned(server.url("/image"), &image());
+    pull(&server, folder.path(), &wanted).expect("it comes");
+    assert!(!old.exists() && !origin.exists());
+    assert!(new.exists() && other.exists() && taken.exists());
 }
