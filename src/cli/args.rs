@@ -422,7 +422,8 @@ pub enum ConfigVerb {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The field's path, such as spec.bootDisk.image; those of other kinds begin with `service.`, `registry.` or `node.`.
+    /// The field's path, such as spec.bootDisk.image; those of other kinds begin with `service.`, `imagecatalogue.`, `registry.` or
+    /// `node.`.
     #[arg(default_value = "")]
     pub path: String,
 }

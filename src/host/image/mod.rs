@@ -2,12 +2,12 @@
 
 /// Bringing an image: from where it is to a volume that is whole, bootable and recorded.
 pub mod bring;
-/// An image's way into a pool.
-pub mod place;
 /// From any format to qcow2.
 pub mod convert;
 /// What is looked at of a file to judge it.
 pub mod look;
+/// An image's way into a pool.
+pub mod place;
 /// From a publisher into a file of this machine, whole and verified.
 pub mod pull;
 /// The records of images.
