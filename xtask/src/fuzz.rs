@@ -15,7 +15,7 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
      -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1";
 
 /// The targets.
-const TARGETS: [&str; 4] = ["deb", "iso", "load", "request"];
+const TARGETS: [&str; 5] = ["deb", "image", "iso", "load", "request"];
 /// How many run at once.
 const AT_ONCE: usize = 2;
 
@@ -70,10 +70,9 @@ impl Fuzz {
                 .with_context(|| format!("failed to make `{}`", folder.display()))?;
         }
         match name {
-            "deb" => copy(&fuzz.join("seeds/deb"), &corpus.join("seed"))?,
             "load" => seed(&corpus)?,
-            "request" => copy(&fuzz.join("seeds/request"), &corpus.join("seed"))?,
-            _ => {}
+            "iso" => {}
+            _ => copy(&fuzz.join("seeds").join(name), &corpus.join("seed"))?,
         }
         process::run(
             std::process::Command::new(built.join(name))

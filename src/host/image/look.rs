@@ -62,3 +62,6 @@ impl Look {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

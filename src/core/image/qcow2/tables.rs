@@ -52,11 +52,17 @@ impl Layout {
             return Err(Fault::Table(Table::L1));
         }
 
-        let snapshots = be_u32(60)?;
-        if snapshots > 0 {
-            let largest = MOST_SNAPSHOTS * SNAPSHOT_ENTRY;
-            self.place(be_u64(64)?, snapshots * SNAPSHOT_ENTRY, largest)
-                .ok_or(Fault::Table(Table::Snapshots))?;
+        let (snapshots, offset) = (be_u32(60)?, be_u64(64)?);
+        let largest = MOST_SNAPSHOTS * SNAPSHOT_ENTRY;
+        let fits = if snapshots == 0 {
+            // There is no table, and yet its place is checked by QEMU.
+            offset.is_multiple_of(self.cluster_size) && i64::try_from(offset).is_ok()
+        } else {
+            self.place(offset, snapshots * SNAPSHOT_ENTRY, largest)
+                .is_some()
+        };
+        if !fits {
+            return Err(Fault::Table(Table::Snapshots));
         }
         Ok(())
     }

@@ -188,6 +188,8 @@ fn a_number_that_cannot_be_is_refused() {
         (new().u64(48, 0), Fault::Table(Table::Refcounts)),
         (new().u64(48, 1), Fault::Table(Table::Refcounts)),
         (new().u32(60, 1), Fault::Table(Table::Snapshots)),
+        (new().u64(64, 512), Fault::Table(Table::Snapshots)),
+        (new().u64(64, 1 << 63), Fault::Table(Table::Snapshots)),
         (
             new().u32(60, 65_537).u64(64, 5 * CLUSTER),
             Fault::Table(Table::Snapshots),
