@@ -199,12 +199,27 @@ impl Files {
     }
 }
 
+/// Where disks and images are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Places {
+    /// The storage pool of the VMs' volumes, whatever the spec says [default: what the spec says, else foundry-vms] [env: TRUSTNET_VM_POOL]
+    #[arg(long, value_name = "NAME", value_parser = pool_name)]
+    pub pool: Option<String>,
+    /// The storage pool of images that the spec names without one as `pool:name`, whatever its `imagePool` says
+    /// [default: what the spec says, else foundry-images] [env: TRUSTNET_VM_IMAGE_POOL]
+    #[arg(long, value_name = "NAME", value_parser = pool_name)]
+    pub image_pool: Option<String>,
+}
+
 /// Arguments of `render`.
 #[derive(Debug, Args)]
 pub struct Render {
     /// Which specs.
     #[command(flatten)]
     pub files: Files,
+    /// Where disks and images are.
+    #[command(flatten)]
+    pub places: Places,
     /// Write a folder for each VM below this one, instead of the domain XML to standard output.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -216,6 +231,9 @@ pub struct Plan {
     /// Which specs.
     #[command(flatten)]
     pub files: Files,
+    /// Where disks and images are.
+    #[command(flatten)]
+    pub places: Places,
     /// Exit with 8 when there is something to do.
     #[arg(long)]
     pub exit_code: bool,
@@ -227,6 +245,9 @@ pub struct Create {
     /// Which specs.
     #[command(flatten)]
     pub files: Files,
+    /// Where disks and images are.
+    #[command(flatten)]
+    pub places: Places,
     /// How to wait.
     #[command(flatten)]
     pub waiting: Waiting,
@@ -491,6 +512,15 @@ pub enum WaitPhase {
     CloudInit,
     /// Everything is up.
     Ready,
+}
+
+/// Reads the name of a storage pool.
+pub fn pool_name(text: &str) -> Result<String, String> {
+    let strange = |c: char| c == '/' || c.is_control();
+    if text.trim().is_empty() || text.starts_with('.') || text.contains(strange) {
+        return Err("expected the name of a storage pool".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Reads `90`, `90s`, `10m`, `1h`, `500ms`.

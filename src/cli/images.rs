@@ -124,8 +124,8 @@ impl<'a> Images<'a> {
 
     /// The pool that is meant.
     #[must_use]
-    pub fn pool<'b>(&self, asked: Option<&'b str>) -> &'b str {
-        asked.unwrap_or(IMAGE_POOL)
+    pub fn pool<'b>(&'b self, asked: Option<&'b str>) -> &'b str {
+        asked.unwrap_or(&self.program.settings.image_pool.value)
     }
 
     /// The facts of a pool to bring an image into: a default pool is made where it is missing, and one that was stopped

@@ -2,6 +2,7 @@
 
 mod args;
 mod bring;
+mod capacity;
 mod catalogue;
 mod contact;
 mod env;
@@ -17,6 +18,7 @@ mod lock_file;
 mod make;
 mod network;
 mod outcome;
+mod places;
 mod prepare;
 mod problems;
 mod prune;
@@ -34,10 +36,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Verb};
+use args::{Cli, Places, Verb};
 use env::Env;
 use failure::{Exit, Failure};
-use settings::Settings;
+use settings::{Said, Settings};
 use ui::Ui;
 
 fn main() -> ExitCode {
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
         }
     };
     logs(cli.global.verbose, &env);
-    let settings = match Settings::load(&cli.global, timeout(&cli.verb), &env) {
+    let settings = match Settings::load(&cli.global, &said(&cli.verb), &env) {
         Ok(settings) => settings,
         Err(failure) => {
             Ui::new(args::Color::Auto, cli.global.quiet, 0, &env).fail(&failure);
@@ -144,8 +146,9 @@ impl Program {
     }
 }
 
-fn timeout(verb: &Verb) -> Option<std::time::Duration> {
-    match verb {
+/// What the verb's own flags say of the settings.
+fn said(verb: &Verb) -> Said {
+    let timeout = match verb {
         Verb::Create(args) => args.waiting.timeout,
         Verb::Start(args) => args.waiting.timeout,
         Verb::Restart(args) => args.waiting.timeout,
@@ -153,7 +156,14 @@ fn timeout(verb: &Verb) -> Option<std::time::Duration> {
         Verb::Resume(args) => args.timeout,
         Verb::Wait(args) => args.timeout,
         _ => None,
-    }
+    };
+    let places = match verb {
+        Verb::Create(args) => args.places.clone(),
+        Verb::Plan(args) => args.places.clone(),
+        Verb::Render(args) => args.places.clone(),
+        _ => Places::default(),
+    };
+    Said { timeout, places }
 }
 
 /// Traces for developers: `TRUSTNET_VM_LOG` in the form of RUST_LOG, or `-vv`.

@@ -7,7 +7,7 @@ use trustnet_core::artifact::ArtifactSet;
 use trustnet_core::observed::Observed;
 use trustnet_core::plan::{self, Artifacts, CreateInput, Goal, Plan, PublicKeys, Step};
 use trustnet_core::seed::{HostKey, Seed, SeedInput};
-use trustnet_core::vm::VmName;
+use trustnet_core::vm::{Vm, VmName};
 use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::doors::HostInfo;
 use trustnet_host::interrupt::Interrupt;
@@ -43,6 +43,8 @@ pub struct Maker<'a> {
     pub interrupt: Interrupt,
     /// Whether to wait for guests.
     pub wait: bool,
+    /// Whether it makes one VM only: then it looks at its pool's room, which otherwise was done for all.
+    pub alone: bool,
     /// What the services of each VM need, by the VM's name; a VM that is not there needs nothing.
     pub artifacts: BTreeMap<String, ArtifactSet>,
 }
@@ -175,10 +177,15 @@ impl Maker<'_> {
     /// Anything that stands in the way.
     pub fn plan(&self, spec: &Spec, observed: &Observed, keep: Keep) -> Result<Planned, Failure> {
         let vm = &spec.vm;
-        let exists = observed
+        let there = observed
             .domains
             .iter()
-            .any(|domain| domain.xml.name == vm.name().as_str());
+            .find(|domain| domain.xml.name == vm.name().as_str());
+        let exists = there.is_some();
+        let as_made = there
+            .and_then(|domain| domain.owner.record())
+            .and_then(|record| spec.unsaid.as_made(vm, record));
+        let vm = as_made.as_ref().unwrap_or(vm);
         // Of a VM that is there only the digest counts: no secret is read, no key made for it.
         let made = if exists {
             None
@@ -189,6 +196,7 @@ impl Maker<'_> {
         let folder = std::path::absolute(&spec.folder).ok();
         let folder = folder.filter(|_| !vm.wire().spec.services.is_empty());
         let folder = folder.map(|folder| folder.to_string_lossy().into_owned());
+        let seed_size = made.as_ref().map_or(0, |made| made.seed.len() as u64);
         let goal = plan::create(&CreateInput {
             vm,
             observed,
@@ -196,13 +204,29 @@ impl Maker<'_> {
                 host: made.as_ref().map_or("", |made| made.host_key.public()),
                 login: made.as_ref().map_or("", |made| made.login_key.public()),
             },
-            seed_size: made.as_ref().map_or(0, |made| made.seed.len() as u64),
+            seed_size,
             folder: folder.as_deref(),
             wait: self.wait,
             version: env!("CARGO_PKG_VERSION"),
             artifacts: self.artifacts_of(vm.name().as_str()),
         })?;
+        if self.alone && !exists {
+            self.warn_of_room(vm, observed, seed_size)?;
+        }
         Ok(Planned { goal, made })
+    }
+
+    /// Warns where a VM's disks can come to take more than its pool has.
+    fn warn_of_room(&self, vm: &Vm, observed: &Observed, seed_size: u64) -> Result<(), Failure> {
+        let Some(pool) = observed.pools.get(vm.pool()) else {
+            return Ok(());
+        };
+        let demand = plan::demand(vm, Some(pool), seed_size);
+        let fits = plan::fits(vm.pool(), pool, &[vm.name().as_str()], demand);
+        if let Some(warning) = fits.map_err(|refusal| Failure::from(vec![refusal]))? {
+            self.program.ui.warn(warning);
+        }
+        Ok(())
     }
 
     /// Reads the secrets of a VM, and makes its keys and its seed.

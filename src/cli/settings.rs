@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use trustnet_core::suggest::nearest;
+use trustnet_core::vm::{IMAGE_POOL, VM_POOL};
 
-use crate::args::{Color, Global, Output, VirtType, parse_duration};
+use crate::args::{Color, Global, Output, Places, VirtType, parse_duration, pool_name};
 use crate::env::Env;
 use crate::failure::{Exit, Failure};
 
@@ -25,6 +26,19 @@ pub struct Settings {
     pub color: Setting<Color>,
     /// How long to wait for a guest.
     pub timeout: Setting<Duration>,
+    /// The storage pool of VMs' volumes.
+    pub pool: Setting<String>,
+    /// The storage pool of images.
+    pub image_pool: Setting<String>,
+}
+
+/// What a verb's own flags say.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// How long to wait for a guest.
+    pub timeout: Option<Duration>,
+    /// Where disks and images are.
+    pub places: Places,
 }
 
 /// A value, and where it comes from.
@@ -53,7 +67,15 @@ pub enum Source {
 type ConfigFile = BTreeMap<String, Option<String>>;
 
 /// The keys of a configuration file.
-const KEYS: [&str; 5] = ["connect", "virtType", "output", "color", "timeout"];
+const KEYS: [&str; 7] = [
+    "connect",
+    "virtType",
+    "output",
+    "color",
+    "timeout",
+    "pool",
+    "imagePool",
+];
 
 /// The default wait: three times what a guest takes without KVM on a busy machine.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -63,7 +85,7 @@ impl Settings {
     ///
     /// # Errors
     /// A file cannot be read, or a value is not one.
-    pub fn load(global: &Global, timeout: Option<Duration>, env: &Env) -> Result<Self, Failure> {
+    pub fn load(global: &Global, said: &Said, env: &Env) -> Result<Self, Failure> {
         let files: Vec<(PathBuf, ConfigFile)> = config_paths(env)
             .into_iter()
             .filter_map(|path| read(&path).transpose())
@@ -103,12 +125,30 @@ impl Settings {
             timeout: layers
                 .pick(
                     "--timeout",
-                    timeout,
+                    said.timeout,
                     "TRUSTNET_VM_TIMEOUT",
                     "timeout",
                     parse_duration,
                 )?
                 .unwrap_or_else(|| Setting::default(DEFAULT_TIMEOUT)),
+            pool: layers
+                .pick(
+                    "--pool",
+                    said.places.pool.clone(),
+                    "TRUSTNET_VM_POOL",
+                    "pool",
+                    pool_name,
+                )?
+                .unwrap_or_else(|| Setting::default(VM_POOL.to_owned())),
+            image_pool: layers
+                .pick(
+                    "--image-pool",
+                    said.places.image_pool.clone(),
+                    "TRUSTNET_VM_IMAGE_POOL",
+                    "imagePool",
+                    pool_name,
+                )?
+                .unwrap_or_else(|| Setting::default(IMAGE_POOL.to_owned())),
         })
     }
 
@@ -143,6 +183,16 @@ impl Settings {
                 "timeout",
                 format!("{}s", self.timeout.value.as_secs_f64()),
                 self.timeout.source.to_string(),
+            ),
+            (
+                "pool",
+                self.pool.value.clone(),
+                self.pool.source.to_string(),
+            ),
+            (
+                "imagePool",
+                self.image_pool.value.clone(),
+                self.image_pool.source.to_string(),
             ),
         ]
     }

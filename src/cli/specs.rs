@@ -13,6 +13,7 @@ use trustnet_core::vm::Vm;
 
 use crate::Program;
 use crate::failure::{Exit, Failure};
+use crate::places::{self, Unsaid};
 use crate::problems;
 
 /// A VM of a file.
@@ -26,6 +27,8 @@ pub struct Spec {
     pub folder: PathBuf,
     /// Its services, each after those that it depends on.
     pub services: Vec<Instance>,
+    /// Which of its pools nobody has named.
+    pub unsaid: Unsaid,
 }
 
 /// Loads all VMs of all files.
@@ -45,7 +48,8 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
         if documents.is_empty() && all.is_empty() {
             empty.push(source.clone());
         }
-        for document in documents {
+        for mut document in documents {
+            let unsaid = places::settle(&mut document.object, &program.settings);
             // Most VMs have no services, and need nobody's definitions.
             if !document.object.spec.services.is_empty() && catalogue.is_none() {
                 catalogue = Some(program.catalogue()?);
@@ -58,6 +62,7 @@ pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> 
                         source: source.clone(),
                         folder: folder.clone(),
                         services,
+                        unsaid,
                     });
                     origins.push((files.len(), document));
                 }

@@ -294,6 +294,27 @@ fn inside(pool: &PoolFacts, source: &str) -> Option<String> {
     (!folder.is_empty() && !name.is_empty()).then(|| name.to_owned())
 }
 
+/// How a pool keeps volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// As files in a folder: of any format, and taking what is written to them.
+    Files,
+    /// As block devices: raw, and there in whole.
+    Blocks,
+    /// As images of Ceph: raw, and taking what is written to them.
+    Ceph,
+}
+
+/// How a pool keeps volumes. libvirt's capabilities name no format for those that know raw volumes only.
+#[must_use]
+pub fn keeping(pool: &PoolFacts) -> Keeping {
+    match pool.xml.kind.as_str() {
+        "logical" | "zfs" | "disk" | "iscsi" | "iscsi-direct" | "scsi" | "mpath" => Keeping::Blocks,
+        "rbd" | "sheepdog" => Keeping::Ceph,
+        _ => Keeping::Files,
+    }
+}
+
 /// Whether a pool is one that trustnet-vm makes by itself.
 #[must_use]
 pub fn is_default(name: &str) -> bool {

@@ -31,7 +31,7 @@ pub enum ImageVerb {
 /// Which pool.
 #[derive(Debug, Args)]
 pub struct InPool {
-    /// The pool of the images [default: foundry-images]
+    /// The pool of the images [default: foundry-images] [env: TRUSTNET_VM_IMAGE_POOL]
     #[arg(long, value_name = "POOL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub pool: Option<String>,
 }

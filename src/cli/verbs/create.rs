@@ -15,6 +15,7 @@ use trustnet_host::secrets::Keep;
 use crate::Program;
 use crate::args::Create;
 use crate::bring::{Bringer, brought as brought_line, warn_of_left, warn_of_recorded};
+use crate::capacity;
 use crate::failure::{Exit, Failure};
 use crate::fleet::{self, Board};
 use crate::host::Host;
@@ -35,6 +36,8 @@ pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
     let specs = fleet::sorted(specs, Spec::member)?;
     let host = program.connect()?;
     let mut maker = maker(program, &host, !args.waiting.no_wait)?;
+    capacity::check(program, &host, &specs)?;
+    maker.alone = specs.len() == 1;
     let services = Services::prepare(&maker, &specs, args.offline)?;
     maker.artifacts = services.artifacts();
     let names: Vec<&str> = specs.iter().map(|spec| spec.vm.name().as_str()).collect();
@@ -200,6 +203,7 @@ pub fn maker<'a>(program: &'a Program, host: &'a Host, wait: bool) -> Result<Mak
         info,
         interrupt,
         wait,
+        alone: false,
         artifacts: BTreeMap::new(),
     })
 }

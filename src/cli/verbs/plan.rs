@@ -7,11 +7,11 @@ use trustnet_core::plan::Goal;
 
 use trustnet_host::secrets::Keep;
 
-use crate::Program;
 use crate::args::{Output, Plan};
 use crate::failure::{Exit, Failure};
 use crate::specs::{self, Spec};
 use crate::verbs::create;
+use crate::{Program, capacity};
 
 /// Prints what create would do.
 ///
@@ -20,7 +20,9 @@ use crate::verbs::create;
 pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
     let specs = specs::load(program, &args.files.all())?;
     let host = program.connect()?;
-    let maker = create::maker(program, &host, true)?;
+    let mut maker = create::maker(program, &host, true)?;
+    capacity::check(program, &host, &specs)?;
+    maker.alone = specs.len() == 1;
     let mut text = String::new();
     let mut items = Vec::new();
     let mut difference = false;

@@ -6,6 +6,7 @@ use trustnet_core::observed::PoolFacts;
 use trustnet_core::pool::{self, References};
 use trustnet_core::suggest::nearest;
 use trustnet_core::units::bytes;
+use trustnet_core::vm::IMAGE_POOL;
 use trustnet_core::xml::VolumeXml;
 use trustnet_host::doors::ListedPool;
 
@@ -208,11 +209,11 @@ fn info(program: &Program, name: &str) -> Result<Exit, Failure> {
     let mut references = References::of_domains(&domains);
     references.and_of_volumes(&found);
     let users = pool::users(name, &pool.facts, &domains);
-    let images = trustnet_core::vm::IMAGE_POOL;
+    let images = [IMAGE_POOL, &program.settings.image_pool.value];
     let volumes = found.iter().map(|volume| Volume {
         name: volume.name.clone(),
         purpose: references
-            .judge((name, &pool.facts), volume, images)
+            .judge((name, &pool.facts), volume, &images)
             .0
             .as_str(),
         format: volume.format.clone(),

@@ -70,9 +70,10 @@ fn status(program: &Program) -> Result<Exit, Failure> {
     contents
         .iter()
         .for_each(|volumes| references.and_of_volumes(volumes));
+    let images = [IMAGE_POOL, &program.settings.image_pool.value];
     let all = pools.iter().zip(&contents);
     let stocks: Vec<Stock> = all
-        .map(|(pool, volumes)| stock(pool, volumes, &references))
+        .map(|(pool, volumes)| stock(pool, volumes, &references, &images))
         .collect();
     match program.settings.output.value {
         Output::Table | Output::Wide => program.ui.result(describe(program, &pools, &stocks)),
@@ -87,7 +88,12 @@ fn status(program: &Program) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn stock(pool: &ListedPool, volumes: &[VolumeXml], references: &References) -> Stock {
+fn stock(
+    pool: &ListedPool,
+    volumes: &[VolumeXml],
+    references: &References,
+    images: &[&str],
+) -> Stock {
     let mut stock = Stock {
         pool: Row::from(pool),
         images: Share::default(),
@@ -96,7 +102,7 @@ fn stock(pool: &ListedPool, volumes: &[VolumeXml], references: &References) -> S
         unused: Vec::new(),
     };
     for volume in volumes {
-        let (purpose, used) = references.judge((&pool.name, &pool.facts), volume, IMAGE_POOL);
+        let (purpose, used) = references.judge((&pool.name, &pool.facts), volume, images);
         let share = match purpose {
             Purpose::Disk => Some(&mut stock.disks),
             Purpose::Image => Some(&mut stock.images),

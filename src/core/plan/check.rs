@@ -43,13 +43,13 @@ pub(super) fn existing(vm: &Vm, domain: &DomainFacts) -> Result<(), Refusal> {
 }
 
 /// Everything that stands in the way.
-pub(super) fn all(vm: &Vm, observed: &Observed) -> Vec<Refusal> {
+pub(super) fn all(vm: &Vm, observed: &Observed, seed_size: u64) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     host(vm, observed, &mut refusals);
     networks(vm, observed, &mut refusals);
     identities(vm, observed, &mut refusals);
     storage::image(vm, observed, &mut refusals);
-    storage::pool(vm, observed, &mut refusals);
+    storage::pool(vm, observed, seed_size, &mut refusals);
     refusals
 }
 

@@ -65,7 +65,7 @@ pub fn create(input: &CreateInput<'_>) -> Result<Goal, Vec<Refusal>> {
             .map(|()| Goal::Reached)
             .map_err(|refusal| vec![refusal]);
     }
-    let mut refusals = check::all(vm, observed);
+    let mut refusals = check::all(vm, observed, input.seed_size);
     let cache_disk = cache::disk(input).unwrap_or_else(|refusal| {
         refusals.push(refusal);
         None

@@ -1,6 +1,7 @@
 //! What is to be done, as data. A [`Plan`] fully determines what happens: `apply` makes no choices.
 
 mod cache;
+mod capacity;
 mod check;
 mod create;
 mod destroy;
@@ -9,6 +10,7 @@ mod step;
 mod storage;
 
 pub use cache::Artifacts;
+pub use capacity::{Demand, demand, fits};
 pub use create::{CreateInput, Goal, PublicKeys, create, default_pool_path, render};
 pub use destroy::{DestroyOptions, destroy};
 pub use ideal::ideal_host;

@@ -2,8 +2,7 @@
 
 use trustnet_api::disk::ReclaimPolicy;
 
-use super::check::POOL_RESERVE;
-use super::{Refusal, create};
+use super::{Refusal, capacity, create};
 use crate::image::ImageContent;
 use crate::observed::Observed;
 use crate::units::bytes;
@@ -71,7 +70,7 @@ pub(super) fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
 }
 
 /// The VM's pool has room, and none of the VM's volumes.
-pub(super) fn pool(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
+pub(super) fn pool(vm: &Vm, observed: &Observed, seed_size: u64, refusals: &mut Vec<Refusal>) {
     let name = vm.pool();
     let Some(pool) = observed.pools.get(name) else {
         if name != VM_POOL {
@@ -83,16 +82,9 @@ pub(super) fn pool(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
         }
         return;
     };
-    let needed = POOL_RESERVE;
-    if pool.active && pool.available < needed {
-        refusals.push(
-            Refusal::storage(format!(
-                "pool `{name}` has {} free, and {} are needed at the least",
-                bytes(pool.available),
-                bytes(needed)
-            ))
-            .hint("make room in the pool, or use another `storagePool`"),
-        );
+    let demand = capacity::demand(vm, Some(pool), seed_size);
+    if let Err(refusal) = capacity::fits(name, pool, &[vm.name().as_str()], demand) {
+        refusals.push(refusal);
     }
     for volume in [vm.boot_disk().volume.clone(), vm.seed_volume()] {
         if pool.volumes.contains_key(&volume) {

@@ -70,13 +70,13 @@ impl References {
         self.backing.extend(backing);
     }
 
-    /// What a volume is for, and whether anybody uses it.
+    /// What a volume is for, and whether anybody uses it; `images` are the pools for images.
     #[must_use]
     pub fn judge(
         &self,
         pool: (&str, &PoolFacts),
         volume: &VolumeXml,
-        images: &str,
+        images: &[&str],
     ) -> (Purpose, bool) {
         let (name, facts) = pool;
         let named = (name.to_owned(), volume.name.clone());
@@ -89,7 +89,7 @@ impl References {
             Purpose::CacheDisk
         } else if attached {
             Purpose::Disk
-        } else if below || name == images {
+        } else if below || images.contains(&name) {
             Purpose::Image
         } else {
             Purpose::Other

@@ -1,0 +1,73 @@
+//! Room in a pool: what does not fit is refused before anything is made, with the numbers.
+
+use trustnet_host::fake::Pool;
+
+use crate::home::Home;
+
+fn session(home: &Home, commands: &[&str]) -> String {
+    commands
+        .iter()
+        .map(|line| home.says(line.split(' ')))
+        .collect()
+}
+
+/// A home whose pool for VMs has so many bytes left.
+fn home(left: u64) -> Home {
+    Home::with(|state| {
+        let vms = state.pools.get_mut("foundry-vms").expect("the pool");
+        vms.available = left;
+        let mut group = Pool::new("lvm", "/dev/vg0");
+        group.xml = group.xml.replace("dir", "logical");
+        group.available = 9 << 30;
+        state.pools.insert("lvm".to_owned(), group);
+    })
+}
+
+#[test]
+fn vms_that_do_not_fit_together_are_refused_before_the_first_is_made() {
+    // Each of them would fit alone.
+    let home = home((64 << 20) + (700 << 10));
+    for name in ["a", "b", "c"] {
+        home.spec(name, "");
+    }
+    home.spec("d", "  storagePool: lvm\n");
+    home.spec("e", "  storagePool: lvm\n");
+    home.spec("f", "  storagePool: lvm\n");
+    let before = home.inventory();
+    let said = session(
+        &home,
+        &[
+            "create a.yaml b.yaml c.yaml",
+            "plan a.yaml b.yaml c.yaml d.yaml e.yaml f.yaml",
+        ],
+    );
+    assert_eq!(home.inventory(), before);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn disks_that_can_outgrow_their_pool_are_warned_of_once_and_made() {
+    let home = home(6 << 30);
+    for name in ["a", "b", "c"] {
+        home.spec(name, "");
+    }
+    insta::assert_snapshot!(session(
+        &home,
+        &[
+            "create a.yaml --quiet --no-wait",
+            "create b.yaml c.yaml -o name --quiet --no-wait",
+            "create a.yaml b.yaml c.yaml -o name --quiet --no-wait",
+        ]
+    ));
+    let one = self::home(6 << 30);
+    one.spec("big", "  dataDisks:\n    - { device: vdb, size: 3Gi }\n");
+    insta::assert_snapshot!(session(&one, &["create big.yaml --quiet --no-wait"]));
+}
+
+#[test]
+fn a_vm_that_does_not_fit_is_refused_with_the_numbers() {
+    let home = home(64 << 20);
+    home.spec("web", "");
+    insta::assert_snapshot!(session(&home, &["create web.yaml"]));
+    assert!(home.inventory().iter().all(|line| !line.contains("web")));
+}
