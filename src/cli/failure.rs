@@ -9,6 +9,8 @@ use trustnet_host::cache::download::DownloadError;
 use trustnet_host::cache::error::CacheError;
 use trustnet_host::error::{HostError, chain};
 use trustnet_host::image::bring::BringError;
+use trustnet_host::image::convert::ConvertError;
+use trustnet_host::image::unpack::UnpackError;
 
 /// How the program ends; documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +168,12 @@ impl From<BringError> for Failure {
         let failure = match error {
             BringError::Host(error) => Self::from(error),
             BringError::Cache(error) => Self::from(error),
-            BringError::Stopped { .. } => Self::of(Exit::Interrupted, &error),
+            BringError::Stopped { .. }
+            | BringError::Convert(ConvertError::Stopped(_))
+            | BringError::Unpack {
+                source: UnpackError::Stopped,
+                ..
+            } => Self::of(Exit::Interrupted, &error),
             _ => Self::of(Exit::Storage, &error),
         };
         match hint {

@@ -1,18 +1,20 @@
 //! The images of a hypervisor, as the verbs have them.
 
-use trustnet_core::artifact::Checksum;
-use trustnet_core::image::record::ImageRecord;
-use trustnet_core::observed::{Observed, PoolFacts};
+use trustnet_core::artifact::{Arch, Checksum};
+use trustnet_core::image::catalogue;
+use trustnet_core::image::record::{Arrival, ImageRecord};
+use trustnet_core::observed::{ImageFacts, Observed, PoolFacts};
 use trustnet_core::plan::{Plan, default_pool_path};
 use trustnet_core::suggest::nearest;
 use trustnet_core::units::bytes;
 use trustnet_core::vm::{BootSource, IMAGE_POOL, VM_POOL, Vm};
 use trustnet_core::xml::{self, VolumeXml};
-use trustnet_host::cache::download::{DownloadError, Progress as Received, Watch};
+use trustnet_host::cache::download::{DownloadError, Http, Limits, Progress as Received, Watch};
 use trustnet_host::doors::{HostInfo, VolumeRef};
 use trustnet_host::error::chain;
-use trustnet_host::image::bring::{self, BringError, Bringer};
+use trustnet_host::image::bring::{self, Ask, BringError, Bringer, Brought, Convert};
 use trustnet_host::image::place::part_of;
+use trustnet_host::image::pull::Wanted;
 use trustnet_host::image::records::Records;
 use trustnet_host::image::standing::{self, Reading};
 use trustnet_host::interrupt::Interrupt;
@@ -35,6 +37,16 @@ pub struct Images<'a> {
     pub records: Records,
     /// Interruption by the user.
     pub interrupt: Interrupt,
+}
+
+/// What pulls an image.
+pub struct Order {
+    /// The name that it gets.
+    pub volume: String,
+    /// The user that its makers log in as, where they say.
+    pub default_user: Option<String>,
+    /// From where, and who vouches for it.
+    pub wanted: Wanted,
 }
 
 /// An image in a pool.
@@ -224,6 +236,107 @@ impl<'a> Images<'a> {
             folder: &folder,
             watch: &watching,
         })?)
+    }
+
+    /// Brings an image from its publisher.
+    ///
+    /// # Errors
+    /// It is not to be had, is not what it should be, or there is no room for it.
+    pub fn pull(
+        &self,
+        pool: &str,
+        order: &Order,
+        convert: Option<Convert>,
+        progress: &Progress<'_>,
+    ) -> Result<Brought, Failure> {
+        self.open(pool)?;
+        let http = Http::new(Limits::default())
+            .map_err(|error| Failure::new(Exit::Storage, chain(&error)))?;
+        let ask = Ask {
+            pool,
+            volume: &order.volume,
+            default_user: order.default_user.as_deref(),
+            convert,
+        };
+        self.bring(progress, "fetching the image", |bringer| {
+            bringer.pull(ask, &http, &order.wanted)
+        })
+    }
+
+    /// What pulls an image of the catalogue.
+    ///
+    /// # Errors
+    /// The catalogue does not have it, or the keys that vouch for it cannot be read.
+    pub fn order(&self, name: &str, arch: Arch) -> Result<Order, Failure> {
+        let catalogue = self.program.image_catalogue()?;
+        let found = catalogue
+            .find(name, arch)
+            .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(error.hint()))?;
+        Self::order_of(found)
+    }
+
+    fn order_of(image: &catalogue::Image) -> Result<Order, Failure> {
+        Ok(Order {
+            volume: image.id(),
+            default_user: image.wire().default_user.clone(),
+            wanted: Wanted::of(image)?,
+        })
+    }
+
+    /// What pulls the image of a VM that is to be made, where the image is not there and the catalogue has it.
+    ///
+    /// # Errors
+    /// Something is wrong with the catalogue.
+    pub fn missing(&self, vm: &Vm, observed: &Observed) -> Result<Option<Order>, Failure> {
+        let BootSource::Volume { pool, volume } = &vm.boot_disk().source else {
+            return Ok(None);
+        };
+        let name = vm.name().as_str();
+        if observed
+            .domains
+            .iter()
+            .any(|domain| domain.xml.name == name)
+        {
+            return Ok(None);
+        }
+        // What a killed pull has left is no image.
+        let begun = |record: ImageRecord| record.arrival == Arrival::Begun;
+        if observed.image.is_some() && !self.records.read(pool, volume)?.is_some_and(begun) {
+            return Ok(None);
+        }
+        let Ok(arch) = Arch::parse(&self.info.arch) else {
+            return Ok(None);
+        };
+        let catalogue = self.program.image_catalogue()?;
+        let Ok(found) = catalogue.find(volume, arch) else {
+            return Ok(None);
+        };
+        Ok(Some(Order {
+            // By the name that the spec has for it.
+            volume: volume.clone(),
+            ..Self::order_of(found)?
+        }))
+    }
+
+    /// What is known of an image before it is pulled: where it will be. What it holds, nobody knows yet.
+    #[must_use]
+    pub fn to_come(&self, vm: &Vm, observed: &Observed) -> ImageFacts {
+        let BootSource::Volume { pool, volume } = &vm.boot_disk().source else {
+            return ImageFacts::default();
+        };
+        let folder = match observed.pools.get(pool) {
+            Some(known) => known.xml.path.clone(),
+            None => default_pool_path(&self.host.data_dir(&self.info), pool),
+        };
+        ImageFacts {
+            volume: VolumeXml {
+                name: volume.clone(),
+                path: format!("{folder}/{volume}"),
+                format: "qcow2".to_owned(),
+                ..VolumeXml::default()
+            },
+            content: None,
+        }
     }
 
     /// The plans that interrupted runs have left.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use trustnet_core::artifact::ArtifactSet;
 use trustnet_core::observed::Observed;
 use trustnet_core::plan::{self, Artifacts, CreateInput, Goal, Plan, PublicKeys, Step};
 use trustnet_core::seed::{HostKey, Seed, SeedInput};
-use trustnet_core::vm::{Vm, VmName};
+use trustnet_core::vm::{BootSource, Vm, VmName};
 use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::doors::HostInfo;
 use trustnet_host::interrupt::Interrupt;
@@ -23,7 +24,7 @@ use trustnet_core::xml::DomainType;
 use crate::Program;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::images::Images;
+use crate::images::{Images, Order};
 use crate::specs::Spec;
 use crate::ui::Progress;
 
@@ -45,6 +46,8 @@ pub struct Maker<'a> {
     pub wait: bool,
     /// Whether it makes one VM only: then it looks at its pool's room, which otherwise was done for all.
     pub alone: bool,
+    /// Whether nothing is fetched.
+    pub offline: bool,
     /// What the services of each VM need, by the VM's name; a VM that is not there needs nothing.
     pub artifacts: BTreeMap<String, ArtifactSet>,
 }
@@ -104,8 +107,16 @@ impl Maker<'_> {
         let _mine = lock_vm(self.host, name)?;
         refuse_leftover(self.host, name)?;
         progress.begin("looking at the host");
-        let planning = UntilDefined::held(self.planning()?);
-        let observed = self.observe(spec)?;
+        let mut planning = self.planning()?;
+        let mut observed = self.observe(spec)?;
+        if let Some(order) = self.images.missing(&spec.vm, &observed)? {
+            // It may take long, and others need the lock.
+            drop(planning);
+            self.pull(spec, &order, progress)?;
+            planning = self.planning()?;
+            observed = self.observe(spec)?;
+        }
+        let planning = UntilDefined::held(planning);
         self.images.check(&spec.vm, &observed, progress)?;
         let Planned { goal, made } = self.plan(spec, &observed, Keep::Yes)?;
         let (Goal::Steps(plan), Some(made)) = (goal, made) else {
@@ -129,6 +140,32 @@ impl Maker<'_> {
         };
         apply::apply(journal, &context)?;
         Ok(Made::Created)
+    }
+
+    /// Pulls the image that a spec asks for.
+    fn pull(&self, spec: &Spec, order: &Order, progress: &Progress<'_>) -> Result<(), Failure> {
+        let BootSource::Volume { pool, volume } = &spec.vm.boot_disk().source else {
+            return Ok(());
+        };
+        if self.offline {
+            let message = format!(
+                "there is no image `{volume}` in pool `{pool}`, and nothing is fetched offline"
+            );
+            return Err(Failure::new(Exit::Storage, message).hint(format!(
+                "`trustnet-vm image pull {volume} --pool {pool}` brings it before"
+            )));
+        }
+        progress.note(format!(
+            "pulling the image `{volume}` from {}",
+            order.wanted.url
+        ));
+        let begun = Instant::now();
+        self.images.pull(pool, order, None, progress)?;
+        progress.done(
+            format!("image `{volume}` pulled into pool `{pool}`"),
+            begun.elapsed(),
+        );
+        Ok(())
     }
 
     /// What the services of a VM need, and how many VMs of this invocation need the same.

@@ -106,7 +106,7 @@ fn what_is_no_image_or_another_one_is_refused_and_leaves_nothing() {
         (&["disk.raw", "--name", ".hidden"], "can be called"),
         (&["disk.raw", "--pool", "nothing"], "no storage pool"),
         (&["disk.raw", "--checksum", "md5:00"], "no checksum"),
-        (&["/dev/null", "--name", "null"], "not a file"),
+        (&["/dev/null", "--name", "null"], "not a regular file"),
         (&["/no/such/file"], "No such file"),
     ] {
         let run = home.run(["image", "import"].iter().chain(args).copied());
@@ -331,4 +331,127 @@ fn an_import_that_is_killed_is_brought_to_its_end_by_the_next() {
         home.done(["image", "verify", "base"]);
     }
     assert!(killed > 6, "{killed}");
+}
+
+/// A catalogue of the user's with one image, which is a file of this machine.
+fn catalogue(home: &Home, file: &str) {
+    let folder = home.path(".config/trustnet-vm/catalogues");
+    fs::create_dir_all(&folder).expect("a folder");
+    let digest = sha256(home, file);
+    let url = format!("file://{}", home.path(file).display());
+    let text = format!(
+        "apiVersion: trustnet.io/v1alpha1\nkind: ImageCatalogue\nitems:\n  - name: mine\n    version: \"3\"\n    \
+         arch: amd64\n    url: {url}\n    digest: sha256:{digest}\n    defaultUser: ada\n"
+    );
+    fs::write(folder.join("mine.yaml"), text).expect("a file");
+}
+
+fn spec_of(home: &Home, name: &str, image: &str) -> String {
+    let spec = home.spec(name, "");
+    let text = fs::read_to_string(&spec).expect("a spec");
+    fs::write(&spec, text.replace("debian-12.qcow2", image)).expect("a spec");
+    spec
+}
+
+#[test]
+fn an_image_of_the_catalogue_is_pulled_when_a_vm_asks_for_it_and_once_for_all() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    catalogue(&home, "disk.raw");
+    let (web, db) = (
+        spec_of(&home, "web", "mine-3"),
+        spec_of(&home, "db", "mine-3"),
+    );
+    let before = home.inventory();
+    let plan = home.done(["plan", &web]);
+    assert!(
+        plan.out.contains("pull image `mine-3` from file://"),
+        "{plan:?}"
+    );
+    assert!(
+        plan.out.contains("create volume `foundry-vms/web_boot"),
+        "{plan:?}"
+    );
+    let offline = home.run(["create", "--offline", &web]);
+    assert_eq!(offline.code, Some(5), "{offline:?}");
+    assert!(offline.err.contains("image pull mine-3"), "{offline:?}");
+    assert_eq!(home.inventory(), before);
+    // Both at once: one download, and both VMs.
+    let done = home.done(["create", &web, &db]);
+    assert_eq!(done.err.matches("pulled into pool").count(), 2, "{done:?}");
+    let info = json(&home, ["image", "info", "mine-3"]);
+    assert_eq!(info["sha256"], sha256(&home, "disk.raw"));
+    assert_eq!(info["defaultUser"], "ada");
+    assert_eq!(info["usedBy"].as_array().expect("users").len(), 2, "{info}");
+    let written = home.state().written[&format!("{IMAGE_POOL}/mine-3")];
+    assert!(written <= 1 << 20, "{written} bytes were written");
+    assert!(
+        home.done(["create", &web, &db])
+            .out
+            .contains("nothing to do")
+    );
+}
+
+#[test]
+fn an_image_is_pulled_by_its_name_and_a_wrong_name_is_told_what_there_is() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    catalogue(&home, "disk.raw");
+    let done = home.done(["image", "pull", "mine"]);
+    assert!(done.out.contains("`mine-3` pulled"), "{done:?}");
+    let list = home.done(["image", "list", "--available"]);
+    assert!(
+        list.out.contains("mine-3") && list.out.contains("debian-12"),
+        "{list:?}"
+    );
+    let wrong = home.run(["image", "pull", "debain-12"]);
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    assert!(wrong.err.contains("did you mean `debian-12`?"), "{wrong:?}");
+    let arch = home.run(["image", "pull", "mine-3", "--arch", "arm64"]);
+    assert!(arch.err.contains("for arm64"), "{arch:?}");
+    // One bit off, and nothing comes.
+    let mut bytes = fs::read(home.path("disk.raw")).expect("a file");
+    bytes[1000] ^= 1;
+    fs::write(home.path("disk.raw"), bytes).expect("a file");
+    home.done(["image", "delete", "mine-3", "--yes"]);
+    let run = home.run(["image", "pull", "mine-3"]);
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert_eq!(names(&home), ["debian-12.qcow2"]);
+    assert_eq!(records(&home), 0);
+}
+
+#[test]
+fn a_disk_of_another_program_becomes_qcow2_where_that_is_asked_for() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    let convert = |format: &str, to: &str| {
+        let done = std::process::Command::new("qemu-img")
+            .args(["convert", "-f", "raw", "-O", format, "disk.raw", to])
+            .current_dir(home.path(""))
+            .status();
+        assert!(done.expect("qemu-img").success());
+    };
+    convert("vdi", "disk.vdi");
+    let run = home.run(["image", "import", "disk.vdi"]);
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert!(run.err.contains("--convert"), "{run:?}");
+    home.done(["image", "import", "disk.vdi", "--convert"]);
+    assert!(content(&home, "disk.qcow2").starts_with(b"QFI\xfb"));
+    home.done([
+        "image",
+        "import",
+        "disk.raw",
+        "--compress",
+        "--name",
+        "small.qcow2",
+    ]);
+    assert!(content(&home, "small.qcow2").starts_with(b"QFI\xfb"));
+    let info = json(&home, ["image", "info", "small.qcow2"]);
+    assert_eq!(info["virtualSize"], 1 << 20, "{info}");
+    let left = files_below(&home.path(".cache"));
+    assert!(
+        left.iter()
+            .all(|path| path.extension().is_none_or(|e| e == "lock")),
+        "{left:?}"
+    );
 }

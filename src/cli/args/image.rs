@@ -36,9 +36,23 @@ pub struct InPool {
     pub pool: Option<String>,
 }
 
+/// What an image becomes.
+#[derive(Debug, Args)]
+pub struct ImageForm {
+    /// Make qcow2 of it, whatever it is: raw, VMDK, VDI, VHD, VHDX. What is qcow2 already stays as it is.
+    #[arg(long)]
+    pub convert: bool,
+    /// Make compressed qcow2 of it.
+    #[arg(long)]
+    pub compress: bool,
+}
+
 /// Arguments of `image list`.
 #[derive(Debug, Args)]
 pub struct ImageList {
+    /// List what the catalogue has to pull, and not what is in a pool.
+    #[arg(long)]
+    pub available: bool,
     /// Where.
     #[command(flatten)]
     pub place: InPool,
@@ -60,12 +74,15 @@ pub struct ImageImport {
     /// The file.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The image's name [default: the file's]
+    /// The image's name [default: the file's, without what says how it was packed]
     #[arg(long)]
     pub name: Option<String>,
     /// What the file must have, such as sha256:… or sha512:….
     #[arg(long, value_name = "SUM")]
     pub checksum: Option<String>,
+    /// Into what.
+    #[command(flatten)]
+    pub form: ImageForm,
     /// Where.
     #[command(flatten)]
     pub place: InPool,
@@ -86,6 +103,12 @@ pub struct ImagePull {
     /// Take it although nobody vouches for it. It is recorded as such.
     #[arg(long)]
     pub insecure_no_checksum: bool,
+    /// The architecture of its guests, such as amd64 [default: the hypervisor's]
+    #[arg(long)]
+    pub arch: Option<String>,
+    /// Into what.
+    #[command(flatten)]
+    pub form: ImageForm,
     /// Where.
     #[command(flatten)]
     pub place: InPool,

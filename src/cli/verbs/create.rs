@@ -38,6 +38,7 @@ pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
     let mut maker = maker(program, &host, !args.waiting.no_wait)?;
     capacity::check(program, &host, &specs)?;
     maker.alone = specs.len() == 1;
+    maker.offline = args.offline;
     let services = Services::prepare(&maker, &specs, args.offline)?;
     maker.artifacts = services.artifacts();
     let names: Vec<&str> = specs.iter().map(|spec| spec.vm.name().as_str()).collect();
@@ -202,6 +203,7 @@ pub fn maker<'a>(program: &'a Program, host: &'a Host, wait: bool) -> Result<Mak
         images: Images::with(program, host, info.clone(), interrupt.clone()),
         info,
         interrupt,
+        offline: false,
         wait,
         alone: false,
         artifacts: BTreeMap::new(),

@@ -29,7 +29,13 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
     for spec in &specs {
         crate::make::refuse_leftover(&host, spec.vm.name().as_str())?;
         let _held = maker.planning()?;
-        let observed = maker.observe(spec)?;
+        let mut observed = maker.observe(spec)?;
+        let order = maker.images.missing(&spec.vm, &observed)?;
+        if let Some(order) = &order {
+            let url = &order.wanted.url;
+            let _ = writeln!(text, "pull image `{}` from {url}", order.volume);
+            observed.image = Some(maker.images.to_come(&spec.vm, &observed));
+        }
         match maker.plan(spec, &observed, Keep::No)?.goal {
             Goal::Reached => {
                 let _ = writeln!(

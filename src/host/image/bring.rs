@@ -1,17 +1,20 @@
 //! Bringing an image: from where it is to a volume that is whole, bootable and recorded.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use trustnet_core::artifact::{Checksum, Digest, Verified, VerifiedBy};
+use trustnet_core::image::qcow2::Compression;
 use trustnet_core::image::record::{Arrival, ImageRecord, Stamp};
-use trustnet_core::image::{self, ImageContent, Sample, Unfit};
+use trustnet_core::image::{self, ImageContent, Packing, Unfit};
 use trustnet_core::observed::PoolFacts;
 use trustnet_core::units::bytes;
 use trustnet_core::xml::VolumeXml;
 
+use super::convert::{self, ConvertError};
+use super::look::Look;
 use super::place::{self, Keep, Place};
 use super::pull::{self, Wanted};
 use super::records::Records;
@@ -24,6 +27,7 @@ use crate::cache::store::{moment, now};
 use crate::doors::{Hypervisor, VolumeRef};
 use crate::error::HostError;
 use crate::lock::Lock;
+use crate::paths::private_dir;
 
 /// The longest image that is unpacked, in bytes, holes and all: what ext4 takes for a file.
 const LONGEST: u64 = 16 << 40;
@@ -53,6 +57,9 @@ pub enum BringError {
         /// Why.
         source: UnpackError,
     },
+    /// It cannot be converted.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// It does not have the checksum that it should have.
     #[error("`{file}` has {is}, and was to have {wanted}")]
     Checksum {
@@ -98,6 +105,10 @@ impl BringError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Unfit {
+                why: Unfit::Foreign(_),
+                ..
+            } => Some("give `--convert`: it becomes qcow2".to_owned()),
             Self::Unfit { why, .. } => Some(why.remedy()),
             Self::Checksum { .. } => {
                 Some("the file is damaged, or another one: get it again".to_owned())
@@ -110,7 +121,7 @@ impl BringError {
                     .to_owned(),
             ),
             Self::Cache(error) => error.hint().map(str::to_owned),
-            Self::Unpack { .. } | Self::Host(_) | Self::Stopped { .. } => None,
+            Self::Unpack { .. } | Self::Convert(_) | Self::Host(_) | Self::Stopped { .. } => None,
         }
     }
 }
@@ -124,6 +135,17 @@ pub struct Ask<'a> {
     pub volume: &'a str,
     /// The user that the image's makers log in as, where they say.
     pub default_user: Option<&'a str>,
+    /// Whether it is to be qcow2 whatever it was; none where it stays what it is.
+    pub convert: Option<Convert>,
+}
+
+/// How an image is converted to qcow2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Convert {
+    /// As it is read fastest. What is qcow2 already stays as it is.
+    Plain,
+    /// As small as it gets.
+    Compressed,
 }
 
 /// What came of it.
@@ -179,7 +201,8 @@ impl Bringer<'_> {
             sha256: None,
             keep: Keep::Yes,
         };
-        regular(file)?;
+        // A named pipe would wait for somebody who writes.
+        Look::at(file).map_err(HostError::file("read", file))?;
         if let Some(wanted) = checksum {
             let is = checksum_of(file, &wanted).map_err(HostError::file("read", file))?;
             if is != wanted {
@@ -333,70 +356,89 @@ impl Bringer<'_> {
                 .flatten(),
         };
         // In the pool's own folder, where there is one: what is made there need not be copied again.
-        let scratch = to.part().unwrap_or_else(|| {
-            let key = Digest::of(format!("{}/{}", ask.pool, ask.volume).as_bytes());
-            self.folder.join(format!("{key}.made"))
-        });
+        // Not among the downloads, which look after their own folder.
+        let elsewhere = self.folder.join("made");
+        private_dir(&elsewhere)?;
+        let scratch = Scratch::of(&to, &elsewhere);
         let brought = self
-            .made(file, origin, &scratch, &pool)
+            .made(ask, file, origin, &scratch, &pool)
             .and_then(|(made, origin)| self.put(ask, &to, &pool, &made, origin));
-        match fs::remove_file(&scratch) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!("`{}` is left: {error}", scratch.display());
-            }
-            _ => {}
-        }
+        scratch.remove();
         brought
     }
 
     /// The file that is to be the image: this one as it is, or what is made of it.
     fn made(
         &self,
+        ask: Ask<'_>,
         file: &Path,
         origin: Origin,
-        scratch: &Path,
+        scratch: &Scratch,
         pool: &PoolFacts,
     ) -> Result<(PathBuf, Origin), BringError> {
-        let (head, ..) = ends(file).map_err(HostError::file("read", file))?;
-        let ImageContent::Packed(packing) = ImageContent::of(Sample::head(&head)) else {
-            return Ok((file.to_owned(), origin));
+        let mut file = file.to_owned();
+        let mut look = Look::at(&file).map_err(HostError::file("read", &file))?;
+        let mut changed = false;
+        if let ImageContent::Packed(packing) = ImageContent::of(look.sample()) {
+            self.unpack(look, packing, &origin, &scratch.unpacked, pool)?;
+            file.clone_from(&scratch.unpacked);
+            look = Look::at(&file).map_err(HostError::file("read", &file))?;
+            changed = true;
+        }
+        if let Some(convert) = ask.convert {
+            let is_qcow2 = matches!(ImageContent::of(look.sample()), ImageContent::Qcow2(_));
+            if !is_qcow2 || convert == Convert::Compressed {
+                let compression = (convert == Convert::Compressed).then_some(Compression::Zstd);
+                convert::to_qcow2(&file, &scratch.converted, compression, self.watch)?;
+                moment("image:converted");
+                file.clone_from(&scratch.converted);
+                changed = true;
+            }
+        }
+        if !changed {
+            return Ok((file, origin));
+        }
+        // Of an import nobody has seen the bytes, nor need anybody; a pull says what they are.
+        let sha256 = match origin.keep {
+            Keep::Yes => None,
+            Keep::No => {
+                let made = File::open(&file).and_then(hash);
+                Some(made.map_err(HostError::file("read", &file))?.0)
+            }
         };
-        let read = |error| HostError::file("read", file)(error);
-        let mut packed = File::open(file).map_err(read)?;
-        let length = packed.metadata().map_err(read)?.len();
-        let out = place::own(scratch).map_err(HostError::file("create", scratch))?;
+        let keep = Keep::No;
+        let origin = Origin {
+            sha256,
+            keep,
+            ..origin
+        };
+        Ok((file, origin))
+    }
+
+    fn unpack(
+        &self,
+        mut look: Look,
+        packing: Packing,
+        origin: &Origin,
+        to: &Path,
+        pool: &PoolFacts,
+    ) -> Result<(), BringError> {
+        let out = place::own(to).map_err(HostError::file("create", to))?;
         let bounds = Bounds {
             length: LONGEST,
             data: pool.available,
         };
         let packed = Packed {
-            bytes: &mut packed,
+            bytes: &mut look.file,
             packing,
-            length: Some(length),
+            length: Some(look.length),
         };
         unpack::unpack(packed, &out, bounds, self.watch).map_err(|source| BringError::Unpack {
             file: origin.source.clone(),
             source,
         })?;
         moment("image:unpacked");
-        // Whose bytes nobody has seen yet; a pull says what they are, as it does of others.
-        let sha256 = match origin.keep {
-            Keep::Yes => None,
-            Keep::No => {
-                let unpacked = File::open(scratch).and_then(hash);
-                Some(unpacked.map_err(HostError::file("read", scratch))?.0)
-            }
-        };
-        let keep = Keep::No;
-        let made = scratch.to_owned();
-        Ok((
-            made,
-            Origin {
-                sha256,
-                keep,
-                ..origin
-            },
-        ))
+        Ok(())
     }
 
     /// Puts an image into the pool, and records it.
@@ -447,15 +489,38 @@ impl Bringer<'_> {
     }
 }
 
+/// The files in which an image is made on its way.
+struct Scratch {
+    unpacked: PathBuf,
+    converted: PathBuf,
+}
+
+impl Scratch {
+    fn of(to: &Place<'_>, folder: &Path) -> Self {
+        let key = Digest::of(format!("{}/{}", to.pool, to.volume).as_bytes());
+        let elsewhere = |what: &str| folder.join(format!("{key}.{what}"));
+        Self {
+            unpacked: to.part().unwrap_or_else(|| elsewhere("unpacked")),
+            converted: to.made().unwrap_or_else(|| elsewhere("converted")),
+        }
+    }
+
+    fn remove(&self) {
+        for path in [&self.unpacked, &self.converted] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!("`{}` is left: {error}", path.display());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 /// Refuses what no guest starts from.
 fn judge(ask: Ask<'_>, file: &Path, source: &str) -> Result<(), BringError> {
-    let (head, tail, length) = ends(file).map_err(HostError::file("read", file))?;
-    let sample = Sample {
-        head: &head,
-        tail: &tail,
-        length: Some(length),
-    };
-    let judged = image::check(sample, ask.volume);
+    let look = Look::at(file).map_err(HostError::file("read", file))?;
+    let judged = image::check(look.sample(), ask.volume);
     judged.map(drop).map_err(|why| BringError::Unfit {
         file: source.to_owned(),
         why,
@@ -482,29 +547,6 @@ fn check_room(ask: Ask<'_>, pool: &PoolFacts, file: &Path) -> Result<(), BringEr
 /// Whether nothing but zeros is in there.
 fn is_empty(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
-}
-
-/// A plain file, and no pipe that waits for somebody who writes.
-fn regular(file: &Path) -> Result<(), HostError> {
-    let facts = fs::metadata(file).map_err(HostError::file("read", file))?;
-    if facts.is_file() {
-        return Ok(());
-    }
-    let kind = io::Error::new(io::ErrorKind::InvalidInput, "it is not a file");
-    Err(HostError::file("read", file)(kind))
-}
-
-/// What judging a file takes: its first bytes, its last, its length.
-fn ends(path: &Path) -> io::Result<(Vec<u8>, Vec<u8>, u64)> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let (mut head, mut tail) = (Vec::new(), Vec::new());
-    Read::by_ref(&mut file)
-        .take(image::HEAD)
-        .read_to_end(&mut head)?;
-    file.seek(SeekFrom::Start(length.saturating_sub(image::TAIL)))?;
-    file.take(image::TAIL).read_to_end(&mut tail)?;
-    Ok((head, tail, length))
 }
 
 fn taken(ask: Ask<'_>, volume: &VolumeXml, record: Option<&ImageRecord>) -> BringError {

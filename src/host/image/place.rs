@@ -37,6 +37,12 @@ impl Place<'_> {
         let folder = self.folder.as_ref()?;
         Some(folder.join(part_name(self.volume)))
     }
+
+    /// The file into which an image is converted there.
+    pub(super) fn made(&self) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        Some(folder.join(format!("{OURS}{}.made", self.volume)))
+    }
 }
 
 /// What becomes of the file that an image comes from.
@@ -80,13 +86,19 @@ pub fn place(
 
 /// The name under which an image comes into a pool's folder.
 fn part_name(volume: &str) -> String {
-    format!(".trustnet-vm.{volume}.part")
+    format!("{OURS}{volume}.part")
 }
+
+/// How the names of files begin that this program makes on the way.
+const OURS: &str = ".trustnet-vm.";
 
 /// Whether a volume is what a killed run left of an image; the name that it was to have.
 #[must_use]
 pub fn part_of(name: &str) -> Option<&str> {
-    name.strip_prefix(".trustnet-vm.")?.strip_suffix(".part")
+    let rest = name.strip_prefix(OURS)?;
+    [".made.part", ".made", ".part"]
+        .iter()
+        .find_map(|end| rest.strip_suffix(end))
 }
 
 fn into_folder(

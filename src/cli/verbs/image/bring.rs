@@ -1,35 +1,36 @@
 //! Bringing images: `import`, `pull`.
 
+use std::path::Path;
+
 use serde_json::json;
-use trustnet_core::artifact::Trust;
+use trustnet_core::artifact::{Arch, Trust};
 use trustnet_core::image::record::ImageRecord;
-use trustnet_host::cache::download::{Http, Limits};
-use trustnet_host::error::chain;
-use trustnet_host::image::bring::{Ask, Brought};
+use trustnet_host::image::bring::{Ask, Brought, Convert};
 use trustnet_host::image::pull::Wanted;
 
-use crate::args::{ImageImport, ImagePull, Output};
+use crate::args::{ImageForm, ImageImport, ImagePull, Output};
 use crate::failure::{Exit, Failure};
-use crate::images::{Images, checksum};
+use crate::images::{Images, Order, checksum};
 use crate::verbs::cache::print;
 
 /// Brings a file of this machine into a pool.
 pub fn import(images: &Images<'_>, args: &ImageImport) -> Result<Exit, Failure> {
     let pool = images.pool(args.place.pool.as_deref());
-    let own = args.file.file_name().and_then(|name| name.to_str());
-    let name = args.name.as_deref().or(own).ok_or_else(|| {
-        let message = format!("`{}` has no name to take", args.file.display());
-        Failure::new(Exit::Usage, message).hint("give `--name`")
-    })?;
-    check_name(name)?;
+    let convert = convert(&args.form);
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => own_name(&args.file, convert.is_some())?,
+    };
+    check_name(&name)?;
     let wanted = args.checksum.as_deref().map(checksum).transpose()?;
     images.open(pool)?;
     let ask = Ask {
         pool,
-        volume: name,
+        volume: &name,
         default_user: None,
+        convert,
     };
-    let progress = images.program.ui.progress(name);
+    let progress = images.program.ui.progress(&name);
     let brought = images.bring(&progress, "copying", |bringer| {
         bringer.import(ask, &args.file, wanted)
     })?;
@@ -40,32 +41,65 @@ pub fn import(images: &Images<'_>, args: &ImageImport) -> Result<Exit, Failure> 
 /// Brings an image from its publisher into a pool.
 pub fn pull(images: &Images<'_>, args: &ImagePull) -> Result<Exit, Failure> {
     let pool = images.pool(args.place.pool.as_deref());
-    let name = args.name.as_deref().ok_or_else(|| {
-        Failure::new(Exit::Usage, "an image from a URL needs a name").hint("give `--name`")
-    })?;
-    check_name(name)?;
     let sum = args.checksum.as_deref().map(checksum).transpose()?;
-    let wanted = Wanted {
-        url: args.from.clone(),
-        mirrors: Vec::new(),
-        trust: sum.map(Trust::Pinned),
-        size: None,
-        insecure: args.insecure_no_checksum,
+    let arch = args.arch.as_deref().unwrap_or(&images.info.arch);
+    let arch = Arch::parse(arch).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let mut order = if args.from.contains("://") {
+        let name = args.name.clone().ok_or_else(|| {
+            Failure::new(Exit::Usage, "an image from a URL needs a name").hint("give `--name`")
+        })?;
+        Order {
+            volume: name,
+            default_user: None,
+            wanted: Wanted {
+                url: args.from.clone(),
+                mirrors: Vec::new(),
+                trust: None,
+                size: None,
+                insecure: false,
+            },
+        }
+    } else {
+        images.order(&args.from, arch)?
     };
-    images.open(pool)?;
-    let http =
-        Http::new(Limits::default()).map_err(|error| Failure::new(Exit::Storage, chain(&error)))?;
-    let ask = Ask {
-        pool,
-        volume: name,
-        default_user: None,
-    };
-    let progress = images.program.ui.progress(name);
-    let brought = images.bring(&progress, "fetching", |bringer| {
-        bringer.pull(ask, &http, &wanted)
-    })?;
+    if let Some(name) = &args.name {
+        order.volume.clone_from(name);
+    }
+    if let Some(sum) = sum {
+        order.wanted.trust = Some(Trust::Pinned(sum));
+    }
+    order.wanted.insecure = args.insecure_no_checksum;
+    check_name(&order.volume)?;
+    let progress = images.program.ui.progress(&order.volume);
+    let brought = images.pull(pool, &order, convert(&args.form), &progress)?;
     drop(progress);
     report(images, &brought, "pulled")
+}
+
+fn convert(form: &ImageForm) -> Option<Convert> {
+    if form.compress {
+        Some(Convert::Compressed)
+    } else {
+        form.convert.then_some(Convert::Plain)
+    }
+}
+
+/// The name that a file gives to its image.
+fn own_name(file: &Path, converted: bool) -> Result<String, Failure> {
+    let name = file.file_name().and_then(|name| name.to_str());
+    let mut name = name.ok_or_else(|| {
+        let message = format!("`{}` has no name to take", file.display());
+        Failure::new(Exit::Usage, message).hint("give `--name`")
+    })?;
+    for packing in [".xz", ".gz", ".zst", ".bz2"] {
+        name = name.strip_suffix(packing).unwrap_or(name);
+    }
+    let formats = [".raw", ".vmdk", ".vdi", ".vhd", ".vhdx"];
+    let stem = formats.iter().find_map(|format| name.strip_suffix(format));
+    Ok(match stem.filter(|_| converted) {
+        Some(stem) => format!("{stem}.qcow2"),
+        None => name.to_owned(),
+    })
 }
 
 /// A name that can be that of a file in every pool, and that is not taken for something else.

@@ -1,8 +1,8 @@
 //! Looking at images: `list`, `info`.
 
 use serde::Serialize;
-use serde_json::json;
-use trustnet_core::artifact::{Digest, Verified};
+use serde_json::{Value, json};
+use trustnet_core::artifact::{Arch, Digest, Verified};
 use trustnet_core::image::record::Arrival;
 use trustnet_core::image::usage::{Chains, User};
 use trustnet_core::units::bytes;
@@ -81,6 +81,9 @@ impl Row {
 
 /// Lists images.
 pub fn list(images: &Images<'_>, args: &ImageList) -> Result<Exit, Failure> {
+    if args.available {
+        return available(images);
+    }
     let program = images.program;
     let pool = images.pool(args.place.pool.as_deref());
     let all = images.all(pool)?;
@@ -104,6 +107,50 @@ pub fn list(images: &Images<'_>, args: &ImageList) -> Result<Exit, Failure> {
             headers.extend(["DIGEST", "WHEN", "SOURCE"]);
         }
         let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, wide)).collect();
+        let headers = (!program.no_headers).then_some(headers.as_slice());
+        table::lay_out(headers, &cells)
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Lists what the catalogue has for the hypervisor's architecture.
+fn available(images: &Images<'_>) -> Result<Exit, Failure> {
+    let program = images.program;
+    let catalogue = program.image_catalogue()?;
+    let fits = |arch: Arch| arch.as_str() == images.info.arch || arch.libvirt() == images.info.arch;
+    let found: Vec<_> = catalogue.iter().filter(|one| fits(one.arch())).collect();
+    let items: Vec<Value> = found
+        .iter()
+        .map(|one| {
+            json!({
+                "id": one.id(), "name": one.name(), "version": one.version(),
+                "arch": one.arch().as_str(), "url": one.wire().url, "digest": one.wire().digest,
+                "defaultUser": one.wire().default_user,
+            })
+        })
+        .collect();
+    let value = json!({ "kind": "AvailableImageList", "items": items });
+    print(program, &value, || {
+        if program.settings.output.value == Output::Name {
+            return found.iter().map(|one| format!("{}\n", one.id())).collect();
+        }
+        let cells: Vec<Vec<String>> = found
+            .iter()
+            .map(|one| {
+                let vouched = match one.wire().digest {
+                    Some(_) => "its digest",
+                    None => "the publisher's checksums",
+                };
+                let user = one.wire().default_user.clone();
+                vec![
+                    one.id(),
+                    user.unwrap_or_else(|| "-".to_owned()),
+                    vouched.to_owned(),
+                    one.wire().url.clone(),
+                ]
+            })
+            .collect();
+        let headers = ["NAME", "USER", "VERIFIED BY", "URL"];
         let headers = (!program.no_headers).then_some(headers.as_slice());
         table::lay_out(headers, &cells)
     })?;
