@@ -172,14 +172,18 @@ addresses() {
 cloud_init_ended() {
     [ -e /run/cloud-init/result.json ] && return
     [ $((half_seconds % 20)) -eq 19 ] && [ -d /run/systemd/system ] || return 1
-    for unit in cloud-init-local cloud-init cloud-init-main cloud-init-network cloud-config cloud-final; do
-        if [ "$(systemctl show -p ActiveState "$unit.service")" = ActiveState=failed ] &&
-            [ "$(systemctl show -p ActiveState cloud-final.service)" != ActiveState=activating ]; then
-            # Time for a result that is being written just now.
-            sleep 2
-            return 0
-        fi
-    done
+    # One call for all of them: on an emulated processor each costs a tenth of a second.
+    states=$(systemctl show -p ActiveState cloud-final.service cloud-init-local.service cloud-init.service \
+        cloud-init-main.service cloud-init-network.service cloud-config.service)
+    case $states in
+    # Its own comes first.
+    ActiveState=activating*) ;;
+    *ActiveState=failed*)
+        # Time for a result that is being written just now.
+        sleep 2
+        return 0
+        ;;
+    esac
     return 1
 }
 

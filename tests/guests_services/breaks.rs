@@ -30,11 +30,7 @@ pub fn killed_at_several_moments(stage: &mut Stage) {
     let before = others();
     // Every moment there is comes in tests/fake/bring.rs; here are those between which a unit is left alone.
     let [file, start, _] = steps;
-    let moments = [
-        "planned".to_owned(),
-        format!("begun {file}"),
-        format!("begun {start}"),
-    ];
+    let moments = [format!("begun {file}"), format!("begun {start}")];
     for (number, moment) in (50..).zip(&moments) {
         let spec = with_connections(stage, number);
         let mut killed = stage.home.program();

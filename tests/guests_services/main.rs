@@ -143,7 +143,6 @@ fn in_order_and_ready(stage: &mut Stage) {
         ]
     );
     stage.answers();
-    stage.home.done(["test", "app", "db"]);
     stage.sql("create table kept (what text); insert into kept values ('before')");
     let answer = stage::get("192.0.2.20:80");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");

@@ -123,7 +123,7 @@ impl Stage {
         let last = "journalctl -q -o cat -n 1 -u asker --since";
         let wait = format!(
             "since=$(date '+%F %T'); for i in $(seq 60); do {last} \"$since\" | \
-             grep -q '^the answer is 42$' && exec echo answered; sleep 1; done; {last} -5min"
+             grep -q '^the answer is 42$' && exec echo answered; sleep 2; done; {last} -5min"
         );
         assert_eq!(self.home.guest("app", &wait), "answered");
     }
