@@ -8,6 +8,7 @@ pub mod image_catalogue;
 pub mod meta;
 pub mod network;
 pub mod node;
+pub mod recipe;
 pub mod registry;
 pub mod schema;
 pub mod service;
@@ -33,6 +34,8 @@ pub const VIRTUAL_MACHINE: &str = "VirtualMachine";
 pub const SERVICE: &str = "Service";
 /// The kind of a catalogue of images.
 pub const IMAGE_CATALOGUE: &str = "ImageCatalogue";
+/// The kind of a recipe that an image is built from.
+pub const IMAGE: &str = "Image";
 /// The kind of a registry in a VM of its own.
 pub const REGISTRY: &str = "Registry";
 /// The kind of a node in a VM of its own.

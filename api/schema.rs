@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::image_catalogue::ImageCatalogue;
 use crate::node::Node;
+use crate::recipe::ImageRecipe;
 use crate::registry::Registry;
 use crate::service::Service;
 use crate::vm::VirtualMachine;
@@ -77,6 +78,18 @@ pub fn node_text() -> String {
 #[must_use]
 pub fn node_inline() -> Value {
     generate::<Node>(true)
+}
+
+/// The schema of an image's recipe, as text.
+#[must_use]
+pub fn image_text() -> String {
+    text("image", generate::<ImageRecipe>(false))
+}
+
+/// The schema of an image's recipe with every type in its place, without references.
+#[must_use]
+pub fn image_inline() -> Value {
+    generate::<ImageRecipe>(true)
 }
 
 fn text(kind: &str, mut schema: Value) -> String {
@@ -170,6 +183,7 @@ mod tests {
             ("imagecatalogue", super::image_catalogue_text()),
             ("registry", super::registry_text()),
             ("node", super::node_text()),
+            ("image", super::image_text()),
         ] {
             let path = folder.join(format!("trustnet.io_v1alpha1_{kind}.json"));
             if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -1,40 +1,61 @@
 #!/bin/sh
 # Builds a bootable Debian image from packages alone: no image download, no loop device, no root
-# (where mmdebstrap may use a user namespace). Driven by `cargo xtask image`, which turns a recipe
-# into these variables:
+# (where mmdebstrap may use a user namespace). `trustnet-vm image build` turns a recipe into these variables:
 #
 #   SUITE ARCHITECTURE PACKAGES MASK COMMAND_LINE ROOT_MIB ESP_MIB   what the recipe says
 #   MIRROR SECURITY_MIRROR                what the guest's own apt will use
 #   BUILD_MIRROR BUILD_SECURITY_MIRROR    where this build fetches from
-#   OVERLAY                               a directory that is laid over the guest's root
+#   CHECK_VALID_UNTIL                     `no` for an archive as it was once
+#   OVERLAY                               a directory that is laid over the guest's root; may be empty
+#   COMMANDS                              a directory of numbered scripts that run in the guest's root; may be empty
+#   ROOT_UUID HASH_SEED DISK_GUID ROOT_GUID ESP_GUID BIOS_GUID ESP_SERIAL   identities, by the digest of all inputs
+#   SOURCE_DATE_EPOCH                     the time that everything made here bears
+#   WORK                                  a directory of this build's own, in which all else is made
+#   LOCK                                  a file that is locked while anything of a build with this WORK goes on
 #   OUTPUT                                the qcow2 file to write
+#
+# The same variables, files and archive give the same bytes with the same tools.
 set -eu
 # An unprivileged user's PATH lacks what makes file systems.
 PATH=$PATH:/usr/sbin:/sbin
+umask 022
+export LC_ALL=C TZ=UTC PATH
 
 # The sectors between the partition table and the first MiB hold GRUB's core image for PC firmware.
 BIOS_SECTOR=34
 # How each GRUB finds the one configuration, in the root file system.
 SEARCH='search --no-floppy --set=root --label root
 configfile /boot/grub/grub.cfg'
+# How a script of the recipe that failed is told to the caller, and the archive's state by its name.
+FAILED=$WORK/out/failed
+RELEASES=$WORK/out/releases
 
 say() { printf 'image: %s\n' "$*" >&2; }
 
+# Whoever comes after a build that was killed waits for the last of its processes.
+wait_for_others() {
+    exec 9>"$LOCK"
+    flock 9
+}
+
 main() {
-    work=$(mktemp -d "${TMPDIR:-/tmp}/trustnet-image.XXXXXX")
-    trap 'rm -rf "$work"' EXIT
-    trap 'exit 130' INT TERM
+    trap clean EXIT
+    trap 'stop 130' INT
+    trap 'stop 143' TERM
     # In a user namespace the finishing hook is another user here.
-    chmod 0711 "$work"
-    mkdir -m 1777 "$work/out"
+    chmod 0711 "$WORK"
+    mkdir -m 1777 "$WORK/out"
+    mkdir -m 1777 "$RELEASES"
 
     # The hooks run with the guest's root as $1; they call this script again. In a user namespace they cannot read what
     # is only the builder's to read, so all they need lies here.
-    self=$work/hook
+    self=$WORK/hook
     install -m 0755 "$0" "$self"
-    tar -C "$OVERLAY" --owner=0 --group=0 --mode=u=rwX,go=rX -cf "$work/overlay.tar" .
-    chmod 0644 "$work/overlay.tar"
-    export self work
+    pack "$OVERLAY" "$WORK/overlay.tar"
+    pack "$COMMANDS" "$WORK/commands.tar"
+    # What is newer than this was made by the build.
+    : >"$WORK/began"
+    export self WORK
 
     say "installing $SUITE with $(echo "$PACKAGES" | wc -w) packages and what they need"
     set -- --variant=minbase --architectures="$ARCHITECTURE" --format=null
@@ -48,44 +69,103 @@ OPTIONS
         set -- "$@" --dpkgopt="path-exclude=$hidden"
     done
     set -- "$@" --dpkgopt='path-include=/usr/share/doc/*/copyright'
+    # Sets of constants in compiled Python lie in the order of their hashes.
+    export PYTHONHASHSEED=0
     # shellcheck disable=SC2016 # the hooks' own shell expands these
-    mmdebstrap "$@" \
+    TMPDIR=$WORK mmdebstrap "$@" \
         --include="$(echo "$PACKAGES" | tr -s ' \n' ',,')" \
         --essential-hook='"$self" overlay "$1"' \
+        --customize-hook='"$self" commands "$1"' \
         --customize-hook='"$self" finish "$1"' \
         "$SUITE" - \
         "deb $BUILD_MIRROR $SUITE main" \
         "deb $BUILD_MIRROR $SUITE-updates main" \
-        "deb $BUILD_SECURITY_MIRROR $SUITE-security main" >&2
+        "deb $BUILD_SECURITY_MIRROR $SUITE-security main" >&2 &
+    child=$!
+    wait "$child"
+    child=
 
-    assemble "$work/out"
+    assemble "$WORK/out"
     say "compressing"
-    qemu-img convert -c -f raw -O qcow2 "$work/out/disk.raw" "$OUTPUT"
+    # One coroutine: the clusters lie in their order.
+    qemu-img convert -m 1 -c -f raw -O qcow2 "$WORK/out/disk.raw" "$OUTPUT"
+}
+
+# Ends what is under way: mmdebstrap takes its own mounts and folders away.
+stop() {
+    if [ -n "${child-}" ]; then
+        kill "$child" 2>/dev/null || true
+        wait "$child" || true
+    fi
+    exit "$1"
+}
+
+# A folder of which the caller reads what failed stays his; all else goes. In a user namespace files may be another's.
+clean() {
+    for one in "$WORK"/* "$WORK"/.[!.]*; do
+        if [ "$one" = "$WORK/out" ]; then
+            find "$one" -mindepth 1 -maxdepth 1 ! -name failed ! -name releases -exec rm -rf {} +
+        elif [ -e "$one" ]; then
+            rm -rf "$one" 2>/dev/null || mmdebstrap --unshare-helper rm -rf "$one"
+        fi
+    done
+}
+
+# An archive of a folder as root's, whatever times and owners its files have here.
+pack() {
+    if [ -n "$1" ]; then
+        tar -C "$1" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
+            --mode=u=rwX,go=rX -cf "$2" .
+    else
+        tar -cf "$2" -T /dev/null
+    fi
+    chmod 0644 "$2"
 }
 
 # How the host's apt fetches (proxies, clocks of mirrors) holds for the build too.
 fetch_options() {
     apt-config dump 2>/dev/null |
         grep -E '^Acquire::(http::Proxy|https::Proxy|Check-Valid-Until|Check-Date|Retries) ' || true
+    [ "$CHECK_VALID_UNTIL" = yes ] || echo 'Acquire::Check-Valid-Until "no";'
 }
 
 # Hook: the recipe's own files, before the kernel's package makes an initrd by them.
 overlay() {
-    tar -C "$1" -xf "$work/overlay.tar"
+    tar -C "$1" -xf "$WORK/overlay.tar"
+}
+
+# Hook: the recipe's own commands, in their order, with everything installed.
+commands() {
+    # The guest's /tmp is mmdebstrap's; what is laid beside it is gone before the root is packed.
+    scripts=$1/.trustnet-commands
+    mkdir "$scripts"
+    tar -C "$scripts" -xf "$WORK/commands.tar"
+    for script in "$scripts"/*; do
+        [ -f "$script" ] || continue
+        name=${script##*/}
+        say "running $name"
+        if ! chroot "$1" /bin/sh -eu "/.trustnet-commands/$name" >"$WORK/out/said" 2>&1 </dev/null; then
+            { echo "$name"; tail -n 20 "$WORK/out/said"; } >"$FAILED"
+            cat "$WORK/out/said" >&2
+            return 1
+        fi
+        cat "$WORK/out/said" >&2
+    done
+    rm -rf "$scripts" "$WORK/out/said"
 }
 
 # Hook: makes the installed root anybody's and nobody's, and packs it.
 finish() {
     root=$1
     # Debian's signed boot chain boots with and without Secure Boot; the guest itself has no use for the packages.
-    mkdir "$work/out/boot"
-    (cd "$work/out/boot" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq download shim-signed grub-efi-amd64-signed) >&2
-    for package in "$work"/out/boot/*.deb; do
-        dpkg-deb --extract "$package" "$work/out/boot"
+    mkdir "$WORK/out/boot"
+    (cd "$WORK/out/boot" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq download shim-signed grub-efi-amd64-signed) >&2
+    for package in "$WORK"/out/boot/*.deb; do
+        dpkg-deb --extract "$package" "$WORK/out/boot"
     done
-    cp "$work/out/boot/usr/lib/shim/shimx64.efi.signed" \
-        "$work/out/boot/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$work/out/"
-    rm -r "$work/out/boot"
+    cp "$WORK/out/boot/usr/lib/shim/shimx64.efi.signed" \
+        "$WORK/out/boot/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$WORK/out/"
+    rm -r "$WORK/out/boot"
 
     for unit in $MASK; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
@@ -103,6 +183,12 @@ deb $MIRROR $SUITE-updates main
 deb $SECURITY_MIRROR $SUITE-security main
 SOURCES
     rm -f "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
+    # What the archive was while this was built.
+    cp "$root"/var/lib/apt/lists/*Release "$RELEASES/"
+    # Copies from before the last change, locks, and caches that the guest makes again.
+    rm -f "$root"/etc/passwd- "$root"/etc/group- "$root"/etc/shadow- "$root"/etc/gshadow- "$root"/etc/subuid- \
+        "$root"/etc/subgid- "$root"/etc/.pwd.lock "$root"/var/lib/dpkg/*-old "$root"/var/lib/dpkg/lock* \
+        "$root"/var/lib/dpkg/triggers/Lock "$root"/var/cache/ldconfig/aux-cache "$root"/var/lib/systemd/random-seed
     rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old \
         "$root"/var/log/* "$root"/var/tmp/*
     mkdir -p "$root/var/cache/apt/archives/partial" "$root/var/lib/apt/lists/partial"
@@ -117,16 +203,55 @@ GRUB
 
     # A bind mount that is not recursive shows the root without /proc, /sys and /dev. The guest's /tmp is hidden, not
     # emptied: mmdebstrap keeps its own apt configuration there, and without that its next apt-get would be the host's.
-    mkdir "$work/out/view"
-    mount --bind "$root" "$work/out/view"
-    mount -t tmpfs -o mode=1777 tmpfs "$work/out/view/tmp"
-    say "packing $(du -sm --one-file-system "$work/out/view" | cut -f1) MiB into a root file system of $ROOT_MIB MiB"
+    mkdir "$WORK/out/view"
+    mount --bind "$root" "$WORK/out/view"
+    mount -t tmpfs -o mode=1777 tmpfs "$WORK/out/view/tmp"
+    say "packing $(du -sm --one-file-system "$WORK/out/view" | cut -f1) MiB into a root file system of $ROOT_MIB MiB"
+    # What the build made bears its one time; files of packages keep theirs, which compiled Python refers to.
+    find "$WORK/out/view" -xdev -newer "$WORK/began" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+    # mke2fs takes files as they come: here in the order in which they were made.
+    mkdir "$WORK/out/tree"
+    mount -t tmpfs -o "mode=0755,noatime,size=${ROOT_MIB}m" tmpfs "$WORK/out/tree"
+    tar -C "$WORK/out/view" --sort=name --one-file-system --xattrs --xattrs-include='*' --numeric-owner -cf - . |
+        tar -C "$WORK/out/tree" --xattrs --xattrs-include='*' --numeric-owner -xpf -
+    umount "$WORK/out/view/tmp" "$WORK/out/view"
+    rmdir "$WORK/out/view"
     # Features are named where newer tools than the guest's would choose others.
-    mke2fs -q -F -t ext4 -L root -m 1 -O ^metadata_csum_seed,^orphan_file \
-        -d "$work/out/view" "$work/out/root.ext4" "${ROOT_MIB}M"
-    umount "$work/out/view/tmp" "$work/out/view"
-    rmdir "$work/out/view"
-    chmod 0666 "$work"/out/*
+    E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -F -t ext4 -L root -m 1 -O ^metadata_csum_seed,^orphan_file \
+        -U "$ROOT_UUID" -E "hash_seed=$HASH_SEED" -d "$WORK/out/tree" "$WORK/out/root.ext4" "${ROOT_MIB}M"
+    umount "$WORK/out/tree"
+    rmdir "$WORK/out/tree"
+    chmod 0666 "$WORK"/out/*.*
+}
+
+# Older mke2fs gives inodes the times at which the files came here.
+settle() {
+    used_inodes "$1" | while read -r inode; do
+        for time in atime ctime crtime; do
+            echo "set_inode_field <$inode> $time @$SOURCE_DATE_EPOCH"
+            echo "set_inode_field <$inode> ${time}_extra 0"
+        done
+    done >"$1.times"
+    E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH debugfs -w -f "$1.times" "$1" >/dev/null 2>&1
+}
+
+# The numbers of the inodes that files have, by those that are free in each group.
+used_inodes() {
+    dumpe2fs "$1" 2>/dev/null | awk '
+        /^Inodes per group:/ { per = $4 }
+        /^Group [0-9]+:/ { group = $2 + 0 }
+        /^  Free inodes:/ {
+            sub(/^  Free inodes: */, "")
+            count = split($0, ranges, /, */)
+            delete free
+            for (one = 1; one <= count; one++) {
+                ends = split(ranges[one], range, "-")
+                last = ends == 2 ? range[2] : range[1]
+                for (inode = range[1] + 0; inode <= last + 0; inode++) free[inode] = 1
+            }
+            for (inode = group * per + 1; inode <= (group + 1) * per; inode++)
+                if (!(inode in free) && (inode == 2 || inode > 10)) print inode
+        }'
 }
 
 # GRUB for PC firmware: a core image that finds the root file system by its label.
@@ -157,28 +282,38 @@ little_endian_64() {
 # Lays everything into a GPT: boot sectors and ESP first, the root last so that it can grow.
 assemble() {
     disk=$1/disk.raw
+    settle "$1/root.ext4"
     root_start=$((1 + ESP_MIB))
     truncate -s "$((root_start + ROOT_MIB + 1))M" "$disk"
-    sgdisk --clear --set-alignment 1 \
+    sgdisk --clear --set-alignment 1 --disk-guid "$DISK_GUID" \
         --new "14:$BIOS_SECTOR:2047" --typecode 14:ef02 --change-name 14:bios \
         --new "15:1M:+${ESP_MIB}M" --typecode 15:ef00 --change-name 15:esp \
         --new "1:${root_start}M:+${ROOT_MIB}M" --typecode 1:8304 --change-name 1:root \
+        --partition-guid "14:$BIOS_GUID" --partition-guid "15:$ESP_GUID" --partition-guid "1:$ROOT_GUID" \
         "$disk" >/dev/null
     embed "$1" "$disk"
 
     esp=$1/esp.vfat
     printf '%s\n' "$SEARCH" >"$1/grub.cfg"
-    mkfs.vfat -n ESP -C "$esp" "$((ESP_MIB * 1024))" >/dev/null
+    mkfs.vfat --invariant -i "$ESP_SERIAL" -n ESP -C "$esp" "$((ESP_MIB * 1024))" >/dev/null
     mmd -i "$esp" ::/EFI ::/EFI/BOOT ::/EFI/debian
-    mcopy -i "$esp" "$1/shimx64.efi.signed" ::/EFI/BOOT/BOOTX64.EFI
-    mcopy -i "$esp" "$1/grubx64.efi.signed" ::/EFI/BOOT/grubx64.efi
-    mcopy -i "$esp" "$1/grub.cfg" ::/EFI/debian/grub.cfg
+    touch -d "@$SOURCE_DATE_EPOCH" "$1/shimx64.efi.signed" "$1/grubx64.efi.signed" "$1/grub.cfg"
+    mcopy -m -i "$esp" "$1/shimx64.efi.signed" ::/EFI/BOOT/BOOTX64.EFI
+    mcopy -m -i "$esp" "$1/grubx64.efi.signed" ::/EFI/BOOT/grubx64.efi
+    mcopy -m -i "$esp" "$1/grub.cfg" ::/EFI/debian/grub.cfg
 
     dd if="$esp" of="$disk" bs=1M seek=1 conv=notrunc,sparse status=none
     dd if="$1/root.ext4" of="$disk" bs=1M seek="$root_start" conv=notrunc,sparse status=none
 }
 
 case ${1-} in
-overlay | finish) "$@" ;;
-*) main ;;
+overlay | commands | finish) "$@" ;;
+clean)
+    wait_for_others
+    clean
+    ;;
+*)
+    wait_for_others
+    main
+    ;;
 esac

@@ -21,8 +21,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
 pub use examine::{Logs, Status, Test};
 pub use image::{
-    ImageDelete, ImageForm, ImageImport, ImageInfo, ImageList, ImagePrune, ImagePull, ImageVerb,
-    ImageVerify,
+    ImageBuild, ImageDelete, ImageForm, ImageImport, ImageInfo, ImageList, ImagePrune, ImagePull,
+    ImageVerb, ImageVerify, InPool,
 };
 pub use network::{
     NodeVerb, Peers, RegistryNodes, RegistryPromote, RegistryStatus, RegistryVerb, ToldRegistry,

@@ -48,6 +48,8 @@ pub mod problem;
 pub mod provision;
 /// What the guest says of itself while it comes up.
 pub mod readiness;
+/// Recipes that images are built from.
+pub mod recipe;
 /// The record of a VM, kept in its domain's metadata.
 pub mod record;
 /// The cloud-init NoCloud seed: documents and the ISO 9660 image that carries them.

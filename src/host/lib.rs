@@ -4,6 +4,8 @@
 
 /// The one loop that runs steps.
 pub mod apply;
+/// Images built from recipes.
+pub mod build;
 /// The cache of artifacts, and what fills it.
 pub mod cache;
 /// The disks that bring artifacts into guests.

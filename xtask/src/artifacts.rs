@@ -1,12 +1,12 @@
 //! What the tests of services in real guests need of the network, fetched before they run without one.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::recipe::Recipe;
 use crate::{apt, mirror, paths, process, speak};
 
 /// Fetches it with the program's own `cache fetch`, unless it is there, and gives the folder: `cache` and `config`
@@ -28,18 +28,16 @@ pub fn fetch(image: &Path) -> Result<PathBuf> {
         fs::copy(source.join(name), place.join(name))
             .with_context(|| format!("failed to copy `{name}` to `{}`", place.display()))?;
     }
-    let fetched = process::status(command(&root, &folder, true)?.arg("--offline"))?;
+    let fetched = process::status(command(&folder, true)?.arg("--offline"))?;
     if !fetched.success() {
         speak::note("artifacts: fetching what the services of the tests need");
-        process::run(&mut command(&root, &folder, false)?)?;
+        process::run(&mut command(&folder, false)?)?;
     }
     Ok(folder)
 }
 
-fn command(root: &Path, folder: &Path, quiet: bool) -> Result<Command> {
-    let recipe = Recipe::read(&root.join("images/debian-12"))?;
-    let mirrors = mirror::for_recipe(
-        &recipe,
+fn command(folder: &Path, quiet: bool) -> Result<Command> {
+    let mirrors = mirror::of_image(
         &apt::sites().unwrap_or_default(),
         apt::release().ok().as_ref(),
     );
@@ -50,9 +48,24 @@ fn command(root: &Path, folder: &Path, quiet: bool) -> Result<Command> {
         .arg(folder.join("vms.yaml"))
         .env("HOME", folder)
         .env("XDG_CACHE_HOME", folder.join("cache"))
-        .env("XDG_CONFIG_HOME", folder.join("config"))
-        .env("TRUSTNET_VM_DEB_MIRROR", mirrors.archive)
-        .env("TRUSTNET_VM_DEB_SECURITY_MIRROR", mirrors.security);
+        .env("XDG_CONFIG_HOME", folder.join("config"));
+    // One that the environment names goes before the host's own.
+    for (named, variable, own) in [
+        (
+            "TRUSTNET_VM_MIRROR",
+            "TRUSTNET_VM_DEB_MIRROR",
+            mirrors.archive,
+        ),
+        (
+            "TRUSTNET_VM_SECURITY_MIRROR",
+            "TRUSTNET_VM_DEB_SECURITY_MIRROR",
+            mirrors.security,
+        ),
+    ] {
+        if let Some(mirror) = env::var(named).ok().or(own) {
+            command.env(variable, mirror);
+        }
+    }
     if quiet {
         command.arg("--quiet").stderr(std::process::Stdio::null());
     }

@@ -35,7 +35,7 @@ impl Demo {
     /// Does it.
     pub fn run(&self) -> Result<ExitCode> {
         setup::ensure(self.yes, false)?;
-        let resident = Resident::with(&build()?)?;
+        let resident = Resident::with(&image::program()?)?;
         if self.clean {
             return clean(&resident);
         }
@@ -58,18 +58,6 @@ impl Demo {
         ));
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The program without optimisation: it is built in half the time, shares what the tests build, and waits for libvirt
-/// and the guest anyhow.
-fn build() -> Result<PathBuf> {
-    let mut command = process::cargo();
-    process::run(
-        command
-            .args(["build", "--package", "trustnet-vm", "--bin", "trustnet-vm"])
-            .current_dir(paths::repository()),
-    )?;
-    Ok(paths::target().join("debug/trustnet-vm"))
 }
 
 /// Puts the image where the session's pool finds it. One that is there already stays: guests may be backed by it.

@@ -1,16 +1,14 @@
-//! `cargo xtask image`: the base image, built once for each state of its recipe.
+//! `cargo xtask image`: the base image, by the program's own `image build`.
 
-use std::fs::{self, File};
+use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use rustix::fs::FlockOperation;
+use anyhow::{Context, Result, bail};
 
-use crate::mirror::Mirrors;
-use crate::recipe::{self, Recipe};
-use crate::{apt, mirror, paths, process, speak};
+use crate::{apt, mirror, paths, process, setup, speak};
 
 const NAME: &str = "debian-12";
 
@@ -18,91 +16,91 @@ const NAME: &str = "debian-12";
 #[derive(clap::Args)]
 pub struct Image {
     /// Build it although it is there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "check_reproducible")]
     force: bool,
+    /// Build it twice, and compare the bytes
+    #[arg(long)]
+    check_reproducible: bool,
 }
 
 impl Image {
     /// Does it.
     pub fn run(&self) -> Result<ExitCode> {
+        setup::ensure(false, false)?;
+        if self.check_reproducible {
+            return twice();
+        }
         speak::result(&build(self.force)?.display().to_string());
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The image of the recipe as it is now; built when it is not there, or when `force` says so.
+/// The image of the recipe as it is: one that was built of it before, whatever the archive has got since, unless
+/// `force` says otherwise.
 pub fn build(force: bool) -> Result<PathBuf> {
-    let root = paths::repository();
-    let directory = root.join("images").join(NAME);
-    let script = root.join("images/build-debian.sh");
-    let recipe = Recipe::read(&directory)?;
-    let digest = recipe::digest(&root, &[directory.clone(), script.clone()])?;
-    let cache = paths::image_cache()?;
-    fs::create_dir_all(&cache).with_context(|| format!("failed to make `{}`", cache.display()))?;
-    let name = &recipe.metadata.name;
-    let image = cache.join(format!("{name}-{}.qcow2", &digest[..12]));
-    // Two builds at once are one build: the second waits and finds the first one's.
-    let lock = cache.join(format!(".{name}.lock"));
-    let held =
-        File::create(&lock).with_context(|| format!("failed to open `{}`", lock.display()))?;
-    rustix::fs::flock(&held, FlockOperation::LockExclusive)
-        .with_context(|| format!("failed to lock `{}`", lock.display()))?;
-    if !force && image.exists() {
-        return Ok(image);
+    let program = program()?;
+    if !force {
+        let known = process::output(command(&program).arg("--offline"));
+        if let Ok(path) = known {
+            return Ok(PathBuf::from(path.trim_end()));
+        }
     }
-    let began = Instant::now();
-    let unfinished = cache.join(format!(".{name}.unfinished"));
-    let mirrors = mirror::for_recipe(
-        &recipe,
+    let mut command = command(&program);
+    let mirrors = mirror::of_image(
         &apt::sites().unwrap_or_default(),
         apt::release().ok().as_ref(),
     );
-    speak::note(&format!(
-        "image: building `{name}` from {}",
-        mirrors.archive
-    ));
-    process::run(&mut build_command(
-        &script,
-        &recipe,
-        &mirrors,
-        &directory.join("root"),
-        &unfinished,
-    ))?;
-    fs::rename(&unfinished, &image)
-        .with_context(|| format!("failed to name `{}`", image.display()))?;
-    let size = fs::metadata(&image)
-        .with_context(|| format!("failed to look at `{}`", image.display()))?
-        .len();
-    speak::note(&format!(
-        "image: {} MiB in {} s",
-        size >> 20,
-        began.elapsed().as_secs()
-    ));
-    Ok(image)
+    for (variable, flag, own) in [
+        ("TRUSTNET_VM_MIRROR", "--mirror", mirrors.archive),
+        (
+            "TRUSTNET_VM_SECURITY_MIRROR",
+            "--security-mirror",
+            mirrors.security,
+        ),
+    ] {
+        // One that the environment names goes before the host's own.
+        if let (None, Some(mirror)) = (env::var_os(variable), own) {
+            command.arg(flag).arg(mirror);
+        }
+    }
+    command.args(force.then_some("--force"));
+    let began = Instant::now();
+    let path = process::captured(&mut command)?;
+    speak::note(&format!("image: {} s", began.elapsed().as_secs()));
+    Ok(PathBuf::from(path.trim_end()))
 }
 
-fn build_command(
-    script: &Path,
-    recipe: &Recipe,
-    mirrors: &Mirrors,
-    overlay: &Path,
-    output: &Path,
-) -> Command {
-    let spec = &recipe.spec;
-    let mut command = Command::new(script);
+/// Whether two builds give the same bytes.
+fn twice() -> Result<ExitCode> {
+    let first = build(true)?;
+    let kept = first.with_extension("first");
+    fs::copy(&first, &kept).with_context(|| format!("failed to copy `{}`", first.display()))?;
+    let second = build(true)?;
+    let same = process::status(Command::new("cmp").args([&kept, &second]))?;
+    fs::remove_file(&kept).with_context(|| format!("failed to remove `{}`", kept.display()))?;
+    if first != second {
+        bail!("the archive changed between the two builds: try again");
+    }
+    if !same.success() {
+        bail!("two builds of `{NAME}` differ");
+    }
+    speak::result("both builds gave the same bytes");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["image", "build", NAME]);
     command
-        .env("SUITE", &spec.suite)
-        .env("ARCHITECTURE", &spec.architecture)
-        .env("PACKAGES", spec.packages.join(" "))
-        .env("MASK", spec.mask.join(" "))
-        .env("COMMAND_LINE", &spec.kernel_command_line)
-        .env("ROOT_MIB", spec.root_mib.to_string())
-        .env("ESP_MIB", spec.esp_mib.to_string())
-        .env("MIRROR", &spec.mirror)
-        .env("SECURITY_MIRROR", &spec.security_mirror)
-        .env("BUILD_MIRROR", &mirrors.archive)
-        .env("BUILD_SECURITY_MIRROR", &mirrors.security)
-        .env("OVERLAY", overlay)
-        .env("OUTPUT", output);
-    command
+}
+
+/// The program without optimisation: it is built in half the time, shares what the tests build, and waits for libvirt
+/// and others anyhow.
+pub fn program() -> Result<PathBuf> {
+    process::run(
+        process::cargo()
+            .args(["build", "--package", "trustnet-vm", "--bin", "trustnet-vm"])
+            .current_dir(paths::repository()),
+    )?;
+    Ok(paths::target().join("debug/trustnet-vm"))
 }

@@ -1,7 +1,7 @@
 //! The project's own tasks: `cargo xtask <verb>`.
 //!
 //! - `packages`, `apt`, `setup`: what the host needs, and how it gets there
-//! - `mirror`, `recipe`, `image`: the base image, from Debian packages alone
+//! - `mirror`, `image`: the base image, by the program's own `image build`
 //! - `resident`, `demo`: the main job, from a bare checkout to a guest that speaks
 //! - `artifacts`: what tests need of the network, before they run without one
 //! - `tier`, `tally`, `openapi`, `test`: every test, and what came of it
@@ -18,13 +18,13 @@ mod bench;
 mod demo;
 mod fuzz;
 mod image;
+mod inputs;
 mod lab;
 mod mirror;
 mod openapi;
 mod packages;
 mod paths;
 mod process;
-mod recipe;
 mod resident;
 mod roots;
 mod services;

@@ -3,17 +3,19 @@
 use std::env;
 
 use crate::apt::{Release, Site};
-use crate::recipe::Recipe;
 
 const ARCHIVE: &str = "http://deb.debian.org/debian";
 
-/// The two archives a build fetches from.
-#[derive(Debug, PartialEq, Eq)]
+/// The suite of the base image.
+const IMAGE: &str = "bookworm";
+
+/// The archives that apt on this host would use for the base image, where it names some.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Mirrors {
     /// The release itself.
-    pub archive: String,
+    pub archive: Option<String>,
     /// Its security updates.
-    pub security: String,
+    pub security: Option<String>,
 }
 
 /// What apt on this host uses for its own release, else Debian's name for the nearest mirror.
@@ -31,32 +33,17 @@ pub fn of_suite(suite: &str, sites: &[Site], host: Option<&Release>) -> String {
         .unwrap_or_else(|| ARCHIVE.to_owned())
 }
 
-/// The mirrors for a recipe: named in the environment, else the host's own, else the recipe's.
-pub fn for_recipe(recipe: &Recipe, sites: &[Site], host: Option<&Release>) -> Mirrors {
-    let spec = &recipe.spec;
+/// The host's own mirrors for the base image.
+pub fn of_image(sites: &[Site], host: Option<&Release>) -> Mirrors {
     // A mirror of one release is one of the others, too: the path is the archive's, the suite is below it.
-    let codenames: Vec<&str> = [
-        Some(spec.suite.as_str()),
-        host.map(|release| release.codename.as_str()),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let hosts = |suffix: &str| {
-        codenames
-            .iter()
-            .find_map(|codename| find(sites, &format!("{codename}{suffix}")))
+    let codenames = [Some(IMAGE), host.map(|release| release.codename.as_str())];
+    let of = |suffix: &str| {
+        let mut names = codenames.iter().flatten();
+        names.find_map(|codename| find(sites, &format!("{codename}{suffix}")))
     };
-    let archive = env::var("TRUSTNET_VM_MIRROR")
-        .ok()
-        .or_else(|| hosts(""))
-        .unwrap_or_else(|| spec.mirror.clone());
-    let security = env::var("TRUSTNET_VM_SECURITY_MIRROR")
-        .ok()
-        .or_else(|| hosts("-security"));
     Mirrors {
-        archive,
-        security: security.unwrap_or_else(|| spec.security_mirror.clone()),
+        archive: of(""),
+        security: of("-security"),
     }
 }
 

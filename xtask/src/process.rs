@@ -45,6 +45,21 @@ pub fn output(command: &mut Command) -> Result<String> {
         .with_context(|| format!("`{}` did not print UTF-8", line(command)))
 }
 
+/// Runs a program that speaks for itself on stderr, and hands back its stdout.
+pub fn captured(command: &mut Command) -> Result<String> {
+    speak::note(&format!("$ {}", line(command)));
+    let name = line(command);
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("failed to start `{name}`"))?;
+    if !output.status.success() {
+        bail!("`{name}` failed: {}", output.status);
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{name}` did not print UTF-8"))
+}
+
 /// Whether a program can be found.
 pub fn exists(program: &str) -> bool {
     let probe = Command::new(program)

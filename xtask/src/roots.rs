@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use rustix::fs::FlockOperation;
 
-use crate::{apt, mirror, paths, process, recipe, speak};
+use crate::{apt, inputs, mirror, paths, process, speak};
 
 /// The release that they are made of: OpenRC, BusyBox and DNF are in it.
 const SUITE: &str = "bookworm";
@@ -78,7 +78,7 @@ fn digest(root: &Root) -> Result<String> {
     let repository = paths::repository();
     let mut inputs = vec![repository.join("xtask/src/roots.rs")];
     inputs.extend(root.finish.map(|script| repository.join(script)));
-    recipe::digest(&repository, &inputs)
+    inputs::digest(&repository, &inputs)
 }
 
 fn command(root: &Root, output: &Path) -> Command {

@@ -26,6 +26,9 @@ pub enum ImageVerb {
     /// Delete the images that this program brought and that nothing stands on, and what killed runs have left. Of what
     /// came by hand nothing is touched.
     Prune(ImagePrune),
+    /// Build an image from a recipe, and print the path of its file. The same recipe and the same packages give the same
+    /// bytes, and are built once. Debian's tools make it, without root where a user namespace may be had.
+    Build(ImageBuild),
 }
 
 /// Which pool.
@@ -145,4 +148,30 @@ pub struct ImagePrune {
     /// Where.
     #[command(flatten)]
     pub place: InPool,
+}
+
+/// Arguments of `image build`.
+#[derive(Debug, Args)]
+pub struct ImageBuild {
+    /// A recipe of the program, such as debian-12, or a folder with a recipe.yaml.
+    #[arg(value_name = "NAME|DIR")]
+    pub recipe: PathBuf,
+    /// Write the image here, too.
+    #[arg(long = "file", value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// Bring it into this pool, too, under the recipe's name.
+    #[arg(long, value_name = "POOL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub pool: Option<String>,
+    /// The archive that packages are fetched from [default: the recipe's] [env: TRUSTNET_VM_MIRROR]
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+    /// The archive of security updates [default: the recipe's] [env: TRUSTNET_VM_SECURITY_MIRROR]
+    #[arg(long, value_name = "URL")]
+    pub security_mirror: Option<String>,
+    /// Take what was built of the recipe before, whatever the archives have now; touch no network.
+    #[arg(long, conflicts_with = "force")]
+    pub offline: bool,
+    /// Build it although it is there.
+    #[arg(long)]
+    pub force: bool,
 }

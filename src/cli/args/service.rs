@@ -55,6 +55,9 @@ pub enum Kind {
     /// A registry in a VM of its own.
     #[value(alias = "Registry")]
     Registry,
+    /// A recipe that an image is built from.
+    #[value(alias = "Image")]
+    Image,
     /// A node in a VM of its own.
     #[value(alias = "Node")]
     Node,

@@ -11,6 +11,7 @@ pub mod exec;
 pub mod fix;
 pub mod get;
 pub mod image;
+pub mod image_build;
 pub mod list;
 pub mod logs;
 pub mod node;

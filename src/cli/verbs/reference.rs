@@ -19,6 +19,7 @@ pub fn schema(program: &Program, kind: Kind) -> Result<Exit, Failure> {
         Kind::Service => trustnet_api::schema::service_text(),
         Kind::ImageCatalogue => trustnet_api::schema::image_catalogue_text(),
         Kind::Registry => trustnet_api::schema::registry_text(),
+        Kind::Image => trustnet_api::schema::image_text(),
         Kind::Node => trustnet_api::schema::node_text(),
     });
     Ok(Exit::Done)

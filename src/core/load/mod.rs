@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use trustnet_api::image_catalogue::ImageCatalogue;
 use trustnet_api::node::Node as NodeDocument;
+use trustnet_api::recipe::ImageRecipe;
 use trustnet_api::registry::Registry;
 use trustnet_api::service::Service;
 use trustnet_api::vm::VirtualMachine;
@@ -30,6 +31,7 @@ use crate::image::catalogue;
 use crate::kind::{self, Expansion, Origin, Siblings};
 use crate::path;
 use crate::problem::{Place, Problem, Severity};
+use crate::recipe::Recipe;
 use crate::service::Definition;
 use crate::vm::Vm;
 
@@ -54,6 +56,7 @@ static SERVICE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::serv
 static IMAGE_CATALOGUE_SCHEMA: LazyLock<Json> =
     LazyLock::new(trustnet_api::schema::image_catalogue_inline);
 static REGISTRY_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::registry_inline);
+static IMAGE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::image_inline);
 static NODE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::node_inline);
 
 /// The kinds that are VMs, or become some.
@@ -94,7 +97,14 @@ const IMAGE_CATALOGUES: Kind<ImageCatalogue> = Kind {
     resolve: catalogue::check,
 };
 
-/// A document of a file: a virtual machine, a service's definition, or a catalogue of images.
+const IMAGE: Kind<ImageRecipe> = Kind {
+    names: &[trustnet_api::IMAGE],
+    api_versions: &[TRUSTNET_V1ALPHA1],
+    schema: &IMAGE_SCHEMA,
+    resolve: |recipe| Recipe::check(recipe),
+};
+
+/// A document of a file: a virtual machine, a service's definition, a catalogue of images, or a recipe of one.
 #[derive(Debug, Clone)]
 pub struct Document<T = VirtualMachine> {
     /// What the user wrote; of a kind that becomes a VM, that VM.
@@ -150,6 +160,13 @@ pub fn load_services(bytes: &[u8]) -> (Vec<Document<Service>>, Vec<Problem>) {
 pub fn load_image_catalogues(bytes: &[u8]) -> (Vec<Document<ImageCatalogue>>, Vec<Problem>) {
     let each = |node: &Node, broken| document(node, broken, &IMAGE_CATALOGUES);
     let (documents, problems) = read(bytes, each);
+    (documents, told(problems))
+}
+
+/// Reads the recipes of images of a file, as [`load`] reads VMs.
+#[must_use]
+pub fn load_recipes(bytes: &[u8]) -> (Vec<Document<ImageRecipe>>, Vec<Problem>) {
+    let (documents, problems) = read(bytes, |node, broken| document(node, broken, &IMAGE));
     (documents, told(problems))
 }
 

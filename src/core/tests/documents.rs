@@ -9,6 +9,7 @@ use trustnet_api::network::{NodeConfig, RegistryConfig};
 use trustnet_core::image::catalogue;
 use trustnet_core::load::{self, configuration};
 use trustnet_core::network::{NodeSettings, RegistrySettings};
+use trustnet_core::recipe::Recipe;
 use trustnet_core::service::Definition;
 use trustnet_core::vm::Vm;
 
@@ -69,6 +70,16 @@ fn every_spec_in_the_documents_is_valid() {
                 let known = services.iter().map(|document| &document.object);
                 let wrong: Vec<_> = known.flat_map(Definition::check).collect();
                 assert_eq!(wrong, [], "{block}");
+            }
+            for block in fenced(&text)
+                .iter()
+                .filter(|block| block.contains("kind: Image\n"))
+            {
+                let (recipes, problems) = load::load_recipes(block.as_bytes());
+                assert_eq!(problems, [], "{block}");
+                for recipe in recipes {
+                    assert_eq!(Recipe::check(&recipe.object), [], "{block}");
+                }
             }
         }
     }

@@ -8,18 +8,24 @@ mod care;
 mod look;
 
 use crate::Program;
-use crate::args::ImageVerb;
+use crate::args::{ImageImport, ImageVerb};
 use crate::failure::{Exit, Failure};
 use crate::images::Images;
+use crate::verbs::image_build;
 
 /// Does it.
 ///
 /// # Errors
 /// The hypervisor does not answer, or what was asked for cannot be done.
 pub fn run(program: &Program, verb: &ImageVerb) -> Result<Exit, Failure> {
+    // It needs no hypervisor.
+    if let ImageVerb::Build(args) = verb {
+        return image_build::run(program, args);
+    }
     let host = program.connect()?;
     let images = Images::of(program, &host)?;
     match verb {
+        ImageVerb::Build(args) => image_build::run(program, args),
         ImageVerb::List(args) => look::list(&images, args),
         ImageVerb::Info(args) => look::info(&images, args),
         ImageVerb::Import(args) => bring::import(&images, args),
@@ -28,4 +34,13 @@ pub fn run(program: &Program, verb: &ImageVerb) -> Result<Exit, Failure> {
         ImageVerb::Delete(args) => care::delete(&images, args),
         ImageVerb::Prune(args) => care::prune(&images, args),
     }
+}
+
+/// Brings a file of this machine into a pool, as `import` does.
+///
+/// # Errors
+/// The hypervisor does not answer, or the file cannot be brought.
+pub(super) fn import(program: &Program, args: &ImageImport) -> Result<Exit, Failure> {
+    let host = program.connect()?;
+    bring::import(&Images::of(program, &host)?, args)
 }
