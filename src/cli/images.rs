@@ -283,11 +283,12 @@ impl<'a> Images<'a> {
         })
     }
 
-    /// What pulls the image of a VM that is to be made, where the image is not there and the catalogue has it.
+    /// What pulls the image of a VM that is to be made, where the image is not there and the catalogue has it. Where the
+    /// catalogue has a name that comes near, that is noted.
     ///
     /// # Errors
     /// Something is wrong with the catalogue.
-    pub fn missing(&self, vm: &Vm, observed: &Observed) -> Result<Option<Order>, Failure> {
+    pub fn missing(&self, vm: &Vm, observed: &mut Observed) -> Result<Option<Order>, Failure> {
         let BootSource::Volume { pool, volume } = &vm.boot_disk().source else {
             return Ok(None);
         };
@@ -308,8 +309,12 @@ impl<'a> Images<'a> {
             return Ok(None);
         };
         let catalogue = self.program.image_catalogue()?;
-        let Ok(found) = catalogue.find(volume, arch) else {
-            return Ok(None);
+        let found = match catalogue.find(volume, arch) {
+            Ok(found) => found,
+            Err(error) => {
+                observed.near_image = error.near().map(str::to_owned);
+                return Ok(None);
+            }
         };
         Ok(Some(Order {
             // By the name that the spec has for it.

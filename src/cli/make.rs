@@ -109,7 +109,7 @@ impl Maker<'_> {
         progress.begin("looking at the host");
         let mut planning = self.planning()?;
         let mut observed = self.observe(spec)?;
-        if let Some(order) = self.images.missing(&spec.vm, &observed)? {
+        if let Some(order) = self.images.missing(&spec.vm, &mut observed)? {
             // It may take long, and others need the lock.
             drop(planning);
             self.pull(spec, &order, progress)?;

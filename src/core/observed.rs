@@ -26,6 +26,8 @@ pub struct Observed {
     pub networks: BTreeMap<String, bool>,
     /// The image's volume, where the boot disk has one: looked up by pool and name, or by path.
     pub image: Option<ImageFacts>,
+    /// A name in the catalogue of images that comes near the image's, where the image is not there.
+    pub near_image: Option<String>,
     /// The volume of the artifacts that the VM's services need, where there is one.
     pub cache_volume: Option<Standing>,
     /// The port of 127.0.0.1 for each user-mode interface, by the interface's place: the spec's or a

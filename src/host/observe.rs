@@ -72,6 +72,7 @@ pub fn observe(
         bridges,
         networks,
         image: image(hypervisor, vm, host, data_dir)?,
+        near_image: None,
     })
 }
 

@@ -407,6 +407,11 @@ fn an_image_is_pulled_by_its_name_and_a_wrong_name_is_told_what_there_is() {
     let wrong = home.run(["image", "pull", "debain-12"]);
     assert_eq!(wrong.code, Some(1), "{wrong:?}");
     assert!(wrong.err.contains("did you mean `debian-12`?"), "{wrong:?}");
+    let run = home.run(["create", &spec_of(&home, "web", "debain-12")]);
+    assert!(
+        run.err.contains("did you mean `debian-12`, which"),
+        "{run:?}"
+    );
     let arch = home.run(["image", "pull", "mine-3", "--arch", "arm64"]);
     assert!(arch.err.contains("for arm64"), "{arch:?}");
     // One bit off, and nothing comes.

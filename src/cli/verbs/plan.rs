@@ -30,7 +30,7 @@ pub fn run(program: &Program, args: &Plan) -> Result<Exit, Failure> {
         crate::make::refuse_leftover(&host, spec.vm.name().as_str())?;
         let _held = maker.planning()?;
         let mut observed = maker.observe(spec)?;
-        let order = maker.images.missing(&spec.vm, &observed)?;
+        let order = maker.images.missing(&spec.vm, &mut observed)?;
         if let Some(order) = &order {
             let url = &order.wanted.url;
             let _ = writeln!(text, "pull image `{}` from {url}", order.volume);

@@ -66,6 +66,15 @@ pub enum FindError {
 }
 
 impl FindError {
+    /// The name that may be meant.
+    #[must_use]
+    pub fn near(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { near, .. } => near.as_deref(),
+            Self::Arch { .. } => None,
+        }
+    }
+
     /// The next action.
     #[must_use]
     pub fn hint(&self) -> String {

@@ -30,7 +30,12 @@ pub(super) fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
             };
             (
                 format!("image `{volume}` in pool `{pool}`"),
-                format!("put the file into {path}"),
+                match &observed.near_image {
+                    Some(near) => format!("did you mean `{near}`, which the catalogue has?"),
+                    None => format!(
+                        "bring one: `trustnet-vm image import FILE --name {volume}`, or put it into {path}"
+                    ),
+                },
             )
         }
         BootSource::Path(path) => (
