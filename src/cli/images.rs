@@ -312,7 +312,10 @@ impl<'a> Images<'a> {
         let found = match catalogue.find(volume, arch) {
             Ok(found) => found,
             Err(error) => {
-                observed.near_image = error.near().map(str::to_owned);
+                // `debian-12.qcow2` is what the catalogue calls `debian-12`.
+                let stem = volume.rsplit_once('.').map(|(stem, _)| stem);
+                let meant = stem.filter(|stem| catalogue.find(stem, arch).is_ok());
+                observed.near_image = meant.or(error.near()).map(str::to_owned);
                 return Ok(None);
             }
         };
