@@ -25,6 +25,7 @@ mod pitfalls;
 mod places;
 mod pools;
 mod ready;
+mod recipes;
 mod refuses;
 mod room;
 mod says;
