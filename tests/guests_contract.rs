@@ -3,12 +3,18 @@
 
 #![expect(clippy::expect_used, reason = "a test fails where it expects")]
 
+#[path = "guests_contract/brought.rs"]
+mod brought;
 #[path = "contract/contract.rs"]
 mod contract;
 #[path = "contract/images.rs"]
 mod images;
 #[path = "contract/pools.rs"]
 mod pools;
+#[path = "guests_contract/stage.rs"]
+mod stage;
+#[expect(dead_code, reason = "other tests have guests in their homes")]
+mod support;
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -36,7 +42,7 @@ fn a_session_daemon_keeps_every_promise() {
     if std::env::var_os(AT_HOME).is_none() {
         return at_home("a_session_daemon_keeps_every_promise");
     }
-    let promises: [fn(&Place<'_>); 22] = [
+    let promises: [fn(&Place<'_>); 23] = [
         a_pool_that_was_defined_and_not_built_is_built,
         contract::a_pool_is_made_once_and_started_where_it_is_not_active,
         contract::a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
@@ -45,6 +51,7 @@ fn a_session_daemon_keeps_every_promise() {
         contract::bytes_come_back_as_they_were_written,
         contract::a_stream_is_written_where_it_belongs_and_one_that_fails_is_told,
         images::a_file_keeps_its_holes_on_its_way_into_a_volume,
+        brought::an_image_goes_through_a_stream_where_there_is_no_folder,
         contract::a_cache_disk_is_made_once_and_unused_until_a_domain_refers_to_it,
         contract::what_pools_hold_is_listed_with_the_pool,
         contract::a_definition_comes_back_with_its_record_whatever_is_in_it,

@@ -165,8 +165,9 @@ pub trait Volumes: Send + Sync {
         from: &mut dyn Read,
         length: u64,
     ) -> Result<()>;
-    /// Writes pieces of so many bytes with their holes into a volume, from this place on. The volume is new:
-    /// where a hole is, nothing is written.
+    /// Writes pieces of so many bytes with their holes into a volume, from this place on up to its end. The volume is
+    /// new: where a hole is, nothing is written. libvirt cuts a file off where a hole ends, so what is behind the
+    /// pieces is lost.
     fn write_pieces(
         &self,
         volume: VolumeRef<'_>,

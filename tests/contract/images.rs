@@ -42,10 +42,10 @@ pub fn a_file_keeps_its_holes_on_its_way_into_a_volume(place: &Place<'_>) {
         .write_pieces(name, head, &mut rest, LENGTH - head)
         .expect("written");
     assert_eq!(volumes.read(name, 4).expect("bytes"), [0; 4]);
-    let mut first = SparseFile::new(&file, 0, head);
-    volumes
-        .write_pieces(name, 0, &mut first, head)
-        .expect("written");
+    // With the zeros in it: a hole would end the file there.
+    let mut first = vec![0; 64 << 10];
+    file.read_exact_at(&mut first, 0).expect("read");
+    volumes.write(name, &first).expect("written");
     // A look through the pool may be under way already: what follows a stream is libvirt's own.
     let mut looked = pools.refresh(POOL);
     for _ in 0..50 {
@@ -69,7 +69,9 @@ pub fn a_file_keeps_its_holes_on_its_way_into_a_volume(place: &Place<'_>) {
     volumes
         .read_to(name, LENGTH, &mut bytes)
         .expect("all of it");
-    let mut expected = vec![0; bytes.len()];
+    let mut expected = vec![0; 64 << 20];
+    // A hole at the end may be left out.
+    bytes.resize(expected.len(), 0);
     file.read_exact_at(&mut expected, 0).expect("read");
     assert!(bytes == expected, "it came back different");
     volumes.delete(name).expect("deleted");

@@ -213,7 +213,10 @@ impl Volumes for Fake {
                         })?;
                         at += bytes.len() as u64;
                     }
-                    Piece::Hole(length) => at += length,
+                    Piece::Hole(length) => {
+                        at += length;
+                        self.edit(|state| cut_off(state, volume, at))??;
+                    }
                 }
             }
             if at != offset + length {
@@ -253,6 +256,17 @@ impl Volumes for Fake {
         })
         .map_err(HostError::storage(format!("delete {volume}")))
     }
+}
+
+/// Ends a volume's file where a hole ends, as libvirt does.
+fn cut_off(state: &mut State, volume: VolumeRef<'_>, end: u64) -> Result<(), BackendError> {
+    let (pool, name) = locate(state, volume)?.ok_or_else(|| missing(volume))?;
+    let found = active(state, &pool)?.volumes.get_mut(&name);
+    let found = found.ok_or_else(|| missing(volume))?;
+    found
+        .content
+        .truncate(usize::try_from(end).unwrap_or(usize::MAX));
+    Ok(())
 }
 
 /// Writes into a volume, and counts it.

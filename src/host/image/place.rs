@@ -228,8 +228,11 @@ fn through_stream(place: &Place<'_>, from: &Path, watch: &dyn Watch) -> Result<(
     let length = facts.len();
     let volumes = place.hypervisor.volumes();
     let name = VolumeRef::Named(place.pool, place.volume);
-    volumes.create(place.pool, &xml::image_volume(place.volume, length))?;
     let head = HEAD.min(length);
+    let mut first = vec![0; usize::try_from(head).unwrap_or_default()];
+    file.read_exact_at(&mut first, 0)
+        .map_err(HostError::file("read", from))?;
+    volumes.create(place.pool, &xml::image_volume(place.volume, length))?;
     let mut rest = Watched {
         pieces: SparseFile::new(&file, head, length),
         at: head,
@@ -239,8 +242,8 @@ fn through_stream(place: &Place<'_>, from: &Path, watch: &dyn Watch) -> Result<(
     let written = volumes
         .write_pieces(name, head, &mut rest, length - head)
         .and_then(|()| {
-            let mut first = SparseFile::new(&file, 0, head);
-            volumes.write_pieces(name, 0, &mut first, head)
+            // With the zeros in it: where a hole ends libvirt cuts the file off.
+            volumes.write(name, &first)
         });
     if let Err(error) = written {
         // The first error counts; the record says that what is left is of no use.
