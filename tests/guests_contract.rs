@@ -66,6 +66,7 @@ fn a_session_daemon_keeps_every_promise() {
         pools::a_pool_that_is_forgotten_leaves_its_files_and_finds_them_again,
         pools::a_pool_that_cannot_be_made_is_not_there_afterwards,
         pools::the_host_says_which_pools_it_can_have,
+        pools::a_volume_is_copied_with_all_that_it_holds_into_the_format_and_size_that_are_asked_for,
     ];
     let hypervisor = connect("qemu:///session").expect("a connection");
     let folder = std::env::current_dir().expect("a folder");

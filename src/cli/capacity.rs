@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use trustnet_core::observed::PoolFacts;
 use trustnet_core::plan::{self, Demand};
+use trustnet_core::pool::as_kept;
 use trustnet_core::vm::Vm;
 use trustnet_host::doors::VolumeRef;
 
@@ -64,11 +65,14 @@ fn retained(host: &Host, name: &str, vms: &[&Vm], pool: &mut PoolFacts) -> Resul
     if !pool.active {
         return Ok(());
     }
-    let disks = vms.iter().flat_map(|vm| vm.data_disks());
-    for disk in disks.filter(|disk| disk.reclaim == Retain) {
-        let volume = VolumeRef::Named(name, &disk.volume);
-        if let Some(facts) = host.hypervisor.volumes().find(volume)? {
-            pool.volumes.insert(disk.volume.clone(), facts);
+    for vm in vms {
+        let vm = as_kept(vm, Some(pool));
+        let kept = vm.data_disks().iter().filter(|disk| disk.reclaim == Retain);
+        for disk in kept {
+            let volume = VolumeRef::Named(name, &disk.volume);
+            let facts = host.hypervisor.volumes().find(volume)?;
+            let facts = facts.map(|facts| (disk.volume.clone(), facts));
+            pool.volumes.extend(facts);
         }
     }
     Ok(())

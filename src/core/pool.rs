@@ -7,9 +7,11 @@ use crate::vm::{IMAGE_POOL, VM_POOL};
 use crate::xml::{PoolCapabilities, PoolXml};
 
 mod contents;
+mod keeping;
 mod request;
 
 pub use contents::{Purpose, References};
+pub use keeping::{Keeping, as_kept, keeping, of_seed};
 pub use request::{PoolError, PoolKind, PoolRequest};
 
 /// A storage pool as it is to be made; [`PoolRequest::resolve`] is the way to one that is valid.
@@ -292,27 +294,6 @@ fn inside(pool: &PoolFacts, source: &str) -> Option<String> {
     let folder = folder.trim_end_matches('/');
     let name = source.strip_prefix(folder)?.strip_prefix('/')?;
     (!folder.is_empty() && !name.is_empty()).then(|| name.to_owned())
-}
-
-/// How a pool keeps volumes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeping {
-    /// As files in a folder: of any format, and taking what is written to them.
-    Files,
-    /// As block devices: raw, and there in whole.
-    Blocks,
-    /// As images of Ceph: raw, and taking what is written to them.
-    Ceph,
-}
-
-/// How a pool keeps volumes. libvirt's capabilities name no format for those that know raw volumes only.
-#[must_use]
-pub fn keeping(pool: &PoolFacts) -> Keeping {
-    match pool.xml.kind.as_str() {
-        "logical" | "zfs" | "disk" | "iscsi" | "iscsi-direct" | "scsi" | "mpath" => Keeping::Blocks,
-        "rbd" | "sheepdog" => Keeping::Ceph,
-        _ => Keeping::Files,
-    }
 }
 
 /// Whether a pool is one that trustnet-vm makes by itself.

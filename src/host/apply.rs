@@ -176,7 +176,7 @@ pub fn can_roll_back(journal: &Journal) -> bool {
 /// Whether a volume could not be made because somebody else's was there.
 fn was_there(step: &Step, error: &HostError) -> bool {
     let exists = |source: &BackendError| source.kind == BackendErrorKind::Exists;
-    matches!((step, error), (Step::CreateVolume { .. }, HostError::Storage { source, .. }) if exists(source))
+    matches!((step, error), (Step::CreateVolume { .. } | Step::CopyVolume { .. }, HostError::Storage { source, .. }) if exists(source))
 }
 
 enum StepError {
@@ -245,7 +245,7 @@ fn undo(step: &Step, plan: &Plan, context: &Context<'_>) -> Result<(), HostError
     let hypervisor = context.hypervisor;
     let domains = hypervisor.domains();
     match step {
-        Step::CreateVolume { pool, volume, .. } => {
+        Step::CreateVolume { pool, volume, .. } | Step::CopyVolume { pool, volume, .. } => {
             hypervisor.volumes().delete(VolumeRef::Named(pool, volume))
         }
         Step::StartDomain => match domains.state(&plan.uuid)? {
@@ -288,6 +288,19 @@ fn take(
                 volumes.delete(VolumeRef::Named(pool, volume))?;
             }
             volumes.create(pool, xml)?;
+        }
+        Step::CopyVolume {
+            pool,
+            volume,
+            xml,
+            image_pool,
+            image,
+            ..
+        } => {
+            if again {
+                volumes.delete(VolumeRef::Named(pool, volume))?;
+            }
+            volumes.copy(VolumeRef::Named(image_pool, image), pool, xml)?;
         }
         Step::EnsureCacheVolume {
             pool,

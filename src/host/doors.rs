@@ -153,6 +153,8 @@ pub trait Volumes: Send + Sync {
     fn list(&self, pool: &str) -> Result<Vec<VolumeXml>>;
     /// Makes a volume.
     fn create(&self, pool: &str, xml: &str) -> Result<()>;
+    /// Makes a volume with all that another one holds, in the format that the XML says, and at least of its size.
+    fn copy(&self, from: VolumeRef<'_>, pool: &str, xml: &str) -> Result<()>;
     /// Writes bytes at the beginning of a volume.
     fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<()> {
         self.write_from(volume, 0, &mut &*bytes, bytes.len() as u64)

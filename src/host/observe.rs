@@ -10,12 +10,13 @@ use trustnet_core::artifact::ArtifactSet;
 use trustnet_core::image::{self, ImageContent, Sample};
 use trustnet_core::observed::{DomainFacts, HostFacts, ImageFacts, Observed, PoolFacts};
 use trustnet_core::plan::default_pool_path;
+use trustnet_core::pool::{Keeping, as_kept, keeping, of_seed};
 use trustnet_core::vm::{Attachment, BootSource, Vm};
 use trustnet_core::xml::{DomainType, VolumeXml};
 
 use crate::cache_disk;
 use crate::doors::{HostInfo, Hypervisor, VolumeRef};
-use crate::error::HostError;
+use crate::error::{BackendErrorKind, HostError};
 
 /// The port below which none is chosen for forwarding.
 const FIRST_FORWARDED_PORT: u16 = 2201;
@@ -51,7 +52,8 @@ pub fn observe(
         BTreeMap::new()
     };
     let pools = pools(hypervisor, vm)?;
-    let active = pools.get(vm.pool()).is_some_and(|pool| pool.active);
+    let files = |pool: &PoolFacts| pool.active && keeping(pool) == Keeping::Files;
+    let active = pools.get(vm.pool()).is_some_and(files);
     let cache_volume = match artifacts.filter(|_| active) {
         Some(set) => cache_disk::standing(hypervisor, vm.pool(), set)?,
         None => None,
@@ -86,22 +88,37 @@ fn pools(hypervisor: &dyn Hypervisor, vm: &Vm) -> Result<BTreeMap<String, PoolFa
     let Some(mut own) = hypervisor.pools().find(vm.pool())? else {
         return Ok(pools);
     };
-    if own.active {
-        let wanted = [vm.boot_disk().volume.clone(), vm.seed_volume()];
-        for name in wanted
-            .into_iter()
-            .chain(vm.data_disks().iter().map(|disk| disk.volume.clone()))
-        {
-            if let Some(volume) = hypervisor
-                .volumes()
-                .find(VolumeRef::Named(vm.pool(), &name))?
-            {
-                own.volumes.insert(name, volume);
-            }
-        }
+    let vm = as_kept(vm, Some(&own));
+    let of_seed = of_seed(&vm, Some(&own)).to_owned();
+    let mut wanted = vec![vm.boot_disk().volume.clone()];
+    wanted.extend(vm.data_disks().iter().map(|disk| disk.volume.clone()));
+    let seed = vm.seed_volume();
+    if of_seed == vm.pool() {
+        wanted.push(seed);
+    } else if let Some(mut other) = hypervisor.pools().find(&of_seed)? {
+        look_up(hypervisor, &of_seed, vec![seed], &mut other)?;
+        pools.insert(of_seed, other);
     }
+    look_up(hypervisor, vm.pool(), wanted, &mut own)?;
     pools.insert(vm.pool().to_owned(), own);
     Ok(pools)
+}
+
+/// Looks which of these volumes a pool has.
+fn look_up(
+    hypervisor: &dyn Hypervisor,
+    name: &str,
+    wanted: Vec<String>,
+    pool: &mut PoolFacts,
+) -> Result<(), HostError> {
+    if !pool.active {
+        return Ok(());
+    }
+    for volume in wanted {
+        let found = hypervisor.volumes().find(VolumeRef::Named(name, &volume))?;
+        pool.volumes.extend(found.map(|facts| (volume, facts)));
+    }
+    Ok(())
 }
 
 fn image(
@@ -140,8 +157,17 @@ fn image(
     }
     let Some(volume) = found else { return Ok(None) };
     // The file's length is not known: what libvirt calls the allocation is what the file system has given it.
-    let head = hypervisor.volumes().read(reference, image::HEAD)?;
-    Ok(Some(image_facts(volume, Sample::head(&head))))
+    match hypervisor.volumes().read(reference, image::HEAD) {
+        Ok(head) => Ok(Some(image_facts(volume, Sample::head(&head)))),
+        // libvirt reads nothing out of Ceph.
+        Err(HostError::Storage { source, .. }) if source.kind == BackendErrorKind::Unsupported => {
+            Ok(Some(ImageFacts {
+                volume,
+                content: None,
+            }))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// An image that libvirt does not know yet, read as the file that it is.

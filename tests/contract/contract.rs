@@ -29,7 +29,7 @@ const OTHER_UUID: &str = "6b1c9e2e-3c0f-4a53-8a7e-0c5d6f1b2a02";
 /// A record with everything that XML takes for its own.
 const RECORD: &str = r#"{"a":"<b>&amp;]]>'é\\\"","c":"  two  blanks  "}"#;
 
-fn kind(error: &HostError) -> Option<BackendErrorKind> {
+pub fn kind(error: &HostError) -> Option<BackendErrorKind> {
     match error {
         HostError::Vm { source, .. } | HostError::Storage { source, .. } => Some(source.kind),
         _ => None,

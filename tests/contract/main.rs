@@ -37,6 +37,7 @@ promises!(fake:
     a_pool_that_is_forgotten_leaves_its_files_and_finds_them_again,
     a_pool_that_cannot_be_made_is_not_there_afterwards,
     the_host_says_which_pools_it_can_have,
+    a_volume_is_copied_with_all_that_it_holds_into_the_format_and_size_that_are_asked_for,
     a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
     what_pools_hold_is_listed_with_the_pool,
     what_is_not_there_is_none_and_deleting_it_is_no_error,

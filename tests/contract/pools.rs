@@ -3,8 +3,9 @@
 use trustnet_api::disk::DiskFormat;
 use trustnet_core::xml;
 use trustnet_host::doors::{ListedPool, VolumeRef};
+use trustnet_host::error::BackendErrorKind;
 
-use crate::contract::Place;
+use crate::contract::{Place, kind};
 
 fn listed(place: &Place<'_>, name: &str) -> Option<ListedPool> {
     let all = place.hypervisor.pools().list().expect("an answer");
@@ -79,4 +80,48 @@ pub fn the_host_says_which_pools_it_can_have(place: &Place<'_>) {
     }
     assert!(said["logical"].formats.is_empty());
     assert!(said.contains_key("zfs"));
+}
+
+pub fn a_volume_is_copied_with_all_that_it_holds_into_the_format_and_size_that_are_asked_for(
+    place: &Place<'_>,
+) {
+    let (pools, volumes) = (place.hypervisor.pools(), place.hypervisor.volumes());
+    let name = "tnvm-copies";
+    let folder = place.folder.join("copies");
+    let xml = xml::pool(name, folder.to_str().expect("UTF-8"));
+    pools.ensure(name, &xml).expect("a pool");
+    let at = |volume| VolumeRef::Named(name, volume);
+    let image = xml::volume("image", 1 << 20, DiskFormat::Raw, None);
+    volumes.create(name, &image).expect("made");
+    volumes
+        .write(at("image"), b"what it holds")
+        .expect("written");
+    let empty = xml::volume("empty.qcow2", 1 << 20, DiskFormat::Qcow2, None);
+    volumes.create(name, &empty).expect("made");
+    let copies = [
+        ("image", "one", &b"what it holds"[..]),
+        ("empty.qcow2", "two", &[0; 13]),
+    ];
+    for (from, to, holds) in copies {
+        let wanted = xml::raw_volume(to, 4 << 20, false);
+        volumes.copy(at(from), name, &wanted).expect("copied");
+        let facts = volumes.find(at(to)).expect("an answer").expect("a volume");
+        assert_eq!((facts.format.as_str(), facts.capacity), ("raw", 4 << 20));
+        assert_eq!(volumes.read(at(to), 13).expect("bytes"), holds);
+        let again = volumes
+            .copy(at(from), name, &wanted)
+            .expect_err("a refusal");
+        assert_eq!(kind(&again), Some(BackendErrorKind::Exists), "{again:?}");
+    }
+    let nothing = volumes.copy(at("nothing"), name, &xml::raw_volume("three", 512, false));
+    let refused = nothing.expect_err("a refusal");
+    assert_eq!(
+        kind(&refused),
+        Some(BackendErrorKind::NotFound),
+        "{refused:?}"
+    );
+    for volume in ["image", "empty.qcow2", "one", "two"] {
+        volumes.delete(at(volume)).expect("deleted");
+    }
+    pools.forget(name).expect("forgotten");
 }

@@ -71,3 +71,59 @@ fn a_vm_that_does_not_fit_is_refused_with_the_numbers() {
     insta::assert_snapshot!(session(&home, &["create web.yaml"]));
     assert!(home.inventory().iter().all(|line| !line.contains("web")));
 }
+
+#[test]
+fn a_vm_in_a_volume_group_has_a_copy_of_its_image_on_block_devices_and_leaves_nothing_there() {
+    let home = home(1 << 40);
+    home.edit(|state| {
+        let group = state.pools.get_mut("lvm").expect("the pool");
+        group.available = 40 << 30;
+    });
+    home.spec(
+        "web",
+        "  storagePool: lvm\n  dataDisks:\n    - { device: vdb, size: 1Gi }\n",
+    );
+    let before = home.inventory();
+    let mut said = session(
+        &home,
+        &[
+            "plan web.yaml",
+            "create web.yaml --quiet",
+            "create web.yaml --quiet",
+            "pool info lvm",
+            "storage status",
+        ],
+    );
+    let state = home.state();
+    let domain = state.domains.values().next().expect("the VM");
+    assert!(
+        domain.xml.contains(r#"<source dev="/dev/vg0/web_boot"/>"#),
+        "{}",
+        domain.xml
+    );
+    said += &session(&home, &["destroy web --yes --quiet"]);
+    insta::assert_snapshot!(said);
+    assert_eq!(home.inventory(), before);
+    assert_eq!(home.state().pools["lvm"].available, 40 << 30);
+}
+
+#[test]
+fn a_copy_that_is_interrupted_is_undone_or_made_anew() {
+    use trustnet_host::fake::Effect;
+    for (effect, verb) in [
+        (Effect::KillBefore, "rollback"),
+        (Effect::KillAfter, "rollback"),
+        (Effect::KillAfter, "resume"),
+    ] {
+        let home = home(1 << 40);
+        home.spec("web", "  storagePool: lvm\n");
+        let before = home.inventory();
+        home.tell("volumes.copy", 1, effect);
+        assert_eq!(home.run(["create", "web.yaml"]).signal, Some(9));
+        home.done([verb, "web"]);
+        if verb == "resume" {
+            home.done(["destroy", "web", "--yes"]);
+        }
+        assert_eq!(home.inventory(), before, "{verb}");
+    }
+}

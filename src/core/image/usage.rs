@@ -76,6 +76,12 @@ impl Chains {
                     let tops = self.tops.entry(user.clone()).or_default();
                     tops.extend(read_volume(xml).backing);
                 }
+                Step::CopyVolume {
+                    image_pool, image, ..
+                } => {
+                    let named = self.named.entry(user.clone()).or_default();
+                    named.insert((image_pool.clone(), image.clone()));
+                }
                 _ => {}
             }
         }

@@ -6,6 +6,7 @@ use super::check::POOL_RESERVE;
 use super::{CreateInput, Refusal, Step};
 use crate::artifact::ArtifactSet;
 use crate::cache_disk::{self, Standing};
+use crate::pool::{Keeping, keeping};
 use crate::provision::{Circumstances, Delivery, delivery};
 use crate::record::SharedVolume;
 use crate::units::bytes;
@@ -34,6 +35,18 @@ pub(super) fn disk(input: &CreateInput<'_>) -> Result<Option<Disk>, Refusal> {
     let Some(Artifacts { set, sharing }) = input.artifacts else {
         return Ok(None);
     };
+    let own = observed.pools.get(vm.pool());
+    if let Some(own) = own.filter(|own| keeping(own) != Keeping::Files) {
+        return match vm.cache_disk() {
+            None => Ok(None),
+            Some(_) => Err(Refusal::storage(format!(
+                "a cache disk is a file, and pool `{}` of type `{}` has none",
+                vm.pool(),
+                own.xml.kind
+            ))
+            .hint("leave `cacheDisk` out: the artifacts then come over SSH")),
+        };
+    }
     let standing = observed.cache_volume;
     let layout = cache_disk::lay_out(set)
         .map_err(|error| Refusal::storage(format!("failed to lay out the cache disk: {error}")))?;

@@ -7,7 +7,7 @@ use trustnet_api::disk::DiskFormat;
 use super::Refusal;
 use super::check::POOL_RESERVE;
 use crate::observed::PoolFacts;
-use crate::pool::{Keeping, keeping};
+use crate::pool::{Keeping, as_kept, keeping};
 use crate::units::bytes;
 use crate::vm::Vm;
 
@@ -32,7 +32,9 @@ impl Sum for Demand {
 /// What a VM needs of its pool, which may be still to be made. Disks that are there and are taken up need nothing.
 #[must_use]
 pub fn demand(vm: &Vm, pool: Option<&PoolFacts>, seed_size: u64) -> Demand {
-    let whole = pool.is_some_and(|pool| keeping(pool) == Keeping::Blocks);
+    let vm = &*as_kept(vm, pool);
+    let keeping = pool.map(keeping);
+    let whole = keeping == Some(Keeping::Blocks);
     let disk = |size: u64, format: DiskFormat| Demand {
         least: match format {
             _ if whole => size,
@@ -44,10 +46,16 @@ pub fn demand(vm: &Vm, pool: Option<&PoolFacts>, seed_size: u64) -> Demand {
     let there = |name: &str| pool.is_some_and(|pool| pool.volumes.contains_key(name));
     let boot = vm.boot_disk();
     let new = vm.data_disks().iter().filter(|data| !there(&data.volume));
-    let data = new.map(|data| disk(data.size, DiskFormat::Qcow2));
+    let data = new.map(|data| disk(data.size, data.format));
+    // The seed of a VM in Ceph is in another pool.
+    let seed = if keeping == Some(Keeping::Ceph) {
+        0
+    } else {
+        seed_size
+    };
     let seed = Demand {
-        least: seed_size,
-        most: seed_size,
+        least: seed,
+        most: seed,
     };
     data.chain([disk(boot.size, boot.format), seed]).sum()
 }

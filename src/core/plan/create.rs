@@ -1,15 +1,17 @@
 //! From a VM and a host to the steps that make it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use trustnet_api::disk::{DiskFormat, ReclaimPolicy};
+use trustnet_api::disk::ReclaimPolicy;
 use trustnet_api::vm::CpuMode;
 
+use super::volumes::Volumes;
 use super::{Artifacts, Plan, Refusal, Step, Verb, cache, check};
 use crate::observed::Observed;
+use crate::pool;
 use crate::record::{OwnVolume, Record, Role};
 use crate::vm::{Attachment, BootSource, IMAGE_POOL, VM_POOL, Vm};
-use crate::xml::{self, DomainInput, DomainType, Forward};
+use crate::xml::{self, DomainInput, DomainType, Forward, Place};
 
 /// What a create is planned from.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +67,9 @@ pub fn create(input: &CreateInput<'_>) -> Result<Goal, Vec<Refusal>> {
             .map(|()| Goal::Reached)
             .map_err(|refusal| vec![refusal]);
     }
+    let kept = pool::as_kept(vm, observed.pools.get(vm.pool()));
+    let vm: &Vm = &kept;
+    let input = &CreateInput { vm, ..*input };
     let mut refusals = check::all(vm, observed, input.seed_size);
     let cache_disk = cache::disk(input).unwrap_or_else(|refusal| {
         refusals.push(refusal);
@@ -74,12 +79,6 @@ pub fn create(input: &CreateInput<'_>) -> Result<Goal, Vec<Refusal>> {
         return Err(refusals);
     }
     let record = record(input, cache_disk.as_ref());
-    let adopted = |name: &str| {
-        observed
-            .pools
-            .get(vm.pool())
-            .is_some_and(|pool| pool.volumes.contains_key(name))
-    };
     let mut steps = Vec::new();
     for pool in missing_pools(vm, observed) {
         let path = default_pool_path(&observed.host.data_dir, pool);
@@ -88,45 +87,13 @@ pub fn create(input: &CreateInput<'_>) -> Result<Goal, Vec<Refusal>> {
             xml: xml::pool(pool, &path),
         });
     }
-    let pool = vm.pool().to_owned();
     steps.extend(cache_disk.and_then(|disk| disk.step));
-    let backing = backing(observed);
-    let boot = vm.boot_disk();
-    steps.push(Step::CreateVolume {
-        pool: pool.clone(),
-        volume: boot.volume.clone(),
-        size: boot.size,
-        xml: xml::volume(
-            &boot.volume,
-            boot.size,
-            boot.format,
-            backing
-                .as_ref()
-                .map(|(path, format)| (path.as_str(), format.as_str())),
-        ),
-    });
-    for disk in vm.data_disks() {
-        steps.push(if adopted(&disk.volume) {
-            Step::AdoptVolume {
-                pool: pool.clone(),
-                volume: disk.volume.clone(),
-            }
-        } else {
-            Step::CreateVolume {
-                pool: pool.clone(),
-                volume: disk.volume.clone(),
-                size: disk.size,
-                xml: xml::volume(&disk.volume, disk.size, DiskFormat::Qcow2, None),
-            }
-        });
-    }
+    let volumes = Volumes { vm, observed };
+    steps.push(volumes.boot());
+    steps.extend(vm.data_disks().iter().map(|disk| volumes.data(disk)));
+    steps.push(volumes.seed(input.seed_size));
+    let pool = pool::of_seed(vm, observed.pools.get(vm.pool())).to_owned();
     let seed = vm.seed_volume();
-    steps.push(Step::CreateVolume {
-        pool: pool.clone(),
-        volume: seed.clone(),
-        size: input.seed_size,
-        xml: xml::volume(&seed, input.seed_size, DiskFormat::Raw, None),
-    });
     steps.push(Step::WriteSeed {
         pool: pool.clone(),
         volume: seed.clone(),
@@ -162,6 +129,8 @@ pub fn render(
     keys: PublicKeys<'_>,
     version: &str,
 ) -> (String, Vec<(String, String)>) {
+    let kept = pool::as_kept(vm, observed.pools.get(vm.pool()));
+    let vm: &Vm = &kept;
     let input = CreateInput {
         vm,
         observed,
@@ -172,28 +141,28 @@ pub fn render(
         version,
         artifacts: None,
     };
-    let backing = backing(observed);
-    let boot = vm.boot_disk();
-    let backing = backing
-        .as_ref()
-        .map(|(path, format)| (path.as_str(), format.as_str()));
-    let mut volumes = vec![(
-        boot.volume.clone(),
-        xml::volume(&boot.volume, boot.size, boot.format, backing),
-    )];
-    for disk in vm.data_disks() {
-        volumes.push((
-            disk.volume.clone(),
-            xml::volume(&disk.volume, disk.size, DiskFormat::Qcow2, None),
-        ));
+    let made = Volumes { vm, observed };
+    let mut volumes = Vec::new();
+    if let Step::CreateVolume { volume, xml, .. } | Step::CopyVolume { volume, xml, .. } =
+        made.boot()
+    {
+        volumes.push((volume, xml));
     }
+    let data = vm.data_disks().iter();
+    volumes.extend(data.map(|disk| (disk.volume.clone(), made.data_xml(disk))));
     (domain_xml(vm, observed, &record(&input, None)), volumes)
 }
 
 fn record(input: &CreateInput<'_>, cache_disk: Option<&cache::Disk>) -> Record {
     let vm = input.vm;
+    let seed_pool = pool::of_seed(vm, input.observed.pools.get(vm.pool()));
     let own = |name: &str, role, reclaim, size| OwnVolume {
-        pool: vm.pool().to_owned(),
+        pool: if role == Role::Seed {
+            seed_pool
+        } else {
+            vm.pool()
+        }
+        .to_owned(),
         name: name.to_owned(),
         role,
         reclaim,
@@ -244,11 +213,9 @@ fn domain_xml(vm: &Vm, observed: &Observed, record: &Record) -> String {
         .domain_type
         .as_ref()
         .map_or(DomainType::Kvm, |(kind, _)| *kind);
-    let default_path = default_pool_path(&host.data_dir, vm.pool());
-    let pool_path = match observed.pools.get(vm.pool()) {
-        Some(pool) => (pool.xml.kind == "dir").then_some(pool.xml.path.as_str()),
-        None => Some(default_path.as_str()),
-    };
+    let seed_pool = pool::of_seed(vm, observed.pools.get(vm.pool()));
+    let made = |pool| default_pool_path(&host.data_dir, pool);
+    let (disks_path, seed_path) = (made(vm.pool()), made(seed_pool));
     let backing = backing(observed);
     xml::domain(&DomainInput {
         vm,
@@ -256,11 +223,26 @@ fn domain_xml(vm: &Vm, observed: &Observed, record: &Record) -> String {
         kind,
         arch: &host.arch,
         cpu_mode: cpu_mode(vm, observed),
-        pool_path,
+        disks: place(vm.pool(), observed, &disks_path),
+        seed: place(seed_pool, observed, &seed_path),
         backing: backing
             .as_ref()
             .map(|(path, format)| (path.as_str(), format.as_str())),
     })
+}
+
+/// Where the volumes of a pool are; of one that is still to be made, in the folder `made`.
+fn place<'a>(pool: &'a str, observed: &'a Observed, made: &'a str) -> Place<'a> {
+    let Some(facts) = observed.pools.get(pool) else {
+        return Place::Folder(made);
+    };
+    let path = facts.xml.path.as_str();
+    match facts.xml.kind.as_str() {
+        "dir" | "fs" | "netfs" => Place::Folder(path),
+        "logical" | "zfs" => Place::Devices(path),
+        "rbd" => Place::Ceph(&facts.xml.source),
+        _ => Place::Pool(pool),
+    }
 }
 
 /// `host-model` becomes `maximum` where the domain type cannot do it (TCG on some hosts).
@@ -278,7 +260,7 @@ fn cpu_mode(vm: &Vm, observed: &Observed) -> CpuMode {
     vm.cpu_mode()
 }
 
-fn backing(observed: &Observed) -> Option<(String, String)> {
+pub(super) fn backing(observed: &Observed) -> Option<(String, String)> {
     observed
         .image
         .as_ref()
@@ -288,10 +270,12 @@ fn backing(observed: &Observed) -> Option<(String, String)> {
 /// The pools that the VM needs and that are missing or not active.
 fn missing_pools<'a>(vm: &'a Vm, observed: &Observed) -> Vec<&'a str> {
     let mut names = vec![vm.pool()];
+    names.push(pool::of_seed(vm, observed.pools.get(vm.pool())));
     if let BootSource::Volume { pool, .. } = &vm.boot_disk().source {
         names.push(pool);
     }
-    names.dedup();
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
     names.retain(|name| observed.pools.get(*name).is_none_or(|pool| !pool.active));
     names
 }

@@ -8,6 +8,7 @@ mod destroy;
 mod ideal;
 mod step;
 mod storage;
+mod volumes;
 
 pub use cache::Artifacts;
 pub use capacity::{Demand, demand, fits};

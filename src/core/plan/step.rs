@@ -51,6 +51,21 @@ pub enum Step {
         /// Its XML.
         xml: String,
     },
+    /// Makes a volume with all that an image holds, converted by the hypervisor.
+    CopyVolume {
+        /// The pool.
+        pool: String,
+        /// The name.
+        volume: String,
+        /// Size in bytes.
+        size: u64,
+        /// Its XML.
+        xml: String,
+        /// The image's pool.
+        image_pool: String,
+        /// The image.
+        image: String,
+    },
     /// Makes sure that the volume of a set of artifacts is there, whole: made and written where it is not.
     /// VMs share it: nothing undoes this.
     EnsureCacheVolume {
@@ -131,6 +146,7 @@ impl Plan {
             match step {
                 Step::EnsurePool { pool, .. }
                 | Step::CreateVolume { pool, .. }
+                | Step::CopyVolume { pool, .. }
                 | Step::EnsureCacheVolume { pool, .. }
                 | Step::AdoptVolume { pool, .. }
                 | Step::WriteSeed { pool, .. }
@@ -163,6 +179,18 @@ impl fmt::Display for Step {
                     crate::units::bytes(*size)
                 )
             }
+            Self::CopyVolume {
+                pool,
+                volume,
+                size,
+                image_pool,
+                image,
+                ..
+            } => write!(
+                f,
+                "copy image `{image_pool}/{image}` to volume `{pool}/{volume}` ({})",
+                crate::units::bytes(*size)
+            ),
             Self::EnsureCacheVolume {
                 pool,
                 volume,

@@ -1,10 +1,11 @@
 //! Why a VM cannot have the storage that it asks for.
 
-use trustnet_api::disk::ReclaimPolicy;
+use trustnet_api::disk::{DiskFormat, ReclaimPolicy};
 
 use super::{Refusal, capacity, create};
 use crate::image::ImageContent;
-use crate::observed::Observed;
+use crate::observed::{Observed, PoolFacts};
+use crate::pool::{Keeping, keeping, of_seed};
 use crate::units::bytes;
 use crate::vm::{BootSource, IMAGE_POOL, VM_POOL, Vm};
 
@@ -63,8 +64,11 @@ pub(super) fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
         }
         Some(Ok(_)) | None => {}
     }
-    let raw_over_image = vm.boot_disk().format == trustnet_api::disk::DiskFormat::Raw;
-    if raw_over_image {
+    let files = observed
+        .pools
+        .get(vm.pool())
+        .is_none_or(|pool| keeping(pool) == Keeping::Files);
+    if files && vm.boot_disk().format == DiskFormat::Raw {
         refusals.push(
             Refusal::storage(
                 "`format: raw` cannot stand over an image: only qcow2 has a backing file",
@@ -91,8 +95,14 @@ pub(super) fn pool(vm: &Vm, observed: &Observed, seed_size: u64, refusals: &mut 
     if let Err(refusal) = capacity::fits(name, pool, &[vm.name().as_str()], demand) {
         refusals.push(refusal);
     }
-    for volume in [vm.boot_disk().volume.clone(), vm.seed_volume()] {
-        if pool.volumes.contains_key(&volume) {
+    copy(vm, pool, observed, refusals);
+    let seed_pool = of_seed(vm, Some(pool));
+    for (name, volume) in [
+        (name, vm.boot_disk().volume.clone()),
+        (seed_pool, vm.seed_volume()),
+    ] {
+        let known = observed.pools.get(name);
+        if known.is_some_and(|pool| pool.volumes.contains_key(&volume)) {
             refusals.push(
                 Refusal::storage(format!(
                     "volume `{volume}` is already in pool `{name}`, and no VM's record names it"
@@ -111,6 +121,7 @@ pub(super) fn pool(vm: &Vm, observed: &Observed, seed_size: u64, refusals: &mut 
             domain.xml.disks.iter().any(|used| {
                 used.file.as_deref() == Some(existing.path.as_str())
                     || used.volume == Some((name.to_owned(), disk.volume.clone()))
+                    || used.network.is_some() && used.network == in_ceph(pool, &disk.volume)
             })
         });
         if let Some(owner) = owner {
@@ -125,7 +136,10 @@ pub(super) fn pool(vm: &Vm, observed: &Observed, seed_size: u64, refusals: &mut 
                     disk.device, disk.volume
                 )),
             );
-        } else if existing.capacity != disk.size {
+        } else if existing.capacity < disk.size
+            // A block device is as large as its pool makes it.
+            || existing.capacity > disk.size && keeping(pool) == Keeping::Files
+        {
             refusals.push(
                 Refusal::storage(format!(
                     "the retained volume `{}` has {}, and the spec says {}",
@@ -137,4 +151,67 @@ pub(super) fn pool(vm: &Vm, observed: &Observed, seed_size: u64, refusals: &mut 
             );
         }
     }
+}
+
+/// The name of a volume in the cluster, of a pool of Ceph.
+fn in_ceph(pool: &PoolFacts, volume: &str) -> Option<String> {
+    let ceph = keeping(pool) == Keeping::Ceph;
+    ceph.then(|| format!("{}/{volume}", pool.xml.source.name))
+}
+
+/// What libvirt cannot make of an image in this pool.
+fn copy(vm: &Vm, pool: &PoolFacts, observed: &Observed, refusals: &mut Vec<Refusal>) {
+    let (name, kind) = (vm.pool(), pool.xml.kind.as_str());
+    if [
+        "disk",
+        "iscsi",
+        "iscsi-direct",
+        "scsi",
+        "mpath",
+        "gluster",
+        "sheepdog",
+    ]
+    .contains(&kind)
+    {
+        refusals.push(
+            Refusal::storage(format!(
+                "pool `{name}` is of type `{kind}`, in which libvirt makes no volumes by name"
+            ))
+            .hint("use a pool of type dir, fs, netfs, logical, zfs or rbd"),
+        );
+        return;
+    }
+    let refusal = match (&vm.boot_disk().source, keeping(pool)) {
+        (BootSource::Empty, _) | (BootSource::Path(_), Keeping::Files) => return,
+        (BootSource::Volume { pool: of, .. }, Keeping::Files) => {
+            let other = observed.pools.get(of);
+            let Some(other) = other.filter(|other| keeping(other) != Keeping::Files) else {
+                return;
+            };
+            Refusal::storage(format!(
+                "the image is in pool `{of}` of type `{}`, and a file cannot stand over it",
+                other.xml.kind
+            ))
+            .hint("take an image from a pool of files, or put the VM into that pool")
+        }
+        (BootSource::Path(path), Keeping::Blocks | Keeping::Ceph) => Refusal::storage(format!(
+            "pool `{name}` of type `{kind}` gets a copy of the image, and libvirt copies from pools only, not `{path}`"
+        ))
+        .hint("`trustnet-vm image import` brings the file into a pool"),
+        (BootSource::Volume { pool: of, .. }, Keeping::Ceph) if of != name => {
+            Refusal::storage(format!(
+                "libvirt copies no image from pool `{of}` into pool `{name}` of type `{kind}`: only a clone within it"
+            ))
+            .hint(format!(
+                "bring the image there as a raw one (`qemu-img convert -O raw IMAGE rbd:{}/NAME`), and name it `{name}:NAME`",
+                pool.xml.source.name
+            ))
+        }
+        (BootSource::Volume { .. }, Keeping::Blocks) if kind == "zfs" => Refusal::storage(format!(
+            "libvirt copies no image into pool `{name}` of type `zfs`"
+        ))
+        .hint("use a pool of another type, or a boot disk with `empty: true`"),
+        (BootSource::Volume { .. }, Keeping::Blocks | Keeping::Ceph) => return,
+    };
+    refusals.push(refusal);
 }

@@ -86,6 +86,8 @@ pub struct DataDisk {
     pub device: String,
     /// Size in bytes, more than 0.
     pub size: u64,
+    /// The format of the volume.
+    pub format: DiskFormat,
     /// The name of the volume in [`Vm::pool`].
     pub volume: String,
     /// The file system to make when the disk is empty.
@@ -302,6 +304,24 @@ impl Vm {
     #[must_use]
     pub fn guest(&self) -> &Guest {
         &self.guest
+    }
+    /// The same VM with raw disks, for a pool that knows no other, under names that promise no other. Nothing else
+    /// of it differs, nor does its digest.
+    #[must_use]
+    pub fn with_raw_disks(&self) -> Self {
+        let mut vm = self.clone();
+        let name = |volume: &str| {
+            let bare = volume.strip_suffix(".qcow2");
+            let bare = bare.or_else(|| volume.strip_suffix(".raw"));
+            bare.unwrap_or(volume).to_owned()
+        };
+        vm.boot_disk.format = DiskFormat::Raw;
+        vm.boot_disk.volume = name(&vm.boot_disk.volume);
+        for disk in &mut vm.data_disks {
+            disk.format = DiskFormat::Raw;
+            disk.volume = name(&disk.volume);
+        }
+        vm
     }
     /// The name of the seed's volume in [`Vm::pool`].
     #[must_use]

@@ -2,13 +2,26 @@
 
 use std::io;
 
-use trustnet_api::disk::DiskFormat;
-
+use super::pool::host_and_port;
 use super::storage::format_name;
-use super::{DomainInput, Xml, empty, nest, text};
+use super::{DomainInput, PoolSourceXml, Xml, empty, nest, text};
 use crate::{cache_disk, readiness};
 
+/// Where a volume is, as QEMU finds it.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// A file in this folder.
+    Folder(&'a str),
+    /// A block device in this folder.
+    Devices(&'a str),
+    /// An image of Ceph, which QEMU itself reads.
+    Ceph(&'a PoolSourceXml),
+    /// Wherever libvirt says that this pool's volumes are.
+    Pool(&'a str),
+}
+
 struct Disk<'a> {
+    place: Place<'a>,
     target: &'a str,
     volume: &'a str,
     format: &'a str,
@@ -26,8 +39,8 @@ pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
     let boot = vm.boot_disk();
     disk(
         w,
-        input,
         &Disk {
+            place: input.disks,
             target: "vda",
             volume: &boot.volume,
             format: format_name(boot.format),
@@ -43,11 +56,11 @@ pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
         last = last.max(data.device.chars().next_back().unwrap_or(last));
         disk(
             w,
-            input,
             &Disk {
+                place: input.disks,
                 target: &data.device,
                 volume: &data.volume,
-                format: format_name(DiskFormat::Qcow2),
+                format: format_name(data.format),
                 serial: Some(&data.serial),
                 backing: None,
                 boot: false,
@@ -67,8 +80,8 @@ pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
     };
     disk(
         w,
-        input,
         &Disk {
+            place: input.seed,
             target: &seed_target,
             volume: &vm.seed_volume(),
             format: "raw",
@@ -84,8 +97,8 @@ pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
     };
     disk(
         w,
-        input,
         &Disk {
+            place: input.disks,
             target: &cache_target,
             volume: &cache.name,
             format: "raw",
@@ -98,13 +111,12 @@ pub(super) fn disks(w: &mut Xml, input: &DomainInput<'_>) -> io::Result<()> {
     )
 }
 
-/// For a directory pool the file itself is named, with its backing chain: AppArmor's helper does
-/// not resolve `type='volume'`, and without the chain it would not allow the image.
-fn disk(w: &mut Xml, input: &DomainInput<'_>, disk: &Disk<'_>) -> io::Result<()> {
-    let kind = if input.pool_path.is_some() {
-        "file"
-    } else {
-        "volume"
+fn disk(w: &mut Xml, disk: &Disk<'_>) -> io::Result<()> {
+    let kind = match disk.place {
+        Place::Folder(_) => "file",
+        Place::Devices(_) => "block",
+        Place::Ceph(_) => "network",
+        Place::Pool(_) => "volume",
     };
     nest(w, "disk", &[("type", kind), ("device", "disk")], |w| {
         empty(
@@ -116,27 +128,7 @@ fn disk(w: &mut Xml, input: &DomainInput<'_>, disk: &Disk<'_>) -> io::Result<()>
                 ("discard", "unmap"),
             ],
         )?;
-        match input.pool_path {
-            Some(path) => {
-                let file = volume_path(path, disk.volume);
-                empty(w, "source", &[("file", &file)])?;
-                if let Some((path, format)) = disk.backing {
-                    nest(w, "backingStore", &[("type", "file")], |w| {
-                        empty(w, "format", &[("type", format)])?;
-                        empty(w, "source", &[("file", path)])?;
-                        // The chain ends here, whatever the image may come to say of itself.
-                        empty(w, "backingStore", &[])
-                    })?;
-                } else {
-                    empty(w, "backingStore", &[])?;
-                }
-            }
-            None => empty(
-                w,
-                "source",
-                &[("pool", input.vm.pool()), ("volume", disk.volume)],
-            )?,
-        }
+        source(w, disk)?;
         empty(w, "target", &[("dev", disk.target), ("bus", "virtio")])?;
         if disk.read_only {
             empty(w, "readonly", &[])?;
@@ -151,6 +143,53 @@ fn disk(w: &mut Xml, input: &DomainInput<'_>, disk: &Disk<'_>) -> io::Result<()>
             empty(w, "boot", &[("order", "1")])?;
         }
         Ok(())
+    })
+}
+
+/// The file itself is named, with its backing chain: AppArmor's helper does not resolve `type='volume'`, and without the
+/// chain it would not allow the image.
+fn source(w: &mut Xml, disk: &Disk<'_>) -> io::Result<()> {
+    match disk.place {
+        Place::Folder(path) => {
+            let file = volume_path(path, disk.volume);
+            empty(w, "source", &[("file", &file)])?;
+            let Some((path, format)) = disk.backing else {
+                return empty(w, "backingStore", &[]);
+            };
+            nest(w, "backingStore", &[("type", "file")], |w| {
+                empty(w, "format", &[("type", format)])?;
+                empty(w, "source", &[("file", path)])?;
+                // The chain ends here, whatever the image may come to say of itself.
+                empty(w, "backingStore", &[])
+            })
+        }
+        Place::Devices(path) => {
+            let device = volume_path(path, disk.volume);
+            empty(w, "source", &[("dev", &device)])?;
+            empty(w, "backingStore", &[])
+        }
+        Place::Ceph(cluster) => ceph(w, cluster, disk.volume),
+        Place::Pool(pool) => empty(w, "source", &[("pool", pool), ("volume", disk.volume)]),
+    }
+}
+
+/// QEMU logs in with the key that libvirt keeps under the secret's name.
+fn ceph(w: &mut Xml, cluster: &PoolSourceXml, volume: &str) -> io::Result<()> {
+    let name = format!("{}/{volume}", cluster.name);
+    let attributes = [("protocol", "rbd"), ("name", name.as_str())];
+    nest(w, "source", &attributes, |w| {
+        for host in &cluster.hosts {
+            let (name, port) = host_and_port(host);
+            let mut attributes = vec![("name", name)];
+            attributes.extend(port.map(|port| ("port", port)));
+            empty(w, "host", &attributes)?;
+        }
+        let Some((user, secret)) = &cluster.auth else {
+            return Ok(());
+        };
+        nest(w, "auth", &[("username", user)], |w| {
+            empty(w, "secret", &[("type", "ceph"), secret.attribute()])
+        })
     })
 }
 

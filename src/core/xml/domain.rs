@@ -5,7 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use trustnet_api::vm::{CpuMode, Firmware};
 
-use super::{Xml, devices, document, empty, interfaces, nest, record_text, text};
+use super::{Place, Xml, devices, document, empty, interfaces, nest, record_text, text};
 use crate::record::Record;
 use crate::vm::Vm;
 
@@ -55,8 +55,10 @@ pub struct DomainInput<'a> {
     pub arch: &'a str,
     /// The CPU mode, which may differ from the spec's where the domain type cannot do that.
     pub cpu_mode: CpuMode,
-    /// The path of the VM's directory pool; none for a pool that is not a directory.
-    pub pool_path: Option<&'a str>,
+    /// Where its disks are.
+    pub disks: Place<'a>,
+    /// Where its seed is.
+    pub seed: Place<'a>,
     /// Path and format of the boot disk's backing image.
     pub backing: Option<(&'a str, &'a str)>,
 }

@@ -23,11 +23,12 @@ pub use capabilities::{
     DomainCapabilities, PoolCapabilities, PoolTypeCapabilities, guest_arch, host_uuid,
     read_pool_capabilities,
 };
+pub use devices::Place;
 pub use domain::{DomainInput, DomainType, Forward, domain};
 pub use pool::{PoolSizes, PoolSourceXml, PoolXml, pool, read_pool, read_pool_sizes, storage_pool};
 pub use probe::{probe_domain, probe_name, probe_volume};
 pub use read::{DiskFacts, DomainXml, Metadata, read_domain, read_metadata};
-pub use storage::{VolumeXml, image_volume, read_volume, volume};
+pub use storage::{VolumeXml, image_volume, raw_volume, read_volume, volume};
 pub(crate) use suites::{Suite, SuiteCase, suites};
 
 use std::io;

@@ -188,6 +188,20 @@ fn bracketed(name: &str) -> String {
     }
 }
 
+/// Host and port of `NAME`, `NAME:PORT`, `[ADDRESS]:PORT`, or an IPv6 address alone.
+pub(super) fn host_and_port(host: &str) -> (&str, Option<&str>) {
+    if let Some((address, port)) = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("]:"))
+    {
+        return (address, Some(port));
+    }
+    match host.split_once(':') {
+        Some((name, port)) if !port.contains(':') => (name, Some(port)),
+        _ => (host, None),
+    }
+}
+
 /// Reads the sizes of a pool's XML; what is missing is 0. libvirt itself writes bytes.
 #[must_use]
 pub fn read_pool_sizes(xml: &str) -> PoolSizes {

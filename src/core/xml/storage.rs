@@ -58,6 +58,26 @@ pub fn volume(
     })
 }
 
+/// A raw volume of `capacity` bytes in a pool that knows no other: there in `whole`, or taking what is written to it.
+#[must_use]
+pub fn raw_volume(name: &str, capacity: u64, whole: bool) -> String {
+    let allocation = if whole { capacity } else { 0 };
+    document(|w| {
+        nest(w, "volume", &[], |w| {
+            text(w, "name", &[], name)?;
+            text(w, "capacity", &[("unit", "bytes")], &capacity.to_string())?;
+            // What is left out of a logical volume would make a sparse one of it, which breaks when it is full.
+            text(
+                w,
+                "allocation",
+                &[("unit", "bytes")],
+                &allocation.to_string(),
+            )?;
+            nest(w, "target", &[], |w| empty(w, "format", &[("type", "raw")]))
+        })
+    })
+}
+
 /// A volume that an image of `length` bytes is written into as it is, whatever its format. Everybody may read it,
 /// as QEMU does under whatever name it runs.
 #[must_use]

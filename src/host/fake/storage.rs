@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Write};
 
 use trustnet_core::observed::PoolFacts;
-use trustnet_core::pool;
+use trustnet_core::pool::{self, Keeping};
 use trustnet_core::xml::{VolumeXml, read_pool, read_pool_capabilities, read_volume};
 
 use super::state::{Pool, State, Volume, qcow2_header};
@@ -146,7 +146,8 @@ impl Volumes for Fake {
             if pool.volumes.contains_key(&name) {
                 return Err(exists(format!("storage volume '{name}' exists already")));
             }
-            pool.available = room(pool.available, NEW_VOLUME, &name)?;
+            let taken = taken_by(pool, xml);
+            pool.available = room(pool.available, taken, &name)?;
             pool.volumes.insert(
                 name.clone(),
                 Volume {
@@ -162,6 +163,31 @@ impl Volumes for Fake {
     fn write(&self, volume: VolumeRef<'_>, bytes: &[u8]) -> Result<(), HostError> {
         self.call("volumes.write", |state| put(state, volume, 0, bytes))
             .map_err(HostError::storage(format!("write {volume}")))
+    }
+
+    fn copy(&self, from: VolumeRef<'_>, pool: &str, xml: &str) -> Result<(), HostError> {
+        let name = read_volume(xml).name;
+        self.call("volumes.copy", |state| {
+            let (of, image) = locate(state, from)?.ok_or_else(|| missing(from))?;
+            let image = state.pools[&of].volumes[&image].clone();
+            let pool = active(state, pool)?;
+            if pool.volumes.contains_key(&name) {
+                return Err(exists(format!("storage volume '{name}' exists already")));
+            }
+            let taken = taken_by(pool, xml);
+            pool.available = room(pool.available, taken, &name)?;
+            let mut content = image.content;
+            // What is converted to raw has no header.
+            if content.starts_with(b"QFI") && read_volume(xml).format == "raw" {
+                content.clear();
+            }
+            let xml = xml.to_owned();
+            pool.volumes.insert(name.clone(), Volume { xml, content });
+            Ok(())
+        })
+        .map_err(HostError::storage(format!(
+            "copy {from} to volume `{pool}/{name}`"
+        )))
     }
 
     fn write_from(
@@ -250,7 +276,11 @@ impl Volumes for Fake {
             };
             let pool = active(state, &pool)?;
             if let Some(gone) = pool.volumes.remove(&name) {
-                pool.available += NEW_VOLUME + gone.content.len() as u64;
+                let written = match pool::keeping(&pool.facts()) {
+                    Keeping::Blocks => 0,
+                    Keeping::Files | Keeping::Ceph => gone.content.len() as u64,
+                };
+                pool.available += taken_by(pool, &gone.xml) + written;
             }
             Ok(())
         })
@@ -279,6 +309,7 @@ fn put(
     let (pool_name, name) = locate(state, volume)?.ok_or_else(|| missing(volume))?;
     let pool = active(state, &pool_name)?;
     let available = pool.available;
+    let whole = pool::keeping(&pool.facts()) == Keeping::Blocks;
     let Some(found) = pool.volumes.get_mut(&name) else {
         return Err(missing(volume));
     };
@@ -289,7 +320,8 @@ fn put(
         )));
     }
     let more = end.saturating_sub(found.content.len());
-    let left = room(available, more as u64, &name)?;
+    let taken = if whole { 0 } else { more as u64 };
+    let left = room(available, taken, &name)?;
     found.content.resize(found.content.len() + more, 0);
     found.content[offset..end].copy_from_slice(bytes);
     pool.available = left;
@@ -298,6 +330,14 @@ fn put(
         .entry(format!("{pool_name}/{name}"))
         .or_default() += bytes.len() as u64;
     Ok(())
+}
+
+/// What a new volume takes in its pool before anything is written to it.
+fn taken_by(pool: &Pool, xml: &str) -> u64 {
+    match pool::keeping(&pool.facts()) {
+        Keeping::Blocks => read_volume(xml).capacity,
+        Keeping::Files | Keeping::Ceph => NEW_VOLUME,
+    }
 }
 
 /// All files that a domain could open, by path.

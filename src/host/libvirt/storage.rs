@@ -11,7 +11,7 @@ use virt::storage_vol::StorageVol;
 use super::survey::in_flight;
 use super::{Libvirt, if_found, transfer};
 use crate::doors::{ListedPool, Pools, VolumeRef, Volumes};
-use crate::error::{BackendError, HostError};
+use crate::error::{BackendError, BackendErrorKind, HostError};
 use crate::image::sparse::Pieces;
 
 impl Libvirt {
@@ -174,6 +174,31 @@ impl Volumes for Libvirt {
         run().map_err(|error| {
             HostError::storage(format!("create volume `{pool}/{}`", name()))(error)
         })
+    }
+
+    fn copy(&self, from: VolumeRef<'_>, pool: &str, xml: &str) -> Result<(), HostError> {
+        let wanted = read_volume(xml);
+        let run = || -> Result<(), BackendError> {
+            let from = self.volume(from)?;
+            let pool = self.pool(pool)?;
+            // libvirt itself calls it an internal error where the name is taken, and whose a volume is, is never guessed.
+            if if_found(pool.lookup_storage_vol_by_name(&wanted.name))?.is_some() {
+                return Err(BackendError {
+                    kind: BackendErrorKind::Exists,
+                    message: format!("storage volume '{}' exists already", wanted.name),
+                });
+            }
+            let made = StorageVol::create_xml_from(&pool, xml, &from, 0)?;
+            // A clone in Ceph is as large as what it was cloned from.
+            if read_volume(&made.xml_desc(0)?).capacity < wanted.capacity {
+                made.resize(wanted.capacity, 0)?;
+            }
+            Ok(())
+        };
+        run().map_err(HostError::storage(format!(
+            "copy {from} to volume `{pool}/{}`",
+            wanted.name
+        )))
     }
 
     fn list(&self, pool: &str) -> Result<Vec<VolumeXml>, HostError> {

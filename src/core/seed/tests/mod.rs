@@ -110,6 +110,7 @@ fn interface(index: u8, addresses: &[&str]) -> Interface {
 
 fn disk(device: &str, mount_path: Option<&str>) -> DataDisk {
     DataDisk {
+        format: trustnet_api::disk::DiskFormat::Qcow2,
         device: device.to_owned(),
         size: 1 << 30,
         volume: format!("web_data-{device}.qcow2"),

@@ -122,6 +122,7 @@ pub(super) fn data(name: &VmName, wire: &[disk::DataDisk], report: &mut Report) 
         let device = disk.device.clone();
         disks.push(DataDisk {
             size: size(&root, disk.size_gb, disk.size.as_ref(), report),
+            format: DiskFormat::Qcow2,
             volume: format!("{name}_data-{device}.qcow2"),
             filesystem: disk
                 .filesystem
