@@ -42,7 +42,7 @@ fn a_session_daemon_keeps_every_promise() {
     if std::env::var_os(AT_HOME).is_none() {
         return at_home("a_session_daemon_keeps_every_promise");
     }
-    let promises: [fn(&Place<'_>); 23] = [
+    let promises: [fn(&Place<'_>); 24] = [
         a_pool_that_was_defined_and_not_built_is_built,
         contract::a_pool_is_made_once_and_started_where_it_is_not_active,
         contract::a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
