@@ -7,6 +7,8 @@
 mod brought;
 #[path = "contract/contract.rs"]
 mod contract;
+#[path = "contract/filesystems.rs"]
+mod filesystems;
 #[path = "contract/images.rs"]
 mod images;
 #[path = "contract/pools.rs"]
@@ -23,6 +25,7 @@ use std::path::Path;
 use std::process::Command;
 
 use contract::{POOL, Place, pool_xml};
+use filesystems::Filesystem;
 use trustnet_api::disk::DiskFormat;
 use trustnet_core::artifact::{Arch, ArtifactId, ArtifactKind, ArtifactSet, Verified, VerifiedBy};
 use trustnet_core::cache_disk;
@@ -95,6 +98,60 @@ fn a_pool_that_was_defined_and_not_built_is_built(place: &Place<'_>) {
     assert!(pools.find(POOL).expect("an answer").expect("a pool").active);
 }
 
+#[test]
+fn a_pool_on_btrfs_is_copied_on_write_as_it_says() {
+    let test = "a_pool_on_btrfs_is_copied_on_write_as_it_says";
+    let promise = filesystems::on_btrfs_files_are_copied_on_write_as_the_pool_says;
+    on_a_filesystem(test, filesystems::BTRFS, promise);
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let promise = filesystems::a_pool_that_is_full_says_so_and_has_its_room_again;
+    on_a_filesystem("a_full_disk_is_told", filesystems::SMALL, promise);
+}
+
+/// Keeps a promise on a file system that is mounted for it, where that can be done.
+fn on_a_filesystem(test: &str, wanted: Filesystem, promise: fn(&Place<'_>)) {
+    if std::env::var_os(AT_HOME).is_none() {
+        return at_home_on(test, Some(wanted));
+    }
+    let hypervisor = connect("qemu:///session").expect("a connection");
+    promise(&Place {
+        hypervisor: &*hypervisor,
+        kind: "qemu",
+        folder: &std::env::current_dir().expect("a folder"),
+    });
+}
+
+/// Makes a file system in a file of a folder; why not, where it cannot be made or mounted here.
+fn make(folder: &Path, wanted: Filesystem) -> Result<(), String> {
+    let file = folder.join("disk.img");
+    let made = std::fs::File::create(&file).and_then(|file| file.set_len(wanted.mib << 20));
+    made.expect("a file");
+    std::fs::create_dir(folder.join("mounted")).expect("a folder");
+    let mut mkfs = Command::new(wanted.mkfs[0]);
+    mkfs.args(&wanted.mkfs[1..]).arg(&file);
+    let mut mount = Command::new("unshare");
+    mount.args(["--mount", "mount", "-o", "loop"]);
+    mount.arg(&file).arg(folder.join("mounted"));
+    for command in [&mut mkfs, &mut mount] {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let output = command
+            .output()
+            .map_err(|error| format!("{program}: {error}"))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{program}: {}", said.trim().replace('\n', " ")));
+        }
+    }
+    Ok(())
+}
+
+/// Mounts in a namespace of its own, which takes the mount along when it ends, and becomes the unprivileged user.
+const MOUNTED: &str = "mount -o loop disk.img mounted && chown 65534:65534 mounted && \
+    exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"";
+
 /// MiB of artifacts; 64 where nothing else is said.
 const MIB: &str = "TRUSTNET_VM_TEST_ARTIFACTS_MIB";
 
@@ -165,6 +222,11 @@ fn written_by_the_daemon(folder: &Path) -> u64 {
 
 /// Runs a test of this program with a home of its own, as an unprivileged user: root has no session.
 fn at_home(test: &str) {
+    at_home_on(test, None);
+}
+
+/// The same with a file system of its own, which only root can mount.
+fn at_home_on(test: &str, wanted: Option<Filesystem>) {
     // The path is short: libvirt's sockets live below it.
     let home = tempfile::Builder::new()
         .prefix("tnvm")
@@ -172,8 +234,24 @@ fn at_home(test: &str) {
         .expect("a folder");
     let program = home.path().join("tests");
     std::fs::copy(std::env::current_exe().expect("a program"), &program).expect("a copy");
+    let root = std::fs::metadata("/proc/self").expect("proc").uid() == 0;
     let mut command = Command::new(&program);
-    if std::fs::metadata("/proc/self").expect("proc").uid() == 0 {
+    if let Some(wanted) = wanted {
+        let why = if root {
+            make(home.path(), wanted).err()
+        } else {
+            Some("only root can mount".to_owned())
+        };
+        if let Some(why) = why {
+            let line = format!("skipped: {test}: {why}\n");
+            std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).expect("a line");
+            return;
+        }
+        command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", MOUNTED, "sh"]);
+        command.arg(&program);
+    }
+    if root {
         let owner = format!("{NOBODY}:{NOBODY}");
         let given = Command::new("chown")
             .arg("-R")
@@ -181,7 +259,9 @@ fn at_home(test: &str) {
             .arg(home.path())
             .status();
         assert!(given.expect("chown starts").success());
-        command.uid(NOBODY).gid(NOBODY);
+        if wanted.is_none() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
     }
     command
         .args(["--exact", test, "--nocapture"])

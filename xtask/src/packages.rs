@@ -95,6 +95,7 @@ pub const PACKAGES: &[Package] = &[
     checks("gnupg", "signs the package archives that tests make"),
     checks("shellcheck", "lints the shell files"),
     checks("busybox", "runs the guest's script under a minimal shell"),
+    checks("btrfs-progs", "makes the file system of a test's pool"),
     checks("genisoimage", "reads the seed's image back (isoinfo)"),
     checks("xorriso", "reads the seed's image back"),
     checks(
