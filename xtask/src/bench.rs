@@ -5,6 +5,7 @@
 //! - `copy`: a file into a guest, beside scp
 //! - `provision`: services in a guest, beside ssh
 //! - `peers`: virt-install and kcli, and the C programs that are the floor
+//! - `images`: images on their way into pools, beside cp, virsh, curl, openssl and qemu-img
 //! - `registry`: a registry under load, beside a server that does nothing
 //! - `rows`: each row, with what it must reach
 //! - `cache_disk`: what a cache disk for ten guests costs the host
@@ -13,6 +14,7 @@
 mod cache_disk;
 mod contest;
 mod copy;
+mod images;
 mod peers;
 mod provision;
 mod registry;
@@ -39,9 +41,19 @@ pub struct Bench {
     /// How many guests are waited for
     #[arg(long, default_value_t = 3)]
     guests: usize,
+    /// Only these rows: they are printed, and BENCHMARKS.md stays as it is
+    #[arg(long, value_enum)]
+    only: Option<Group>,
     /// The base image; given to the part that is in the lab
     #[arg(long, hide = true)]
     inside: Option<PathBuf>,
+}
+
+/// Rows that can be measured by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Group {
+    /// Images on their way into pools, and as they are checked.
+    Images,
 }
 
 impl Bench {
@@ -63,32 +75,56 @@ impl Bench {
                 .args(["build", "--release", "--package", "trustnet-vm"])
                 .current_dir(paths::repository()),
         )?;
-        let examples: [&[&str]; 2] = [&copy::EXAMPLE, &provision::EXAMPLE];
-        for what in examples.into_iter().chain(registry::BUILDS) {
+        let examples: &[&[&str]] = match self.only {
+            Some(Group::Images) => &[&images::EXAMPLE],
+            None => &[&images::EXAMPLE, &copy::EXAMPLE, &provision::EXAMPLE],
+        };
+        let servers = if self.only.is_some() {
+            &[][..]
+        } else {
+            &registry::BUILDS
+        };
+        for what in examples.iter().chain(servers) {
             process::run(
                 process::cargo()
                     .args(["build", "--release"])
-                    .args(what)
+                    .args(*what)
                     .current_dir(paths::repository()),
             )?;
         }
-        let image = image::build(false)?;
-        peers::prepare(self.yes)?;
+        peers::compile()?;
+        images::prepare(self.yes)?;
+        let image = match self.only {
+            // They make their own.
+            Some(Group::Images) => PathBuf::from("none"),
+            None => {
+                peers::prepare(self.yes);
+                image::build(false)?
+            }
+        };
         let itself = std::env::current_exe().context("failed to find this program")?;
         let mut command = Command::new(&itself);
         command
             .args(["lab", "--"])
             .arg(&itself)
             .args(["bench", "--rounds", &self.rounds.to_string()])
-            .args(["--guests", &self.guests.to_string(), "--inside"])
-            .arg(image);
+            .args(["--guests", &self.guests.to_string()]);
+        if let Some(Group::Images) = self.only {
+            command.args(["--only", "images"]);
+        }
+        command.arg("--inside").arg(image);
         process::run(&mut command)?;
         Ok(ExitCode::SUCCESS)
     }
 
     fn measure(&self, image: &std::path::Path) -> Result<ExitCode> {
+        if let Some(Group::Images) = self.only {
+            let rows = images::rows(&stage::Stage::bare()?, self.rounds)?;
+            return report::print(&rows, self.rounds).map(|()| ExitCode::SUCCESS);
+        }
         let stage = stage::Stage::set(image)?;
-        let rows = rows::all(&stage, self.rounds, self.guests)?;
+        let mut rows = rows::all(&stage, self.rounds, self.guests)?;
+        rows.extend(images::rows(&stage, self.rounds)?);
         report::write(&rows, self.rounds)?;
         Ok(ExitCode::SUCCESS)
     }

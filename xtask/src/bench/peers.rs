@@ -22,8 +22,8 @@ pub fn kcli() -> Result<PathBuf> {
     Ok(folder()?.join("venv/bin/kcli"))
 }
 
-/// Compiles the C programs and installs the peers. A peer that cannot be had is said so in the report.
-pub fn prepare(yes: bool) -> Result<()> {
+/// Compiles the C programs.
+pub fn compile() -> Result<()> {
     let folder = folder()?;
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to make `{}`", folder.display()))?;
@@ -39,10 +39,14 @@ pub fn prepare(yes: bool) -> Result<()> {
             .args(flags.split_whitespace());
         process::run(&mut compile)?;
     }
+    Ok(())
+}
+
+/// Installs the peers. One that cannot be had is said so in the report.
+pub fn prepare(yes: bool) {
     if let Err(error) = install(yes) {
         speak::note(&format!("bench: goes on without a peer: {error:#}"));
     }
-    Ok(())
 }
 
 fn install(yes: bool) -> Result<()> {

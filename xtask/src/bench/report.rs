@@ -11,10 +11,21 @@ use super::contest::Outcome;
 use super::rows::Row;
 use crate::{paths, process, speak};
 
-/// Writes it.
-pub fn write(rows: &[Row], rounds: usize) -> Result<()> {
+/// Prints what it would say of these rows.
+pub fn print(rows: &[Row], rounds: usize) -> Result<()> {
+    speak::result(text(rows, rounds)?.trim_end());
+    Ok(())
+}
+
+fn text(rows: &[Row], rounds: usize) -> Result<String> {
     let mut text = String::new();
     render(&mut text, rows, rounds, &machine()?).context("failed to write a report")?;
+    Ok(text)
+}
+
+/// Writes it.
+pub fn write(rows: &[Row], rounds: usize) -> Result<()> {
+    let text = text(rows, rounds)?;
     let path = paths::repository().join("BENCHMARKS.md");
     fs::write(&path, text).with_context(|| format!("failed to write `{}`", path.display()))?;
     speak::note(&format!("bench: wrote `{}`", path.display()));

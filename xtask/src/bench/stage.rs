@@ -31,15 +31,20 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets it.
-    pub fn set(image: &Path) -> Result<Self> {
+    /// A home, and nothing else.
+    pub fn bare() -> Result<Self> {
         let folder = peers::folder()?;
         let home = folder.join("home");
         if home.exists() {
             fs::remove_dir_all(&home).context("failed to remove the last run's home")?;
         }
         fs::create_dir_all(home.join(".ssh")).context("failed to make a home")?;
-        let stage = Self { folder, home };
+        Ok(Self { folder, home })
+    }
+
+    /// Sets it.
+    pub fn set(image: &Path) -> Result<Self> {
+        let stage = Self::bare()?;
         let images = Path::new(POOLS).join("images");
         for folder in [&images, Path::new("/var/lib/libvirt/boot")] {
             fs::create_dir_all(folder)
@@ -79,6 +84,11 @@ impl Stage {
         ]))?;
         stage.take_the_floor()?;
         Ok(stage)
+    }
+
+    /// Where files of a contest may be.
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Any program at home here.
