@@ -25,6 +25,7 @@ pub mod examine;
 pub mod fake;
 /// The addresses of VMs, remembered between lists.
 pub mod glance;
+mod hashing;
 /// Images: in pools, and on their way there.
 pub mod image;
 /// One question over HTTP: at an address, or inside a guest.

@@ -6,7 +6,6 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
 use trustnet_core::artifact::Digest;
 use trustnet_core::image::record::{Arrival, ImageRecord, Stamp};
 use trustnet_core::image::usage::Chains;
@@ -18,6 +17,7 @@ use super::records::Records;
 use crate::cache::download::{Progress, Watch};
 use crate::doors::{Hypervisor, VolumeRef};
 use crate::error::{BackendError, HostError};
+use crate::hashing::Hashing;
 
 /// How an image stands against its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub(super) fn hash(
     watch: &dyn Watch,
 ) -> Result<Digest, HostError> {
     let mut hasher = Hasher {
-        sha256: Sha256::new(),
+        hashing: Hashing::new(false),
         done: 0,
         length: volume.physical,
         watch,
@@ -119,7 +119,7 @@ pub(super) fn hash(
             hypervisor.volumes().read_to(name, length, &mut hasher)?;
         }
     }
-    Ok(Digest::from_bytes(hasher.sha256.finalize().into()))
+    Ok(Digest::from_bytes(hasher.hashing.sha256()))
 }
 
 fn pass(mut file: File, to: &mut dyn Write) -> io::Result<()> {
@@ -135,7 +135,7 @@ fn pass(mut file: File, to: &mut dyn Write) -> io::Result<()> {
 }
 
 struct Hasher<'a> {
-    sha256: Sha256,
+    hashing: Hashing,
     done: u64,
     length: u64,
     watch: &'a dyn Watch,
@@ -146,7 +146,7 @@ impl Write for Hasher<'_> {
         if self.watch.stopped() {
             return Err(io::Error::other("interrupted"));
         }
-        self.sha256.update(bytes);
+        self.hashing.add(bytes)?;
         self.done += bytes.len() as u64;
         self.watch.progress(Progress {
             received: self.done,

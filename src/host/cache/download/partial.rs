@@ -6,10 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256, Sha512};
 use trustnet_core::artifact::{Checksum, Digest};
 
 use crate::error::HostError;
+use crate::hashing::Hashing;
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
@@ -31,8 +31,7 @@ pub(super) struct Partial {
     pub length: u64,
     /// Whether bytes of a former attempt are among them.
     pub resumed: bool,
-    sha256: Sha256,
-    sha512: Option<Sha512>,
+    hashing: Hashing,
 }
 
 impl Partial {
@@ -51,8 +50,7 @@ impl Partial {
             file,
             length: 0,
             resumed: false,
-            sha256: Sha256::new(),
-            sha512: matches!(checksum, Some(Checksum::Sha512(_))).then(Sha512::new),
+            hashing: Hashing::new(matches!(checksum, Some(Checksum::Sha512(_)))),
         };
         partial
             .read_again()
@@ -66,26 +64,23 @@ impl Partial {
         loop {
             match self.file.read(&mut buffer)? {
                 0 => return Ok(()),
-                read => self.count(&buffer[..read]),
+                read => self.count(&buffer[..read])?,
             }
         }
     }
 
-    fn count(&mut self, bytes: &[u8]) {
-        self.sha256.update(bytes);
-        if let Some(sha512) = &mut self.sha512 {
-            sha512.update(bytes);
-        }
+    fn count(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hashing.add(bytes)?;
         self.length += bytes.len() as u64;
+        Ok(())
     }
 
     /// Adds bytes.
     pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), HostError> {
         self.file
             .write_all(bytes)
-            .map_err(HostError::file("write", &self.path))?;
-        self.count(bytes);
-        Ok(())
+            .and_then(|()| self.count(bytes))
+            .map_err(HostError::file("write", &self.path))
     }
 
     /// Throws away what is there, and begins anew.
@@ -97,18 +92,15 @@ impl Partial {
             .map_err(HostError::file("truncate", &self.path))?;
         self.length = 0;
         self.resumed = false;
-        self.sha256 = Sha256::new();
-        self.sha512 = self.sha512.take().map(|_| Sha512::new());
+        self.hashing.restart();
         Ok(())
     }
 
     /// The checksum and the digest of what is there.
     pub(super) fn sums(&self) -> (Checksum, Digest) {
-        let digest = Digest::from_bytes(self.sha256.clone().finalize().into());
-        let checksum = match &self.sha512 {
-            Some(sha512) => Checksum::Sha512(sha512.clone().finalize().into()),
-            None => Checksum::Sha256(digest),
-        };
+        let digest = Digest::from_bytes(self.hashing.sha256());
+        let sha512 = self.hashing.sha512().map(Checksum::Sha512);
+        let checksum = sha512.unwrap_or(Checksum::Sha256(digest));
         (checksum, digest)
     }
 
