@@ -116,7 +116,11 @@ fn into_folder(
     let source = File::open(from).map_err(told("it cannot be read"))?;
     if keep == Keep::No && same_device(from, folder) {
         settle(&source).map_err(told("it cannot be made ready"))?;
-        return put(folder, from, &target).map_err(told("it cannot be named"));
+        match put(folder, from, &target) {
+            // Another mount of the same file system: no name reaches from one to the other.
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
+            put => return put.map_err(told("it cannot be named")),
+        }
     }
     let part = folder.join(part_name(volume));
     let copied = copy(&source, &part, watch)
