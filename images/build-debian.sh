@@ -91,12 +91,16 @@ OPTIONS
     qemu-img convert -m 1 -c -f raw -O qcow2 "$WORK/out/disk.raw" "$OUTPUT"
 }
 
-# Ends what is under way: mmdebstrap takes its own mounts and folders away.
+# Ends what is under way. mmdebstrap heeds only what its whole group is told, as a terminal does it; it takes its own mounts
+# and folders away then. Whoever started this leads no group with it, and may be gone, and with him who hears.
 stop() {
-    if [ -n "${child-}" ]; then
-        kill "$child" 2>/dev/null || true
-        wait "$child" || true
-    fi
+    trap '' INT TERM
+    exec 2>/dev/null
+    kill -TERM 0
+    [ -z "${child-}" ] || wait "$child" || true
+    clean
+    trap - EXIT
+    rm -rf --one-file-system "$WORK"
     exit "$1"
 }
 
@@ -106,7 +110,7 @@ clean() {
         if [ "$one" = "$WORK/out" ]; then
             find "$one" -mindepth 1 -maxdepth 1 ! -name failed ! -name releases -exec rm -rf {} +
         elif [ -e "$one" ]; then
-            rm -rf "$one" 2>/dev/null || mmdebstrap --unshare-helper rm -rf "$one"
+            rm -rf --one-file-system "$one" 2>/dev/null || mmdebstrap --unshare-helper rm -rf "$one" || true
         fi
     done
 }

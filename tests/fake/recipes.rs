@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::home::{Home, Run};
 
@@ -229,6 +230,13 @@ fn a_build_that_is_killed_ends_all_that_it_began_and_is_done_by_the_next() {
     assert!(said.any(|line| line.contains("running 0001.sh")));
     killed.kill().expect("it can be killed");
     killed.wait().expect("it ends");
+    // What it began hears of it, and takes everything away.
+    let end = Instant::now() + Duration::from_secs(60);
+    let left = || fs::read_dir(stage.home.path("tmp")).map_or(0, Iterator::count);
+    while left() > 0 {
+        assert!(Instant::now() < end, "something is left");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let built = stage.built(&mut stage.program("one"));
     let undisturbed = stage.built(&mut stage.program("two"));
     assert!(fs::read(built).expect("an image") == fs::read(undisturbed).expect("an image"));

@@ -90,6 +90,9 @@ pub enum BuildError {
     /// Another user's folder is where the build's own is to be.
     #[error("`{}` is not ours", .0.display())]
     Foreign(PathBuf),
+    /// Something is mounted in the folder that is the build's own.
+    #[error("something is mounted below `{}`", .0.display())]
+    Mounted(PathBuf),
     /// The user interrupted.
     #[error("interrupted: nothing of the build was left")]
     Stopped,
@@ -106,6 +109,7 @@ impl BuildError {
             }
             Self::Moved(_) => Some("build it again".to_owned()),
             Self::NotCached(_) => Some("leave `--offline` out once".to_owned()),
+            Self::Mounted(folder) => Some(format!("umount --recursive {}/*", folder.display())),
             Self::Foreign(_) => Some("remove it, or set TMPDIR".to_owned()),
             Self::Host(_)
             | Self::Answer { .. }

@@ -63,6 +63,13 @@ impl Script<'_> {
                 }
             }
         }
+        // Nothing is taken away through a mount, whoever has made it.
+        let list = Path::new("/proc/self/mounts");
+        let mounts = fs::read(list).map_err(HostError::file("read", list))?;
+        let below = self.work.as_os_str().as_encoded_bytes();
+        if mounts.windows(below.len()).any(|place| place == below) {
+            return Err(BuildError::Mounted(self.work.clone()));
+        }
         let cleaned = || -> io::Result<()> {
             let mut clean = Command::new("sh");
             clean.args(["-s", "clean"]).stdin(Stdio::piped());
@@ -102,7 +109,13 @@ impl Script<'_> {
     ) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
         // It is told when we end, however that is, and then ends what it has begun.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "sh"]);
+        command.args(["--pdeathsig", "TERM"]);
+        if rustix::process::geteuid().is_root() {
+            // mmdebstrap has a namespace of mounts for everybody but root. What it mounts must go with it: the machine's own
+            // /sys and /dev are among that.
+            command.args(["unshare", "--mount"]);
+        }
+        command.arg("sh");
         command.arg(self.work.join("build.sh"));
         self.tell(&mut command);
         // The terminal's signals are ours to pass on.
