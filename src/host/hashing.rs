@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use sha2::digest::Output;
@@ -21,6 +21,8 @@ pub(crate) struct Hashing {
     sha256: Option<Beside<Sha256>>,
     sha512: Option<Beside<Sha512>>,
     both: bool,
+    /// Pieces that all are done with come back: memory that is new each time costs more than the bytes in it.
+    spare: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
 }
 
 impl Hashing {
@@ -31,6 +33,7 @@ impl Hashing {
             sha256: None,
             sha512: None,
             both,
+            spare: channel(),
         }
     }
 
@@ -41,7 +44,11 @@ impl Hashing {
     pub(crate) fn add(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.rest.len()));
-            self.rest.reserve_exact(PIECE - self.rest.len());
+            if self.rest.capacity() == 0 {
+                self.rest = self.spare.1.try_recv().unwrap_or_default();
+                self.rest.clear();
+                self.rest.reserve_exact(PIECE);
+            }
             self.rest.extend_from_slice(now);
             bytes = later;
             if self.rest.len() == PIECE {
@@ -53,10 +60,11 @@ impl Hashing {
 
     fn hand_over(&mut self) -> io::Result<()> {
         let piece = Arc::new(mem::take(&mut self.rest));
+        let spare = &self.spare.0;
         if self.both {
-            Beside::of(&mut self.sha512)?.send(Order::Add(Arc::clone(&piece)));
+            Beside::of(&mut self.sha512, spare)?.send(Order::Add(Arc::clone(&piece)));
         }
-        Beside::of(&mut self.sha256)?.send(Order::Add(piece));
+        Beside::of(&mut self.sha256, spare)?.send(Order::Add(piece));
         Ok(())
     }
 
@@ -100,20 +108,26 @@ enum Order<H> {
 
 impl<H: Digest + Clone + Send + 'static> Beside<H> {
     /// The thread, which is started where there is none.
-    fn of(beside: &mut Option<Self>) -> io::Result<&mut Self> {
+    fn of<'a>(beside: &'a mut Option<Self>, spare: &Sender<Vec<u8>>) -> io::Result<&'a mut Self> {
         Ok(match beside {
             Some(beside) => beside,
-            None => beside.insert(Self::start()?),
+            None => beside.insert(Self::start(spare.clone())?),
         })
     }
 
-    fn start() -> io::Result<Self> {
+    fn start(spare: Sender<Vec<u8>>) -> io::Result<Self> {
         let (orders, received) = sync_channel(BEHIND);
         let work = move || {
             let mut hasher = H::new();
             for order in received {
                 match order {
-                    Order::Add(piece) => hasher.update(&*piece),
+                    Order::Add(piece) => {
+                        hasher.update(&*piece);
+                        // The last one gives it back. Nobody wants it where that fails.
+                        if let Some(piece) = Arc::into_inner(piece) {
+                            let _ = spare.send(piece);
+                        }
+                    }
                     // Nobody waits for it where that fails.
                     Order::Tell(answer) => drop(answer.send(hasher.clone())),
                 }
