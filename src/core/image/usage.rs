@@ -13,6 +13,13 @@ pub enum User {
     Domain(String),
     /// A VM whose `create` was interrupted, and may be gone on with.
     Interrupted(String),
+    /// A domain with a disk of which nobody here can tell what it stands on.
+    Unseen {
+        /// The domain.
+        domain: String,
+        /// The disk.
+        disk: String,
+    },
     /// A volume that no domain has.
     Volume {
         /// Its pool.
@@ -27,6 +34,10 @@ impl fmt::Display for User {
         match self {
             Self::Domain(name) => write!(f, "`{name}`"),
             Self::Interrupted(name) => write!(f, "the interrupted create of `{name}`"),
+            Self::Unseen { domain, disk } => write!(
+                f,
+                "perhaps `{domain}`, whose disk {disk} cannot be looked at,"
+            ),
             Self::Volume { pool, name } => write!(f, "volume `{pool}/{name}`"),
         }
     }
@@ -43,6 +54,17 @@ pub struct Chains {
     tops: BTreeMap<User, BTreeSet<String>>,
     /// Volumes that somebody opens first and that were named, not found.
     named: BTreeMap<User, BTreeSet<(String, String)>>,
+    /// Disks of which only they themselves can say what they stand on: the domain, and the disk as its definition has it.
+    open: Vec<(String, Top)>,
+    /// Files of which it is known what they stand on, if on anything.
+    seen: BTreeSet<String>,
+}
+
+/// What a domain opens first, as its definition has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Top {
+    File(String),
+    Volume(String, String),
 }
 
 impl Chains {
@@ -93,24 +115,69 @@ impl Chains {
             named.extend(disk.volume.clone());
             let tops = self.tops.entry(user.clone()).or_default();
             tops.extend(disk.file.clone());
+            tops.extend(disk.network.clone());
             // Where each file of the chain stands does not matter: the domain opens all of them.
             tops.extend(disk.backing.iter().cloned());
+            // A raw disk stands on nothing, whatever is in it; where the definition has the chain, that is it.
+            if disk.format == "raw" || !disk.backing.is_empty() {
+                continue;
+            }
+            let file = disk.file.clone().map(Top::File);
+            let volume = disk.volume.clone();
+            let top = file.or(volume.map(|(pool, name)| Top::Volume(pool, name)));
+            self.open.extend(top.map(|top| (domain.name.clone(), top)));
         }
+    }
+
+    /// Takes a file of which it is known what it stands on: what was linked, if anything was.
+    pub fn seen(&mut self, file: &str) {
+        self.seen.insert(file.to_owned());
     }
 
     /// The files that domains open first and that are no volume's: what these stand on, only they can say.
     pub fn strangers(&self) -> impl Iterator<Item = &str> {
         let known: BTreeSet<&String> = self.volumes.values().collect();
-        let tops: BTreeSet<&String> = self.tops.values().flatten().collect();
-        tops.into_iter()
+        let open = self.open.iter().filter_map(|(_, top)| match top {
+            Top::File(file) => Some(file),
+            Top::Volume(..) => None,
+        });
+        let open: BTreeSet<&String> = open.collect();
+        open.into_iter()
             .filter(move |file| !known.contains(file))
             .map(String::as_str)
     }
 
-    /// Who stands on the file of a volume; of volumes only those that no domain has.
+    /// All files that are named: by domains, as volumes, as what others stand on.
+    #[must_use]
+    pub fn files(&self) -> BTreeSet<String> {
+        let tops = self.tops.values().flatten();
+        let below = self.below.values().flatten();
+        let all = tops.chain(self.volumes.values()).chain(below);
+        all.cloned().collect()
+    }
+
+    /// The domains with a disk of which nobody here can tell what it stands on: in a pool that was stopped, out of
+    /// reach, not to be read.
+    fn unseen(&self) -> impl Iterator<Item = User> {
+        let known: BTreeSet<&String> = self.volumes.values().collect();
+        let hidden = move |top: &Top| match top {
+            Top::File(file) => !known.contains(file) && !self.seen.contains(file),
+            Top::Volume(pool, name) => !self.volumes.contains_key(&(pool.clone(), name.clone())),
+        };
+        let unseen = self.open.iter().filter(move |(_, top)| hidden(top));
+        unseen.map(|(domain, top)| User::Unseen {
+            domain: domain.clone(),
+            disk: match top {
+                Top::File(file) => format!("`{file}`"),
+                Top::Volume(pool, name) => format!("`{pool}/{name}`"),
+            },
+        })
+    }
+
+    /// Who stands on the file of a volume; of volumes only those that no domain has. Who cannot be shown not to is one.
     #[must_use]
     pub fn users(&self, pool: &str, volume: &VolumeXml) -> Vec<User> {
-        let mut users = BTreeSet::new();
+        let mut users: BTreeSet<User> = self.unseen().collect();
         let mut reached = BTreeSet::new();
         let everyone: BTreeSet<&User> = self.tops.keys().chain(self.named.keys()).collect();
         for user in everyone {
@@ -135,6 +202,15 @@ impl Chains {
                 });
             }
         }
+        // Who is known to need not be suspected.
+        let sure: BTreeSet<String> = users
+            .iter()
+            .filter_map(|user| match user {
+                User::Domain(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        users.retain(|user| !matches!(user, User::Unseen { domain, .. } if sure.contains(domain)));
         users.into_iter().collect()
     }
 
@@ -178,6 +254,7 @@ mod tests {
     fn file(path: &str) -> DiskFacts {
         DiskFacts {
             file: Some(path.to_owned()),
+            format: "qcow2".to_owned(),
             ..DiskFacts::default()
         }
     }
@@ -221,8 +298,45 @@ mod tests {
         }
         let found = users(|chains| chains.domain(&domain("web", file("/pool/over"))));
         assert_eq!(found, ["`web`"]);
-        let found = users(|chains| chains.domain(&domain("other", file("/pool/other"))));
+        let ceph = DiskFacts {
+            network: Some("/pool/debian".to_owned()),
+            ..DiskFacts::default()
+        };
+        let found = users(|chains| chains.domain(&domain("web", ceph)));
+        assert!(found.contains(&"`web`".to_owned()), "{found:?}");
+        let found = users(|chains| chains.domain(&domain("other", file("/pool/over-there"))));
         assert!(!found.contains(&"`other`".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn who_cannot_be_shown_not_to_stand_on_an_image_is_counted() {
+        let stopped = |format: &str| DiskFacts {
+            volume: Some(("stopped".to_owned(), "disk".to_owned())),
+            format: format.to_owned(),
+            ..DiskFacts::default()
+        };
+        for (disk, suspected) in [
+            (file("/out/of/reach"), true),
+            (stopped("qcow2"), true),
+            (stopped(""), true),
+            // What is opened as raw stands on nothing.
+            (stopped("raw"), false),
+            (file("/pool/web"), false),
+        ] {
+            let mut chains = Chains::default();
+            chains.volume("images", &volume("debian", None));
+            chains.volume("vms", &volume("web", None));
+            chains.domain(&domain("db", disk.clone()));
+            let found = chains.users("images", &volume("debian", None));
+            let is = matches!(found.as_slice(), [User::Unseen { domain, .. }] if domain == "db");
+            assert_eq!(is, suspected, "{disk:?}: {found:?}");
+        }
+        // Looked at, it stands on nothing, or on what it says.
+        let mut chains = Chains::default();
+        chains.volume("images", &volume("debian", None));
+        chains.domain(&domain("db", file("/home/ada/disk")));
+        chains.seen("/home/ada/disk");
+        assert_eq!(chains.users("images", &volume("debian", None)), []);
     }
 
     #[test]
@@ -236,6 +350,7 @@ mod tests {
             ["/home/ada/snapshot"]
         );
         chains.link("/home/ada/snapshot", "/pool/debian");
+        chains.seen("/home/ada/snapshot");
         let found = chains.users("images", &volume("debian", None));
         assert_eq!(
             found,

@@ -45,8 +45,10 @@ pub struct DiskFacts {
     pub network: Option<String>,
     /// Pool and volume, if it is one.
     pub volume: Option<(String, String)>,
-    /// Files further down the backing chain.
+    /// Files, block devices and Ceph's images further down the backing chain.
     pub backing: Vec<String>,
+    /// The format that it is opened as, such as `qcow2`; empty where that is not said.
+    pub format: String,
 }
 
 /// What [`walk`] reports.
@@ -238,7 +240,11 @@ fn read_disk(disk: &mut DiskFacts, path: &[&str], tag: &Tag<'_>) {
             disk.volume = tag.attribute("pool").zip(tag.attribute("volume"));
         }
         ["target"] => disk.target = tag.attribute("dev").unwrap_or_default(),
-        [.., "backingStore", "source"] => disk.backing.extend(tag.attribute("file")),
+        ["driver"] => disk.format = tag.attribute("type").unwrap_or_default(),
+        [.., "backingStore", "source"] => {
+            let file = tag.attribute("file").or_else(|| tag.attribute("dev"));
+            disk.backing.extend(file.or_else(|| tag.attribute("name")));
+        }
         _ => {}
     }
 }
