@@ -2,6 +2,8 @@
 
 /// Bringing an image: from where it is to a volume that is whole, bootable and recorded.
 pub mod bring;
+/// Which disks stand on which images.
+pub mod chains;
 /// From any format to qcow2.
 pub mod convert;
 /// What is looked at of a file to judge it.

@@ -1,16 +1,11 @@
 //! Whether images are still what they were, and who stands on them.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use trustnet_core::artifact::Digest;
 use trustnet_core::image::record::{Arrival, ImageRecord, Stamp};
-use trustnet_core::image::usage::Chains;
-use trustnet_core::image::{self, ImageContent, Sample};
-use trustnet_core::plan::Plan;
 use trustnet_core::xml::VolumeXml;
 
 use super::records::Records;
@@ -170,72 +165,7 @@ impl Write for Hasher<'_> {
     }
 }
 
-/// All chains of a hypervisor: of its domains, of all volumes of its active pools, and of what interrupted runs go on
-/// to make. To be called under the planning lock, which is held until what nobody stands on is deleted.
-///
-/// # Errors
-/// The hypervisor refuses to tell.
-pub fn chains(
-    hypervisor: &dyn Hypervisor,
-    plans: &[Plan],
-    local: bool,
-) -> Result<Chains, HostError> {
-    let mut chains = Chains::default();
-    let mut pools: Vec<String> = Vec::new();
-    for (pool, _) in hypervisor.pools().contents()? {
-        if pools.last() != Some(&pool) {
-            pools.push(pool);
-        }
-    }
-    for pool in &pools {
-        for volume in hypervisor.volumes().list(pool)? {
-            chains.volume(pool, &volume);
-        }
-    }
-    for domain in hypervisor.survey().domains()? {
-        chains.domain(&domain.xml);
-    }
-    plans.iter().for_each(|plan| chains.plan(plan));
-    if local {
-        follow(&mut chains);
-    }
-    Ok(chains)
-}
-
-/// Follows the files that domains open and that are in no pool: snapshots, disks elsewhere. What they stand on stands
-/// in their heads.
-fn follow(chains: &mut Chains) {
-    let mut left: Vec<String> = chains.strangers().map(str::to_owned).collect();
-    let mut seen = BTreeSet::new();
-    while let Some(file) = left.pop() {
-        if !seen.insert(file.clone()) {
-            continue;
-        }
-        if let Some(backing) = backing_of(Path::new(&file)) {
-            chains.link(&file, &backing);
-            left.push(backing);
-        }
-    }
-}
-
-/// The file that a qcow2 image of this machine stands on.
-fn backing_of(file: &Path) -> Option<String> {
-    // Before it is opened: a named pipe would wait for somebody who writes.
-    fs::metadata(file).ok().filter(fs::Metadata::is_file)?;
-    let mut head = Vec::new();
-    let opened = File::open(file).ok()?;
-    opened.take(image::HEAD).read_to_end(&mut head).ok()?;
-    let ImageContent::Qcow2(header) = ImageContent::of(Sample::head(&head)) else {
-        return None;
-    };
-    let name = header.backing?.name;
-    let path = file.parent()?.join(name);
-    // As libvirt writes it: without the dots of a relative name, where the file is there.
-    let path = fs::canonicalize(&path).unwrap_or(path);
-    Some(path.to_string_lossy().into_owned())
-}
-
-/// The volume of an image that is whole and as it was recorded, or why there is none.
+/// Refuses an image that is not what it was, or not whole; one that came by hand is taken as it is.
 ///
 /// # Errors
 /// It is not what it was.

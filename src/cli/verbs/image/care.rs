@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use trustnet_core::image::usage::User;
 use trustnet_core::units::bytes;
 use trustnet_host::doors::VolumeRef;
+use trustnet_host::image::chains;
 use trustnet_host::image::place::part_of;
 use trustnet_host::image::standing::{self, Reading, Standing};
 use trustnet_host::lock::Lock;
@@ -86,7 +87,7 @@ fn words(standing: &Standing, digest: Option<String>) -> (&'static str, String) 
 pub fn delete(images: &Images<'_>, args: &ImageDelete) -> Result<Exit, Failure> {
     let pool = images.pool(args.place.pool.as_deref());
     let _planning = planning(images)?;
-    let chains = standing::chains(
+    let chains = chains::chains(
         &*images.host.hypervisor,
         &images.plans()?,
         images.info.local,
@@ -118,7 +119,7 @@ fn in_use(pool: &str, name: &str, users: &[User]) -> Failure {
 pub fn prune(images: &Images<'_>, args: &ImagePrune) -> Result<Exit, Failure> {
     let pool = images.pool(args.place.pool.as_deref());
     let _planning = planning(images)?;
-    let chains = standing::chains(
+    let chains = chains::chains(
         &*images.host.hypervisor,
         &images.plans()?,
         images.info.local,

@@ -6,7 +6,7 @@ use trustnet_core::artifact::{Arch, Digest, Verified};
 use trustnet_core::image::record::Arrival;
 use trustnet_core::image::usage::{Chains, User};
 use trustnet_core::units::bytes;
-use trustnet_host::image::standing;
+use trustnet_host::image::chains;
 
 use crate::args::{ImageInfo, ImageList, Output};
 use crate::failure::{Exit, Failure};
@@ -87,7 +87,7 @@ pub fn list(images: &Images<'_>, args: &ImageList) -> Result<Exit, Failure> {
     let program = images.program;
     let pool = images.pool(args.place.pool.as_deref());
     let all = images.all(pool)?;
-    let chains = standing::chains(
+    let chains = chains::chains(
         &*images.host.hypervisor,
         &images.plans()?,
         images.info.local,
@@ -184,7 +184,7 @@ fn cells(row: &Row, wide: bool) -> Vec<String> {
 pub fn info(images: &Images<'_>, args: &ImageInfo) -> Result<Exit, Failure> {
     let pool = images.pool(args.place.pool.as_deref());
     let image = images.find(pool, &args.name)?;
-    let chains = standing::chains(
+    let chains = chains::chains(
         &*images.host.hypervisor,
         &images.plans()?,
         images.info.local,
