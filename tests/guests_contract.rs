@@ -9,10 +9,17 @@ mod brought;
 mod contract;
 #[path = "contract/filesystems.rs"]
 mod filesystems;
+#[path = "guests_contract/full.rs"]
+mod full;
 #[path = "contract/images.rs"]
 mod images;
+#[path = "guests_contract/killed.rs"]
+mod killed;
 #[path = "contract/pools.rs"]
 mod pools;
+#[path = "../src/host/cache/tests/server.rs"]
+#[expect(dead_code, reason = "downloads have more to ask of it")]
+mod publisher;
 #[path = "guests_contract/stage.rs"]
 mod stage;
 #[expect(dead_code, reason = "other tests have guests in their homes")]

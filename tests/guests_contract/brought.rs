@@ -8,6 +8,7 @@ use trustnet_core::xml::VolumeXml;
 use trustnet_host::image::bring::{Ask, Bringer, Brought};
 use trustnet_host::image::records::Records;
 use trustnet_host::image::standing::{Reading, Standing, standing};
+use trustnet_host::image::stray::strays;
 use trustnet_host::paths::Paths;
 
 use crate::contract::{POOL, Place, with_pool};
@@ -58,6 +59,30 @@ fn a_file_becomes_a_volume_with_its_holes_and_a_record() {
     }
     let list = stage.json(&["image", "list"]);
     assert_eq!(list["items"].as_array().expect("items").len(), 3, "{list}");
+    // What is made of a file is known again too.
+    let packed = stage.pack("disk.raw");
+    for (file, more) in [
+        (packed.as_str(), &[][..]),
+        ("disk.raw", &["--convert"]),
+        (&packed, &["--compress"]),
+    ] {
+        let import = ["image", "import", file, "--name", "made"];
+        let import: Vec<&str> = import.iter().chain(more).copied().collect();
+        assert!(stage.home.done(&import).out.contains("imported"));
+        let again = stage.home.run(&import);
+        assert!(again.out.contains("nothing to do"), "{}", again.err);
+        // Touched, it is looked at, and is the same.
+        let touched = fs::File::open(stage.home.path(file)).expect("a file");
+        let now = std::time::SystemTime::now();
+        touched.set_modified(now).expect("touched");
+        if more != ["--compress"] {
+            let again = stage.home.run(&import);
+            assert!(again.out.contains("nothing to do"), "{}", again.err);
+        }
+        stage.home.done(["image", "verify", "made"]);
+        assert_eq!(stage.left(), Vec::<String>::new());
+        stage.home.done(["image", "delete", "made", "--yes"]);
+    }
 }
 
 #[test]
@@ -194,6 +219,6 @@ pub fn an_image_goes_through_a_stream_where_there_is_no_folder(place: &Place<'_>
     };
     assert_eq!(stands(Reading::WhereItLooksChanged), Standing::Good);
     assert_eq!(stands(Reading::All), Standing::Good);
-    let left = fs::read_dir(place.folder.join("on-its-way/made")).expect("a folder");
-    assert_eq!(left.count(), 0);
+    let left = strays(bringer.folder).expect("strays");
+    assert_eq!(left.files.len(), 0, "{left:?}");
 }

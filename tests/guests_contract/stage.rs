@@ -56,6 +56,16 @@ impl Stage {
         path
     }
 
+    /// Packs a file beside itself.
+    pub fn pack(&self, name: &str) -> String {
+        let packed = format!("{name}.gz");
+        let mut gzip = self.home.at_home("gzip");
+        let output = gzip.args(["-c", name]).output().expect("gzip starts");
+        assert!(output.status.success());
+        fs::write(self.home.path(&packed), output.stdout).expect("a file");
+        packed
+    }
+
     /// The folder of the pool of images.
     pub fn pool(&self) -> PathBuf {
         self.home.path("data/trustnet-vm/images")

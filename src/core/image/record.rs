@@ -25,6 +25,9 @@ pub struct ImageRecord {
     /// How the volume looked when its bytes had that digest.
     #[serde(default)]
     pub stamp: Stamp,
+    /// How the file looked that it was imported from; none for what was pulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<Stamp>,
     /// The user that the image's makers log in as, where they say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_user: Option<String>,

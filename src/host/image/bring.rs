@@ -19,6 +19,7 @@ use super::place::{self, Keep, Place};
 use super::pull::{self, Wanted};
 use super::records::Records;
 use super::standing::{self, inode};
+use super::stray;
 use super::unpack::{self, Bounds, Packed, UnpackError};
 use crate::cache::download::{Fetch, Watch};
 use crate::cache::error::CacheError;
@@ -163,6 +164,8 @@ struct Origin {
     verified: Verified,
     /// The digest of the file's bytes, where it is known.
     sha256: Option<Digest>,
+    /// How the file looks, where it is the user's.
+    stamp: Option<Stamp>,
     keep: Keep,
 }
 
@@ -199,10 +202,14 @@ impl Bringer<'_> {
                 .to_string(),
             verified: Verified::by(VerifiedBy::LocalFile),
             sha256: None,
+            stamp: None,
             keep: Keep::Yes,
         };
         // A named pipe would wait for somebody who writes.
-        Look::at(file).map_err(HostError::file("read", file))?;
+        let look = Look::at(file).map_err(HostError::file("read", file))?;
+        let facts = look.file.metadata();
+        let facts = facts.map_err(HostError::file("read", file))?;
+        origin.stamp = Some(look_of(&facts));
         if let Some(wanted) = checksum {
             let is = checksum_of(file, &wanted).map_err(HostError::file("read", file))?;
             if is != wanted {
@@ -218,7 +225,7 @@ impl Bringer<'_> {
             }
         }
         if let Some(volume) = self.find(ask)? {
-            return self.same(ask, &volume, file);
+            return self.same(ask, &volume, file, origin);
         }
         self.bring(ask, file, origin)
     }
@@ -243,6 +250,7 @@ impl Bringer<'_> {
             source: arrived.source.clone(),
             verified: arrived.verified.clone(),
             sha256: Some(arrived.sha256),
+            stamp: None,
             keep: Keep::No,
         };
         let brought = self.bring(ask, &arrived.path, origin);
@@ -284,19 +292,26 @@ impl Bringer<'_> {
         Ok(found)
     }
 
-    /// The record of a volume whose bytes have this digest. Where it says that the volume was begun, a run was killed
-    /// between the last byte and the record: it is whole.
-    fn whole(&self, record: ImageRecord, volume: &VolumeXml) -> Result<ImageRecord, BringError> {
+    /// What is known of a volume that is what it should be. Where its record says that it was begun, a run was killed
+    /// between the last byte and the record: it is whole, and what that run has left besides goes.
+    fn there(
+        &self,
+        ask: Ask<'_>,
+        record: ImageRecord,
+        volume: &VolumeXml,
+    ) -> Result<Brought, BringError> {
         if record.arrival == Arrival::Whole {
-            return Ok(record);
+            return Ok(Brought::There(record));
         }
         let record = ImageRecord {
             arrival: Arrival::Whole,
             stamp: Stamp::of(volume, inode(volume, self.local)),
             ..record
         };
+        let (to, _) = self.place(ask)?;
+        Scratch::of(&to, self.folder, || self.watch.stopped())?.remove();
         self.records.write(&record)?;
-        Ok(record)
+        Ok(Brought::There(record))
     }
 
     fn hash(&self, ask: Ask<'_>, volume: &VolumeXml) -> Result<Digest, BringError> {
@@ -307,18 +322,36 @@ impl Bringer<'_> {
         )?)
     }
 
-    /// An import whose name is taken: by just these bytes, or by others.
-    fn same(&self, ask: Ask<'_>, volume: &VolumeXml, file: &Path) -> Result<Brought, BringError> {
+    /// An import whose name is taken: by just what would come of this file, or by something else.
+    fn same(
+        &self,
+        ask: Ask<'_>,
+        volume: &VolumeXml,
+        file: &Path,
+        origin: Origin,
+    ) -> Result<Brought, BringError> {
         let Some(record) = self.records.read(ask.pool, ask.volume)? else {
             return Err(taken(ask, volume, None));
         };
+        let fits = ask.convert.is_none() || volume.format == "qcow2";
+        // It was brought from this file, and the file has not been written to since.
+        let known = fits && record.source == origin.source && record.original == origin.stamp;
+        if known && record.fits(&Stamp::of(volume, inode(volume, self.local))) {
+            return Ok(Brought::There(record));
+        }
         let there = self.hash(ask, volume)?;
-        let here = File::open(file).and_then(hash);
-        let (here, _) = here.map_err(HostError::file("read", file))?;
-        if here != there {
+        if known && record.sha256 == Some(there) {
+            return self.there(ask, record, volume);
+        }
+        let (to, pool) = self.place(ask)?;
+        let scratch = Scratch::of(&to, self.folder, || self.watch.stopped())?;
+        let made = self.made(ask, file, origin, &scratch, &pool);
+        let here = made.and_then(|(file, _)| digest(&file));
+        scratch.remove();
+        if here? != there {
             return Err(taken(ask, volume, Some(&record)));
         }
-        Ok(Brought::There(self.whole(record, volume)?))
+        self.there(ask, record, volume)
     }
 
     /// A pull whose name is taken: by what came from there before, or by something else.
@@ -337,14 +370,17 @@ impl Bringer<'_> {
                 {
                     return Err(taken(ask, volume, Some(&record)));
                 }
-                Ok(Brought::There(self.whole(record, volume)?))
+                if record.arrival == Arrival::Begun {
+                    pull::forget(self.folder, wanted);
+                }
+                self.there(ask, record, volume)
             }
             record => Err(taken(ask, volume, record.as_ref())),
         }
     }
 
-    /// Makes an image of a file, and puts it into the pool.
-    fn bring(&self, ask: Ask<'_>, file: &Path, origin: Origin) -> Result<Brought, BringError> {
+    /// Where an image is to be, and what is known of its pool.
+    fn place<'b>(&'b self, ask: Ask<'b>) -> Result<(Place<'b>, PoolFacts), BringError> {
         let pool = self.hypervisor.pools().find(ask.pool)?.unwrap_or_default();
         let to = Place {
             hypervisor: self.hypervisor,
@@ -355,11 +391,13 @@ impl Bringer<'_> {
                 .then(|| place::writable_folder(&pool.xml.kind, &pool.xml.path))
                 .flatten(),
         };
-        // In the pool's own folder, where there is one: what is made there need not be copied again.
-        // Not among the downloads, which look after their own folder.
-        let elsewhere = self.folder.join("made");
-        private_dir(&elsewhere)?;
-        let scratch = Scratch::of(&to, &elsewhere);
+        Ok((to, pool))
+    }
+
+    /// Makes an image of a file, and puts it into the pool.
+    fn bring(&self, ask: Ask<'_>, file: &Path, origin: Origin) -> Result<Brought, BringError> {
+        let (to, pool) = self.place(ask)?;
+        let scratch = Scratch::of(&to, self.folder, || self.watch.stopped())?;
         let brought = self
             .made(ask, file, origin, &scratch, &pool)
             .and_then(|(made, origin)| self.put(ask, &to, &pool, &made, origin));
@@ -398,13 +436,11 @@ impl Bringer<'_> {
         if !changed {
             return Ok((file, origin));
         }
-        // Of an import nobody has seen the bytes, nor need anybody; a pull says what they are.
-        let sha256 = match origin.keep {
-            Keep::Yes => None,
-            Keep::No => {
-                let made = File::open(&file).and_then(hash);
-                Some(made.map_err(HostError::file("read", &file))?.0)
-            }
+        // Of an import nobody has seen the bytes, nor need anybody; a pull says what they are, and so does what never
+        // becomes the same bytes again.
+        let sha256 = match (origin.keep, ask.convert) {
+            (Keep::Yes, None | Some(Convert::Plain)) => None,
+            _ => Some(digest(&file)?),
         };
         let keep = Keep::No;
         let origin = Origin {
@@ -460,6 +496,7 @@ impl Bringer<'_> {
             verified: origin.verified,
             sha256: origin.sha256,
             stamp: Stamp::default(),
+            original: origin.stamp,
             default_user: ask.default_user.map(str::to_owned),
             when: now(),
         };
@@ -493,27 +530,42 @@ impl Bringer<'_> {
 struct Scratch {
     unpacked: PathBuf,
     converted: PathBuf,
+    _lock: Option<Lock>,
 }
 
 impl Scratch {
-    fn of(to: &Place<'_>, folder: &Path) -> Self {
-        let key = Digest::of(format!("{}/{}", to.pool, to.volume).as_bytes());
-        let elsewhere = |what: &str| folder.join(format!("{key}.{what}"));
-        Self {
-            unpacked: to.part().unwrap_or_else(|| elsewhere("unpacked")),
-            converted: to.made().unwrap_or_else(|| elsewhere("converted")),
-        }
-    }
-
-    fn remove(&self) {
-        for path in [&self.unpacked, &self.converted] {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!("`{}` is left: {error}", path.display());
-                }
-                _ => {}
+    /// In the pool's own folder, where there is one: what is made there need not be copied again. Else below the folder
+    /// of the downloads, where images of other hypervisors have the same names.
+    fn of(to: &Place<'_>, folder: &Path, stop: impl Fn() -> bool) -> Result<Self, BringError> {
+        let folder = stray::made(folder);
+        let key = Digest::of(format!("{}/{}", to.pool, to.volume).as_bytes()).to_string();
+        let mut lock = None;
+        if to.folder.is_none() {
+            private_dir(&folder)?;
+            lock = Lock::take_unless(&stray::lock_of(&folder, &key), stop)?;
+            if lock.is_none() {
+                return Err(BringError::Stopped {
+                    volume: to.volume.to_owned(),
+                });
             }
         }
+        let elsewhere = |what: &str| folder.join(format!("{key}.{what}"));
+        Ok(Self {
+            unpacked: to.part().unwrap_or_else(|| elsewhere("unpacked")),
+            converted: to.made().unwrap_or_else(|| elsewhere("converted")),
+            _lock: lock,
+        })
+    }
+
+    /// Removes them, and lets somebody else make them.
+    fn remove(self) {
+        for path in [&self.unpacked, &self.converted] {
+            place::give_up(path);
+        }
+        // What qemu-img was at when it was killed.
+        let mut part = self.converted.clone().into_os_string();
+        part.push(".part");
+        place::give_up(Path::new(&part));
     }
 }
 
@@ -542,6 +594,20 @@ fn check_room(ask: Ask<'_>, pool: &PoolFacts, file: &Path) -> Result<(), BringEr
         needed: bytes(needed),
         available: bytes(pool.available),
     })
+}
+
+fn digest(file: &Path) -> Result<Digest, BringError> {
+    let read = File::open(file).and_then(hash);
+    Ok(read.map_err(HostError::file("read", file))?.0)
+}
+
+/// How a file of the user's looks.
+fn look_of(facts: &fs::Metadata) -> Stamp {
+    Stamp {
+        size: facts.len(),
+        modified: Some(format!("{}.{:09}", facts.mtime(), facts.mtime_nsec())),
+        inode: Some(facts.ino()),
+    }
 }
 
 /// Whether nothing but zeros is in there.

@@ -18,5 +18,7 @@ pub mod records;
 pub mod sparse;
 /// Whether images are still what they were, and who stands on them.
 pub mod standing;
+/// What killed runs have left beside the pools.
+pub mod stray;
 /// From something compressed to a file with holes.
 pub mod unpack;

@@ -123,7 +123,9 @@ fn into_folder(
         }
     }
     let part = folder.join(part_name(volume));
-    let copied = copy(&source, &part, watch)
+    // Where it is somebody else's it stays.
+    let file = own(&part).map_err(told("it cannot be written"))?;
+    let copied = copy(&source, &file, watch)
         .and_then(|()| put(folder, &part, &target).map_err(told("it cannot be named")));
     if copied.is_err() {
         // The first error counts.
@@ -154,13 +156,12 @@ fn put(folder: &Path, from: &Path, target: &Path) -> io::Result<()> {
 }
 
 /// Copies a file: by reference where the file system can, else its data.
-fn copy(source: &File, part: &Path, watch: &dyn Watch) -> Result<(), BackendError> {
+fn copy(source: &File, to: &File, watch: &dyn Watch) -> Result<(), BackendError> {
     let told = |error: io::Error| BackendError::other(error.to_string());
-    let file = own(part).map_err(told)?;
-    if ioctl_ficlone(&file, source).is_err() {
-        copy_data(source, &file, watch)?;
+    if ioctl_ficlone(to, source).is_err() {
+        copy_data(source, to, watch)?;
     }
-    settle(&file).map_err(told)
+    settle(to).map_err(told)
 }
 
 /// Makes the file of an image on its way, or takes up that of a run that is gone.
@@ -181,6 +182,26 @@ pub(super) fn own(part: &Path) -> io::Result<File> {
         .map_err(|_| io::Error::other("somebody else is putting it there"))?;
     file.set_len(0)?;
     Ok(file)
+}
+
+/// Removes the file of an image on its way, if it is there and nobody else is at it.
+pub(super) fn give_up(part: &Path) {
+    // A named pipe would wait for somebody who writes, and a link leads away.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(part);
+    let removed = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => Err(error),
+        Ok(file) => flock(&file, FlockOperation::NonBlockingLockExclusive)
+            .map_err(io::Error::from)
+            .and_then(|()| fs::remove_file(part)),
+    };
+    if let Err(error) = removed {
+        tracing::warn!("`{}` is left: {error}", part.display());
+    }
 }
 
 fn copy_data(source: &File, to: &File, watch: &dyn Watch) -> Result<(), BackendError> {

@@ -131,6 +131,22 @@ fn sweep(folder: &Path) {
     }
 }
 
+/// Removes what a run has left that was killed when the image was in its place already. Where the publisher would have
+/// to be asked what it is, it stays for those that sweep.
+pub(super) fn forget(folder: &Path, wanted: &Wanted) {
+    let key = match &wanted.trust {
+        Some(Trust::Pinned(checksum)) => key(&wanted.url, checksum),
+        Some(_) => return,
+        None => Digest::of(wanted.url.as_bytes()),
+    };
+    let lock = Lock::try_take(&folder.join(format!("{key}.lock")));
+    if let Ok(Some(_lock)) = lock {
+        for kind in ["part", "origin"] {
+            let _ = std::fs::remove_file(folder.join(format!("{key}.{kind}")));
+        }
+    }
+}
+
 /// What the image must be, and who says so; no checksum where nobody does and nobody need.
 fn vouched_for(
     from: &dyn Fetch,

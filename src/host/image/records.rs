@@ -187,6 +187,7 @@ mod tests {
             verified: Verified::by(VerifiedBy::LocalBuild),
             sha256: None,
             stamp: Stamp::default(),
+            original: None,
             default_user: None,
             when: "2026-01-01T00:00:00Z".to_owned(),
         }

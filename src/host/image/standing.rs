@@ -1,7 +1,7 @@
 //! Whether images are still what they were, and who stands on them.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 
 use trustnet_core::artifact::Digest;

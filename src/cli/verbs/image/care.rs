@@ -1,12 +1,19 @@
 //! Looking after images: `verify`, `delete`, `prune`.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 use trustnet_core::image::usage::User;
 use trustnet_core::units::bytes;
 use trustnet_host::doors::VolumeRef;
+use trustnet_host::error::HostError;
+use trustnet_host::image::bring;
 use trustnet_host::image::chains;
 use trustnet_host::image::place::part_of;
 use trustnet_host::image::standing::{self, Reading, Standing};
+use trustnet_host::image::stray::strays;
 use trustnet_host::lock::Lock;
 
 use crate::args::{ImageDelete, ImagePrune, ImageVerify};
@@ -101,7 +108,11 @@ pub fn delete(images: &Images<'_>, args: &ImageDelete) -> Result<Exit, Failure> 
         }
         going.push(image);
     }
-    remove(images, pool, &going, &[], false)
+    let going = Going {
+        images: going,
+        ..Going::default()
+    };
+    remove(images, pool, &going, false)
 }
 
 fn in_use(pool: &str, name: &str, users: &[User]) -> Failure {
@@ -127,23 +138,60 @@ pub fn prune(images: &Images<'_>, args: &ImagePrune) -> Result<Exit, Failure> {
     let mut going = images.all(pool)?;
     going.retain(|image| image.record.is_some() && chains.users(pool, &image.volume).is_empty());
     // Who is bringing one just now holds its lock.
-    let mut locks = Vec::new();
-    let mut free = Vec::new();
+    let mut locks = BTreeMap::new();
+    let mut free = |volume: &str| -> Result<bool, Failure> {
+        if !locks.contains_key(volume)
+            && let Some(lock) = images.records.lock(pool, volume, || true)?
+        {
+            locks.insert(volume.to_owned(), lock);
+        }
+        Ok(locks.contains_key(volume))
+    };
+    let mut unused = Vec::new();
     for image in going {
-        if let Some(lock) = images.records.lock(pool, &image.volume.name, || true)? {
-            locks.push(lock);
-            free.push(image);
+        if free(&image.volume.name)? {
+            unused.push(image);
         }
     }
     let mut leftovers = Vec::new();
     for name in parts(images, pool)? {
-        let volume = part_of(&name).unwrap_or_default();
-        if let Some(lock) = images.records.lock(pool, volume, || true)? {
-            locks.push(lock);
+        if free(part_of(&name).unwrap_or_default())? {
             leftovers.push(name);
         }
     }
-    remove(images, pool, &free, &leftovers, args.dry_run)
+    let strays = strays(&bring::folder(&images.host.paths.cache))?;
+    let going = Going {
+        images: unused,
+        leftovers,
+        strays: strays.files.clone(),
+    };
+    remove(images, pool, &going, args.dry_run)
+}
+
+/// What is to be removed.
+#[derive(Default)]
+struct Going {
+    images: Vec<Image>,
+    /// What killed runs have left in the pool.
+    leftovers: Vec<String>,
+    /// What they have left beside the pools.
+    strays: Vec<PathBuf>,
+}
+
+impl Going {
+    /// A line for each, for people.
+    fn lines(&self, pool: &str) -> Vec<String> {
+        let images = self.images.iter().map(|image| {
+            let taken = bytes(image.volume.allocation);
+            format!("image {pool}/{} ({taken})", image.volume.name)
+        });
+        let leftovers = self.leftovers.iter();
+        let strays = self.strays.iter();
+        images
+            .chain(leftovers.map(|name| format!("leftover {pool}/{name}")))
+            .chain(strays.map(|path| format!("leftover {}", path.display())))
+            .collect()
+    }
 }
 
 /// What killed runs have left in the pool.
@@ -162,25 +210,8 @@ fn planning(images: &Images<'_>) -> Result<Lock, Failure> {
         .ok_or_else(interrupted)
 }
 
-fn remove(
-    images: &Images<'_>,
-    pool: &str,
-    going: &[Image],
-    leftovers: &[String],
-    dry_run: bool,
-) -> Result<Exit, Failure> {
-    let lines: Vec<String> = going
-        .iter()
-        .map(|image| {
-            let taken = bytes(image.volume.allocation);
-            format!("image {pool}/{} ({taken})", image.volume.name)
-        })
-        .chain(
-            leftovers
-                .iter()
-                .map(|name| format!("leftover {pool}/{name}")),
-        )
-        .collect();
+fn remove(images: &Images<'_>, pool: &str, going: &Going, dry_run: bool) -> Result<Exit, Failure> {
+    let lines = going.lines(pool);
     if !dry_run && !lines.is_empty() {
         let program = images.program;
         program
@@ -191,23 +222,28 @@ fn remove(
             .for_each(|line| program.ui.say(format!("  - {line}")));
         confirm(program)?;
         let volumes = images.host.hypervisor.volumes();
-        for Image { volume, .. } in going {
+        for Image { volume, .. } in &going.images {
             // The volume first: a record of what is gone is of no harm, and is written anew with the next.
             volumes.delete(VolumeRef::Named(pool, &volume.name))?;
             images.records.remove(pool, &volume.name)?;
         }
-        for name in leftovers {
+        for name in &going.leftovers {
             volumes.delete(VolumeRef::Named(pool, name))?;
         }
+        for path in &going.strays {
+            fs::remove_file(path).map_err(HostError::file("remove", path))?;
+        }
     }
-    let total: u64 = going.iter().map(|image| image.volume.allocation).sum();
+    let total: u64 = going.images.iter().map(|one| one.volume.allocation).sum();
     let names: Vec<&str> = going
+        .images
         .iter()
         .map(|image| image.volume.name.as_str())
         .collect();
     let value = json!({
         "kind": "ImagesRemoved", "dryRun": dry_run, "pool": pool,
-        "images": names, "leftovers": leftovers, "bytes": total,
+        "images": names, "leftovers": going.leftovers, "strays": going.strays,
+        "bytes": total,
     });
     print(images.program, &value, || {
         if lines.is_empty() {
