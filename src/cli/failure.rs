@@ -166,6 +166,11 @@ impl From<BringError> for Failure {
     fn from(error: BringError) -> Self {
         let hint = error.hint();
         let failure = match error {
+            // A file on its way, or its record: not the user's configuration.
+            BringError::Host(error @ HostError::File { .. }) => Self {
+                exit: Exit::Storage,
+                ..Self::from(error)
+            },
             BringError::Host(error) => Self::from(error),
             BringError::Cache(error) => Self::from(error),
             BringError::Stopped { .. }

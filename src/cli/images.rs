@@ -16,7 +16,7 @@ use trustnet_host::image::bring::{self, Ask, BringError, Bringer, Brought, Conve
 use trustnet_host::image::place::part_of;
 use trustnet_host::image::pull::Wanted;
 use trustnet_host::image::records::Records;
-use trustnet_host::image::standing::{self, Reading};
+use trustnet_host::image::standing::{self, Reading, Standing};
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::journal::{self, Journal};
 
@@ -108,25 +108,13 @@ impl<'a> Images<'a> {
         {
             return Ok(());
         }
-        let watching = Watching {
-            progress,
-            interrupt: &self.interrupt,
-            doing: "reading the image",
-        };
         // A file that libvirt has not seen yet has no name of its own.
         let facts = VolumeXml {
             name: volume.clone(),
             ..image.volume.clone()
         };
-        let (standing, _) = standing::standing(
-            &*self.host.hypervisor,
-            &self.records,
-            pool,
-            &facts,
-            self.info.local,
-            Reading::WhereItLooksChanged,
-            &watching,
-        )?;
+        let reading = Reading::WhereItLooksChanged;
+        let (standing, _) = self.standing(pool, &facts, reading, progress)?;
         standing::refuse_changed(VolumeRef::Named(pool, volume), &standing).map_err(|error| {
             Failure::from(error).hint(format!(
                 "bring it again: `trustnet-vm image delete {volume} --pool {pool}`, then `image pull` or `image import`"
@@ -161,7 +149,7 @@ impl<'a> Images<'a> {
 
     fn no_pool(&self, pool: &str) -> Failure {
         let message = format!("there is no storage pool `{pool}` on {}", self.host.uri);
-        Failure::new(Exit::Storage, message).hint("`virsh pool-list --all` shows what there is")
+        Failure::new(Exit::Storage, message).hint("`trustnet-vm pool list` shows what there is")
     }
 
     /// The images of a pool, by name. A default pool that is not there yet has none.
@@ -189,7 +177,12 @@ impl<'a> Images<'a> {
             // A folder in the pool is no image.
             .filter(|volume| part_of(&volume.name).is_none() && volume.format != "dir")
             .map(|volume| {
-                let record = self.records.read(pool, &volume.name)?;
+                let record = self.records.read(pool, &volume.name);
+                // One that cannot be read says nothing; the image is there all the same.
+                let record = record.unwrap_or_else(|error| {
+                    self.program.ui.warn(chain(&error));
+                    None
+                });
                 Ok(Image { volume, record })
             })
             .collect()
@@ -263,6 +256,73 @@ impl<'a> Images<'a> {
         })
     }
 
+    /// Whether a VM's image looks as it did when it was recorded, and need not be read.
+    ///
+    /// # Errors
+    /// Its record cannot be read.
+    pub fn looks_known(&self, vm: &Vm, observed: &Observed) -> Result<bool, Failure> {
+        let (BootSource::Volume { pool, volume }, Some(image)) =
+            (&vm.boot_disk().source, &observed.image)
+        else {
+            return Ok(true);
+        };
+        let stamp = standing::stamp(&image.volume, self.info.local);
+        let record = self.records.read(pool, volume)?;
+        Ok(record.is_none_or(|record| record.fits(&stamp)))
+    }
+
+    /// Compares an image with its record.
+    ///
+    /// # Errors
+    /// It cannot be read, or the user does not want to wait.
+    pub fn standing(
+        &self,
+        pool: &str,
+        volume: &VolumeXml,
+        reading: Reading,
+        progress: &Progress<'_>,
+    ) -> Result<(Standing, Option<ImageRecord>), Failure> {
+        let watching = Watching {
+            progress,
+            interrupt: &self.interrupt,
+            doing: "reading the image",
+        };
+        standing::standing(
+            &*self.host.hypervisor,
+            &self.records,
+            pool,
+            volume,
+            self.info.local,
+            reading,
+            &watching,
+        )
+        .map_err(|error| {
+            if self.interrupt.stop() {
+                let message = format!("interrupted while image `{}` was read", volume.name);
+                return Failure::new(Exit::Interrupted, message);
+            }
+            error.into()
+        })
+    }
+
+    /// Forgets the images of a pool that are not there any more.
+    ///
+    /// # Errors
+    /// A record cannot be removed.
+    pub fn forget_gone(&self, pool: &str, there: &[Image]) -> Result<(), Failure> {
+        for record in self.records.all(pool) {
+            let name = &record.volume;
+            if there.iter().any(|image| image.volume.name == *name) {
+                continue;
+            }
+            // Who is bringing it just now holds its lock.
+            if let Some(_lock) = self.records.lock(pool, name, || true)? {
+                self.records.remove(pool, name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What pulls an image of the catalogue.
     ///
     /// # Errors
@@ -301,7 +361,7 @@ impl<'a> Images<'a> {
             return Ok(None);
         }
         // What a killed pull has left is no image.
-        let begun = |record: ImageRecord| record.arrival == Arrival::Begun;
+        let begun = |record: ImageRecord| record.arrival != Arrival::Whole;
         if observed.image.is_some() && !self.records.read(pool, volume)?.is_some_and(begun) {
             return Ok(None);
         }

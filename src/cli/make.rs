@@ -116,6 +116,13 @@ impl Maker<'_> {
             planning = self.planning()?;
             observed = self.observe(spec)?;
         }
+        if !self.images.looks_known(&spec.vm, &observed)? {
+            // All of it is read, and others need the lock.
+            drop(planning);
+            self.images.check(&spec.vm, &observed, progress)?;
+            planning = self.planning()?;
+            observed = self.observe(spec)?;
+        }
         let planning = UntilDefined::held(planning);
         self.images.check(&spec.vm, &observed, progress)?;
         let Planned { goal, made } = self.plan(spec, &observed, Keep::Yes)?;

@@ -19,7 +19,15 @@ pub struct ImageRecord {
     pub source: String,
     /// Who vouched for what came.
     pub verified: Verified,
-    /// The digest of the volume's bytes; none where nobody has read all of them yet.
+    /// The checksum that what came was held against; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    /// What was made of what came.
+    #[serde(default)]
+    pub form: Form,
+    /// How many bytes the image has. Its volume may be larger: block devices are whole extents.
+    pub length: u64,
+    /// The digest of the image's bytes; none where nobody has read all of them yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Digest>,
     /// How the volume looked when its bytes had that digest.
@@ -39,10 +47,26 @@ pub struct ImageRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Arrival {
-    /// It was begun: what is there is ours, and of no use.
+    /// It is about to get its name. A volume of that name is ours only where it is the file that was ready for it, or
+    /// where nothing was ever written to it.
     Begun,
+    /// The volume was made by us, and is being written.
+    Made,
     /// It is whole.
     Whole,
+}
+
+/// What was made of what came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Form {
+    /// It is as it came, but for its packing.
+    #[default]
+    AsItCame,
+    /// It was asked to be qcow2.
+    Qcow2,
+    /// It was asked to be compressed qcow2.
+    CompressedQcow2,
 }
 
 /// How a volume looks from outside. As long as that stays, its bytes are taken to stay too.
@@ -60,21 +84,22 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// How a volume looks; `inode` where its file is on this machine.
+    /// How its hypervisor says that a volume looks.
     #[must_use]
-    pub fn of(volume: &VolumeXml, inode: Option<u64>) -> Self {
+    pub fn of(volume: &VolumeXml) -> Self {
         Self {
             size: volume.physical,
             modified: volume.modified.clone(),
-            inode,
+            inode: None,
         }
     }
 }
 
 impl ImageRecord {
-    /// Whether the volume looks as it did when it was recorded.
+    /// Whether the volume looks as it did when it was recorded. One of which nobody says when it was written to looks
+    /// like any other.
     #[must_use]
     pub fn fits(&self, stamp: &Stamp) -> bool {
-        self.arrival == Arrival::Whole && self.stamp == *stamp
+        self.arrival == Arrival::Whole && stamp.modified.is_some() && self.stamp == *stamp
     }
 }

@@ -118,11 +118,13 @@ impl Chains {
             tops.extend(disk.network.clone());
             // Where each file of the chain stands does not matter: the domain opens all of them.
             tops.extend(disk.backing.iter().cloned());
-            // A raw disk stands on nothing, whatever is in it; where the definition has the chain, that is it.
-            if disk.format == "raw" || !disk.backing.is_empty() {
+            // A raw disk stands on nothing, whatever is in it.
+            if disk.format == "raw" {
                 continue;
             }
-            let file = disk.file.clone().map(Top::File);
+            // A definition may have the chain in part only: its last file says what it stands on itself.
+            let file = disk.backing.last().or(disk.file.as_ref());
+            let file = file.cloned().map(Top::File);
             let volume = disk.volume.clone();
             let top = file.or(volume.map(|(pool, name)| Top::Volume(pool, name)));
             self.open.extend(top.map(|top| (domain.name.clone(), top)));

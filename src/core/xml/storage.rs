@@ -78,15 +78,21 @@ pub fn raw_volume(name: &str, capacity: u64, whole: bool) -> String {
     })
 }
 
-/// A volume that an image of `length` bytes is written into as it is, whatever its format. Everybody may read it,
-/// as QEMU does under whatever name it runs.
+/// A volume that an image of `length` bytes is written into as it is, whatever its format; `whole` where it takes all of
+/// its room at once. Everybody may read it, as QEMU does under whatever name it runs.
 #[must_use]
-pub fn image_volume(name: &str, length: u64) -> String {
+pub fn image_volume(name: &str, length: u64, whole: bool) -> String {
+    let allocation = if whole { length } else { 0 };
     document(|w| {
         nest(w, "volume", &[], |w| {
             text(w, "name", &[], name)?;
             text(w, "capacity", &[("unit", "bytes")], &length.to_string())?;
-            text(w, "allocation", &[("unit", "bytes")], "0")?;
+            text(
+                w,
+                "allocation",
+                &[("unit", "bytes")],
+                &allocation.to_string(),
+            )?;
             nest(w, "target", &[], |w| {
                 empty(w, "format", &[("type", "raw")])?;
                 nest(w, "permissions", &[], |w| text(w, "mode", &[], "0644"))

@@ -52,6 +52,12 @@ impl Look {
         })
     }
 
+    /// Whether it begins as qcow2 does.
+    #[must_use]
+    pub fn is_qcow2(&self) -> bool {
+        self.head.starts_with(trustnet_core::image::qcow2::MAGIC)
+    }
+
     /// What is judged.
     #[must_use]
     pub fn sample(&self) -> Sample<'_> {

@@ -6,10 +6,13 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock, ioctl_ficlone};
+use trustnet_core::units::bytes;
 use trustnet_core::xml;
 
+use super::bring::BringError;
 use super::sparse::{Piece, Pieces, SparseFile};
 use crate::cache::download::{Progress, Watch};
+use crate::cache::store::moment;
 use crate::doors::{Hypervisor, VolumeRef};
 use crate::error::{BackendError, HostError, chain};
 
@@ -41,17 +44,26 @@ impl Place<'_> {
     /// The file into which an image is converted there.
     pub(super) fn made(&self) -> Option<PathBuf> {
         let folder = self.folder.as_ref()?;
-        Some(folder.join(format!("{OURS}{}.made", self.volume)))
+        Some(folder.join(format!("{OURS}{}~made", self.volume)))
     }
 }
 
-/// What becomes of the file that an image comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    /// It stays: it is the user's.
-    Yes,
-    /// It may be moved: nobody else has it.
-    No,
+/// A file of this machine that is to be an image.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// One that may be moved: nobody else has it.
+    Ours(&'a Path),
+    /// One that stays: it is the user's. It was opened once, and is the one that was looked at.
+    Theirs(&'a File),
+}
+
+/// A file in a pool's folder that has no name there yet. While this value lives nobody else takes it for a leftover.
+#[derive(Debug)]
+pub(super) struct Staged {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The file.
+    pub file: File,
 }
 
 /// The folder of a pool, if its volumes are files in it and this process may write them.
@@ -63,82 +75,135 @@ pub fn writable_folder(kind: &str, path: &str) -> Option<PathBuf> {
     (of_files && folder.is_dir() && writable()).then_some(folder)
 }
 
-/// Puts a file into a pool as a volume of this name, which is not there.
-///
-/// # Errors
-/// There is no room, the name is taken, or the pool is not to be written to. Nothing is left then.
-pub fn place(
-    place: &Place<'_>,
-    from: &Path,
-    keep: Keep,
-    watch: &dyn Watch,
-) -> Result<(), HostError> {
-    match &place.folder {
-        Some(folder) => {
-            into_folder(folder, place.volume, from, keep, watch).map_err(HostError::storage(
-                format!("put image `{}` into `{}`", place.volume, folder.display()),
-            ))?;
-            look(place)
+impl Place<'_> {
+    /// Brings a file into the folder's file system, readable for everybody and on the disk, without a name in the pool.
+    ///
+    /// # Errors
+    /// There is no room, or the folder cannot be written to. Nothing is left then.
+    pub(super) fn stage(
+        &self,
+        folder: &Path,
+        source: Source<'_>,
+        watch: &dyn Watch,
+    ) -> Result<Staged, BringError> {
+        let doing = || format!("put image `{}` into `{}`", self.volume, folder.display());
+        let told = |error: io::Error| HostError::storage(doing())(broken(&error));
+        let part = folder.join(part_name(self.volume));
+        if let Source::Ours(path) = source
+            && path.parent() == Some(folder)
+        {
+            let file = File::open(path).map_err(told)?;
+            settle(&file).map_err(told)?;
+            return Ok(Staged {
+                path: path.to_owned(),
+                file,
+            });
         }
-        None => through_stream(place, from, watch),
+        // Where it is somebody else's it stays.
+        let to = own(&part).map_err(told)?;
+        let opened;
+        let source = match source {
+            Source::Theirs(file) => file,
+            Source::Ours(path) => {
+                opened = File::open(path).map_err(told)?;
+                // Locked before others can see it there. From another mount no name reaches here.
+                if flock(&opened, FlockOperation::NonBlockingLockExclusive).is_ok()
+                    && fs::rename(path, &part).is_ok()
+                {
+                    settle(&opened).map_err(told)?;
+                    return Ok(Staged {
+                        path: part,
+                        file: opened,
+                    });
+                }
+                &opened
+            }
+        };
+        let copied = self.copy(folder, source, &to, watch);
+        if copied.is_err() {
+            // The first error counts.
+            let _ = fs::remove_file(&part);
+        }
+        copied.map(|()| Staged {
+            path: part,
+            file: to,
+        })
     }
+
+    /// Gives a file of the folder its name, which must be free, and has the pool see it.
+    ///
+    /// # Errors
+    /// The name is taken, or the pool does not see it. The file has its name in the second case only.
+    pub(super) fn name(&self, folder: &Path, staged: &Path) -> Result<(), HostError> {
+        let doing = format!("name image `{}` in `{}`", self.volume, folder.display());
+        let named = put(folder, staged, &folder.join(self.volume));
+        named.map_err(|error| HostError::storage(doing)(broken(&error)))?;
+        look(self)
+    }
+
+    /// Copies a file: by reference where the file system can, else its data.
+    fn copy(
+        &self,
+        folder: &Path,
+        source: &File,
+        to: &File,
+        watch: &dyn Watch,
+    ) -> Result<(), BringError> {
+        let told = |error: io::Error| {
+            let doing = format!("put image `{}` into `{}`", self.volume, folder.display());
+            BringError::from(HostError::storage(doing)(broken(&error)))
+        };
+        if ioctl_ficlone(to, source).is_err() {
+            let facts = source.metadata().map_err(told)?;
+            let room = rustix::fs::statvfs(folder).map_err(|error| told(error.into()))?;
+            let needed = facts.len().min(facts.blocks() * 512);
+            self.check_room(needed, room.f_bavail.saturating_mul(room.f_frsize))?;
+            copy_data(source, to, watch).map_err(|error| match watch.stopped() {
+                true => self.stopped(),
+                false => told(error),
+            })?;
+        }
+        settle(to).map_err(told)
+    }
+
+    /// Refuses what does not fit.
+    pub(super) fn check_room(&self, needed: u64, available: u64) -> Result<(), BringError> {
+        if needed <= available {
+            return Ok(());
+        }
+        Err(BringError::Room {
+            pool: self.pool.to_owned(),
+            volume: self.volume.to_owned(),
+            needed: bytes(needed),
+            available: bytes(available),
+        })
+    }
+
+    pub(super) fn stopped(&self) -> BringError {
+        BringError::Stopped {
+            volume: self.volume.to_owned(),
+        }
+    }
+}
+
+fn broken(error: &io::Error) -> BackendError {
+    BackendError::other(error.to_string())
 }
 
 /// The name under which an image comes into a pool's folder.
 fn part_name(volume: &str) -> String {
-    format!("{OURS}{volume}.part")
+    format!("{OURS}{volume}~part")
 }
 
 /// How the names of files begin that this program makes on the way.
-const OURS: &str = ".trustnet-vm.";
+const OURS: &str = ".trustnet-vm~";
 
 /// Whether a volume is what a killed run left of an image; the name that it was to have.
 #[must_use]
 pub fn part_of(name: &str) -> Option<&str> {
-    let rest = name.strip_prefix(OURS)?;
-    [".made.part", ".made", ".part"]
-        .iter()
-        .find_map(|end| rest.strip_suffix(end))
-}
-
-fn into_folder(
-    folder: &Path,
-    volume: &str,
-    from: &Path,
-    keep: Keep,
-    watch: &dyn Watch,
-) -> Result<(), BackendError> {
-    let told = |what: &str| {
-        let what = what.to_owned();
-        move |error: io::Error| BackendError::other(format!("{what}: {error}"))
-    };
-    let target = folder.join(volume);
-    let source = File::open(from).map_err(told("it cannot be read"))?;
-    if keep == Keep::No && same_device(from, folder) {
-        settle(&source).map_err(told("it cannot be made ready"))?;
-        match put(folder, from, &target) {
-            // Another mount of the same file system: no name reaches from one to the other.
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
-            put => return put.map_err(told("it cannot be named")),
-        }
-    }
-    let part = folder.join(part_name(volume));
-    // Where it is somebody else's it stays.
-    let file = own(&part).map_err(told("it cannot be written"))?;
-    let copied = copy(&source, &file, watch)
-        .and_then(|()| put(folder, &part, &target).map_err(told("it cannot be named")));
-    if copied.is_err() {
-        // The first error counts.
-        let _ = fs::remove_file(&part);
-    }
-    copied
-}
-
-/// Whether two files are in one file system.
-pub(super) fn same_device(one: &Path, other: &Path) -> bool {
-    let device = |path: &Path| fs::metadata(path).map(|facts| facts.dev()).ok();
-    let (one, other) = (device(one), device(other));
-    one.is_some() && one == other
+    // No name of an image has this character in it.
+    let (volume, _) = name.strip_prefix(OURS)?.rsplit_once('~')?;
+    Some(volume)
 }
 
 /// Everybody may read an image, as QEMU does under whatever name it runs; and it survives a loss of power.
@@ -153,15 +218,6 @@ fn put(folder: &Path, from: &Path, target: &Path) -> io::Result<()> {
     fs::hard_link(from, target)?;
     fs::remove_file(from)?;
     File::open(folder)?.sync_all()
-}
-
-/// Copies a file: by reference where the file system can, else its data.
-fn copy(source: &File, to: &File, watch: &dyn Watch) -> Result<(), BackendError> {
-    let told = |error: io::Error| BackendError::other(error.to_string());
-    if ioctl_ficlone(to, source).is_err() {
-        copy_data(source, to, watch)?;
-    }
-    settle(to).map_err(told)
 }
 
 /// Makes the file of an image on its way, or takes up that of a run that is gone.
@@ -185,7 +241,7 @@ pub(super) fn own(part: &Path) -> io::Result<File> {
 }
 
 /// Removes the file of an image on its way, if it is there and nobody else is at it.
-pub(super) fn give_up(part: &Path) {
+pub fn give_up(part: &Path) {
     // A named pipe would wait for somebody who writes, and a link leads away.
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let opened = OpenOptions::new()
@@ -204,15 +260,14 @@ pub(super) fn give_up(part: &Path) {
     }
 }
 
-fn copy_data(source: &File, to: &File, watch: &dyn Watch) -> Result<(), BackendError> {
-    let told = |error: io::Error| BackendError::other(error.to_string());
-    let length = source.metadata().map_err(told)?.len();
+fn copy_data(source: &File, to: &File, watch: &dyn Watch) -> io::Result<()> {
+    let length = source.metadata()?.len();
     let mut pieces = SparseFile::new(source, 0, length);
     let mut at = 0;
-    while let Some(piece) = pieces.next().map_err(told)? {
+    while let Some(piece) = pieces.next()? {
         match piece {
             Piece::Data(bytes) => {
-                to.write_all_at(bytes, at).map_err(told)?;
+                to.write_all_at(bytes, at)?;
                 at += bytes.len() as u64;
             }
             Piece::Hole(hole) => at += hole,
@@ -222,10 +277,10 @@ fn copy_data(source: &File, to: &File, watch: &dyn Watch) -> Result<(), BackendE
             total: Some(length),
         });
         if watch.stopped() {
-            return Err(BackendError::other("interrupted"));
+            return Err(io::ErrorKind::Interrupted.into());
         }
     }
-    to.set_len(length).map_err(told)
+    to.set_len(length)
 }
 
 /// Has the pool see its new file.
@@ -247,41 +302,58 @@ fn look(place: &Place<'_>) -> Result<(), HostError> {
     })
 }
 
-fn through_stream(place: &Place<'_>, from: &Path, watch: &dyn Watch) -> Result<(), HostError> {
-    let file = File::open(from).map_err(HostError::file("read", from))?;
-    let facts = file.metadata().map_err(HostError::file("read", from))?;
-    let length = facts.len();
-    let volumes = place.hypervisor.volumes();
-    let name = VolumeRef::Named(place.pool, place.volume);
-    let head = HEAD.min(length);
-    let mut first = vec![0; usize::try_from(head).unwrap_or_default()];
-    file.read_exact_at(&mut first, 0)
-        .map_err(HostError::file("read", from))?;
-    volumes.create(place.pool, &xml::image_volume(place.volume, length))?;
-    let mut rest = Watched {
-        pieces: SparseFile::new(&file, head, length),
-        at: head,
-        length,
-        watch,
-    };
-    let written = volumes
-        .write_pieces(name, head, &mut rest, length - head)
-        .and_then(|()| {
+impl Place<'_> {
+    /// Makes a volume and writes a file into it, its head last. `made` is told when the volume is there; `whole` is
+    /// whether it takes all of its room at once.
+    ///
+    /// # Errors
+    /// There is no room, or the name is taken. What was made is removed then, as far as the hypervisor still answers.
+    pub(super) fn stream(
+        &self,
+        file: &File,
+        whole: bool,
+        made: &mut dyn FnMut() -> Result<(), HostError>,
+        watch: &dyn Watch,
+    ) -> Result<(), BringError> {
+        let read = |error: io::Error| {
+            let doing = format!("read what is to be image `{}`", self.volume);
+            HostError::storage(doing)(broken(&error))
+        };
+        let length = file.metadata().map_err(read)?.len();
+        let volumes = self.hypervisor.volumes();
+        let name = VolumeRef::Named(self.pool, self.volume);
+        let head = HEAD.min(length);
+        let mut first = vec![0; usize::try_from(head).unwrap_or_default()];
+        file.read_exact_at(&mut first, 0).map_err(read)?;
+        volumes.create(self.pool, &xml::image_volume(self.volume, length, whole))?;
+        moment("image:created");
+        let mut rest = Watched {
+            pieces: SparseFile::new(file, head, length),
+            at: head,
+            length,
+            watch,
+        };
+        let written = made()
+            .and_then(|()| volumes.write_pieces(name, head, &mut rest, length - head))
             // With the zeros in it: where a hole ends libvirt cuts the file off.
-            volumes.write(name, &first)
-        });
-    if let Err(error) = written {
-        // The first error counts; the record says that what is left is of no use.
-        if let Err(left) = volumes.delete(name) {
-            tracing::warn!("{} is left: {}", name, chain(&left));
+            .and_then(|()| volumes.write(name, &first));
+        if let Err(error) = written {
+            // The first error counts; the record says that what is left is of no use.
+            if let Err(left) = volumes.delete(name) {
+                tracing::warn!("{} is left: {}", name, chain(&left));
+            }
+            return Err(if watch.stopped() {
+                self.stopped()
+            } else {
+                error.into()
+            });
         }
-        return Err(error);
+        // libvirt looks again by itself when a stream ends; a second look that is refused changes nothing.
+        if let Err(error) = self.hypervisor.pools().refresh(self.pool) {
+            tracing::debug!("{}", chain(&error));
+        }
+        Ok(())
     }
-    // libvirt looks again by itself when a stream ends; a second look that is refused changes nothing.
-    if let Err(error) = place.hypervisor.pools().refresh(place.pool) {
-        tracing::debug!("{}", chain(&error));
-    }
-    Ok(())
 }
 
 /// Pieces that somebody watches.

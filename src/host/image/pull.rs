@@ -44,6 +44,8 @@ pub struct Arrived {
     pub sha256: Digest,
     /// How many bytes there are.
     pub size: u64,
+    /// What it was held against; none where nobody vouches for it.
+    pub checksum: Option<Checksum>,
     /// Who vouched for it.
     pub verified: Verified,
     /// The URL that it came from.
@@ -106,6 +108,7 @@ pub fn fetch(
         path,
         sha256: received.digest,
         size: received.size,
+        checksum,
         verified,
         source,
         _lock: lock,

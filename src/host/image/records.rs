@@ -173,7 +173,7 @@ mod tests {
     use std::path::PathBuf;
 
     use trustnet_core::artifact::{Verified, VerifiedBy};
-    use trustnet_core::image::record::{Arrival, ImageRecord, Stamp};
+    use trustnet_core::image::record::{Arrival, Form, ImageRecord, Stamp};
 
     use super::{Records, file_name, named};
     use crate::paths::Paths;
@@ -185,6 +185,9 @@ mod tests {
             arrival: Arrival::Whole,
             source: "/tmp/image".to_owned(),
             verified: Verified::by(VerifiedBy::LocalBuild),
+            checksum: None,
+            form: Form::AsItCame,
+            length: 0,
             sha256: None,
             stamp: Stamp::default(),
             original: None,

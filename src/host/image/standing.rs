@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use trustnet_core::artifact::Digest;
 use trustnet_core::image::record::{Arrival, ImageRecord, Stamp};
@@ -44,11 +44,24 @@ pub enum Reading {
     WhereItLooksChanged,
 }
 
-/// The inode of a volume's file, where it is on this machine.
+/// How a volume looks: its file, where that is on this machine and can be seen, else what the hypervisor says of it.
 #[must_use]
-pub fn inode(volume: &VolumeXml, local: bool) -> Option<u64> {
+pub fn stamp(volume: &VolumeXml, local: bool) -> Stamp {
     let facts = local.then(|| fs::metadata(&volume.path).ok()).flatten();
-    facts.filter(fs::Metadata::is_file).map(|facts| facts.ino())
+    match facts.filter(fs::Metadata::is_file) {
+        Some(facts) => look_of(&facts),
+        None => Stamp::of(volume),
+    }
+}
+
+/// How a file looks.
+#[must_use]
+pub fn look_of(facts: &fs::Metadata) -> Stamp {
+    Stamp {
+        size: facts.len(),
+        modified: Some(format!("{}.{:09}", facts.mtime(), facts.mtime_nsec())),
+        inode: Some(facts.ino()),
+    }
 }
 
 /// Compares an image with its record, and brings the record up to date where the image is good.
@@ -67,62 +80,102 @@ pub fn standing(
     let Some(record) = records.read(pool, &volume.name)? else {
         return Ok((Standing::Unrecorded, None));
     };
-    if record.arrival == Arrival::Begun {
+    let stamp = stamp(volume, local);
+    // Killed between its name and its record, it is the very file that was ready.
+    let named = record.arrival == Arrival::Begun && stamp.inode.is_some() && record.stamp == stamp;
+    if record.arrival != Arrival::Whole && !named {
         return Ok((Standing::Begun, Some(record)));
     }
-    let stamp = Stamp::of(volume, inode(volume, local));
+    let before = record.clone();
+    let record = ImageRecord {
+        arrival: Arrival::Whole,
+        ..record
+    };
     let as_before = record.fits(&stamp);
     if as_before && reading == Reading::WhereItLooksChanged {
         return Ok((Standing::Good, Some(record)));
     }
     let name = VolumeRef::Named(pool, &volume.name);
-    let is = hash(hypervisor, name, volume, local, watch)?;
+    let is = hash(hypervisor, name, (volume, record.length), local, watch)?;
     let record = ImageRecord {
         sha256: Some(is),
         stamp,
         ..record
     };
-    match records.read(pool, &volume.name)?.and_then(|one| one.sha256) {
+    match before.sha256 {
         Some(was) if was != is => Ok((Standing::Changed { was, is }, Some(record))),
         None if !as_before => Ok((Standing::Unknown, Some(record))),
         // Either it is what it was, or nobody has read it before and it looks as it did.
         _ => {
-            records.write(&record)?;
+            // It may have been deleted or brought anew while it was read.
+            if records.read(pool, &volume.name)? == Some(before) {
+                records.write(&record)?;
+            }
             Ok((Standing::Good, Some(record)))
         }
     }
 }
 
-/// The digest of all bytes of a volume.
+/// The digest of the first bytes of a volume, so many.
 pub(super) fn hash(
     hypervisor: &dyn Hypervisor,
     name: VolumeRef<'_>,
-    volume: &VolumeXml,
+    (volume, length): (&VolumeXml, u64),
     local: bool,
     watch: &dyn Watch,
 ) -> Result<Digest, HostError> {
     let mut hasher = Hasher {
         hashing: Hashing::new(false),
         done: 0,
-        length: volume.physical,
+        length,
         watch,
+    };
+    // Where the volume is larger than its image, the rest of it is nobody's; where it became longer, it has changed.
+    let length = if volume.physical.max(volume.capacity) > length && is_device(volume, local) {
+        length
+    } else {
+        u64::MAX
     };
     let file = local.then(|| File::open(&volume.path).ok()).flatten();
     match file {
-        Some(file) => pass(&file, &mut hasher).map_err(HostError::file("read", &volume.path))?,
+        Some(file) => {
+            pass(&file, length, &mut hasher).map_err(HostError::file("read", &volume.path))?;
+        }
         None => {
-            let length = volume.physical.max(volume.capacity);
+            let length = length.min(volume.physical.max(volume.capacity));
             hypervisor.volumes().read_to(name, length, &mut hasher)?;
         }
     }
     Ok(Digest::from_bytes(hasher.hashing.sha256()))
 }
 
+/// Whether a volume is a block device, whose end is not its image's.
+fn is_device(volume: &VolumeXml, local: bool) -> bool {
+    let facts = local.then(|| fs::metadata(&volume.path).ok()).flatten();
+    match facts {
+        Some(facts) => facts.file_type().is_block_device(),
+        // Of a file its hypervisor says when it was written to.
+        None => volume.modified.is_none(),
+    }
+}
+
+/// The digests of a file, SHA-512 among them where `both` are asked for.
+pub(super) fn hash_file(file: &File, both: bool, watch: &dyn Watch) -> io::Result<Hashing> {
+    let mut hasher = Hasher {
+        hashing: Hashing::new(both),
+        done: 0,
+        length: file.metadata()?.len(),
+        watch,
+    };
+    pass(file, u64::MAX, &mut hasher)?;
+    Ok(hasher.hashing)
+}
+
 /// Passes a file on. Its holes are not read: that would take longer than hashing their zeros.
-fn pass(mut file: &File, to: &mut dyn Write) -> io::Result<()> {
+fn pass(mut file: &File, most: u64, to: &mut dyn Write) -> io::Result<()> {
     static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     // Of a device the facts say no length.
-    let length = file.seek(SeekFrom::End(0))?;
+    let length = file.seek(SeekFrom::End(0))?.min(most);
     let mut pieces = SparseFile::new(file, 0, length);
     while let Some(piece) = pieces.next()? {
         match piece {
@@ -201,7 +254,7 @@ mod tests {
         let mut whole = vec![0; 3_000_001];
         file.read_exact_at(&mut whole, 0).expect("read");
         let mut passed = Vec::new();
-        pass(&file, &mut passed).expect("passed on");
+        pass(&file, u64::MAX, &mut passed).expect("passed on");
         assert!(passed == whole);
     }
 }

@@ -31,7 +31,7 @@ pub fn strays(folder: &Path) -> Result<Strays, HostError> {
             };
             // What the file is of, and what it is.
             if let Some((key, kind)) = name.split_once('.')
-                && kind != LOCK
+                && KINDS.contains(&kind)
             {
                 let files = left.entry(key.to_owned()).or_default();
                 files.push(entry.path());
@@ -47,6 +47,9 @@ pub fn strays(folder: &Path) -> Result<Strays, HostError> {
     strays.files.sort();
     Ok(strays)
 }
+
+/// What is made on the way, and nothing else.
+const KINDS: [&str; 5] = ["part", "origin", "unpacked", "converted", "converted.part"];
 
 /// How the names of locks end.
 const LOCK: &str = "lock";

@@ -44,6 +44,7 @@ pub fn pull(images: &Images<'_>, args: &ImagePull) -> Result<Exit, Failure> {
     let sum = args.checksum.as_deref().map(checksum).transpose()?;
     let arch = args.arch.as_deref().unwrap_or(&images.info.arch);
     let arch = Arch::parse(arch).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let foreign = arch.libvirt() != images.info.arch && arch.as_str() != images.info.arch;
     let mut order = if args.from.contains("://") {
         let name = args.name.clone().ok_or_else(|| {
             Failure::new(Exit::Usage, "an image from a URL needs a name").hint("give `--name`")
@@ -60,7 +61,12 @@ pub fn pull(images: &Images<'_>, args: &ImagePull) -> Result<Exit, Failure> {
             },
         }
     } else {
-        images.order(&args.from, arch)?
+        let mut order = images.order(&args.from, arch)?;
+        if foreign {
+            // The plain name is that of the image for this hypervisor's guests.
+            order.volume = format!("{}-{arch}", order.volume);
+        }
+        order
     };
     if let Some(name) = &args.name {
         order.volume.clone_from(name);

@@ -6,7 +6,7 @@ use trustnet_core::artifact::{Arch, Digest, Verified};
 use trustnet_core::image::record::Arrival;
 use trustnet_core::image::usage::{Chains, User};
 use trustnet_core::units::bytes;
-use trustnet_host::image::chains;
+use trustnet_host::image::{chains, standing};
 
 use crate::args::{ImageInfo, ImageList, Output};
 use crate::failure::{Exit, Failure};
@@ -33,7 +33,8 @@ struct Row {
     verified: Option<Verified>,
     when: Option<String>,
     default_user: Option<String>,
-    /// `whole`, `begun` for what a killed run has left, `byHand` for what this program did not bring.
+    /// `whole`, `begun` for what a killed run has left, `byHand` for what this program did not bring, `changed` for what
+    /// does not look as it did when it was brought.
     arrival: &'static str,
     /// The file that it stands on; an image that this program brought stands on none.
     backing: Option<String>,
@@ -42,13 +43,14 @@ struct Row {
 }
 
 impl Row {
-    fn of(pool: &str, image: Image, chains: &Chains) -> Self {
+    fn of(pool: &str, image: Image, chains: &Chains, local: bool) -> Self {
         let Image { volume, record } = image;
         let used_by = chains.users(pool, &volume);
-        let arrival = match record.as_ref().map(|record| record.arrival) {
+        let arrival = match record.as_ref() {
             None => "byHand",
-            Some(Arrival::Begun) => "begun",
-            Some(Arrival::Whole) => "whole",
+            Some(record) if record.arrival != Arrival::Whole => "begun",
+            Some(record) if record.fits(&standing::stamp(&volume, local)) => "whole",
+            Some(_) => "changed",
         };
         let known = record.as_ref();
         Self {
@@ -73,6 +75,7 @@ impl Row {
     fn vouched(&self) -> String {
         match (&self.verified, self.arrival) {
             (_, "begun") => "not whole".to_owned(),
+            (_, "changed") => "looks changed: `image verify`".to_owned(),
             (Some(verified), _) => verified.by.as_str().to_owned(),
             (None, _) => "came by hand".to_owned(),
         }
@@ -94,7 +97,7 @@ pub fn list(images: &Images<'_>, args: &ImageList) -> Result<Exit, Failure> {
     )?;
     let rows: Vec<Row> = all
         .into_iter()
-        .map(|image| Row::of(pool, image, &chains))
+        .map(|image| Row::of(pool, image, &chains, images.info.local))
         .collect();
     let value = json!({ "kind": "ImageList", "items": rows });
     print(program, &value, || {
@@ -189,7 +192,7 @@ pub fn info(images: &Images<'_>, args: &ImageInfo) -> Result<Exit, Failure> {
         &images.plans()?,
         images.info.local,
     )?;
-    let row = Row::of(pool, image, &chains);
+    let row = Row::of(pool, image, &chains, images.info.local);
     let mut value = json!(row);
     value["kind"] = json!("Image");
     print(images.program, &value, || {

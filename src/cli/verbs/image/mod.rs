@@ -2,10 +2,12 @@
 
 /// Bringing them: `import`, `pull`.
 mod bring;
-/// Looking after them: `verify`, `delete`, `prune`.
+/// Looking after them: `verify`.
 mod care;
 /// Looking at them: `list`, `info`.
 mod look;
+/// Removing them: `delete`, `prune`.
+mod remove;
 
 use crate::Program;
 use crate::args::{ImageImport, ImageVerb};
@@ -31,8 +33,8 @@ pub fn run(program: &Program, verb: &ImageVerb) -> Result<Exit, Failure> {
         ImageVerb::Import(args) => bring::import(&images, args),
         ImageVerb::Pull(args) => bring::pull(&images, args),
         ImageVerb::Verify(args) => care::verify(&images, args),
-        ImageVerb::Delete(args) => care::delete(&images, args),
-        ImageVerb::Prune(args) => care::prune(&images, args),
+        ImageVerb::Delete(args) => remove::delete(&images, args),
+        ImageVerb::Prune(args) => remove::prune(&images, args),
     }
 }
 
