@@ -460,3 +460,124 @@ fn a_disk_of_another_program_becomes_qcow2_where_that_is_asked_for() {
         "{left:?}"
     );
 }
+
+/// Puts a volume into the pool of images, as somebody does by hand.
+fn by_hand(home: &Home, name: &str, content: &[u8]) {
+    home.edit(|state| {
+        let pool = state.pools.get_mut(IMAGE_POOL).expect("a pool");
+        pool.put(name, content);
+    });
+}
+
+#[test]
+fn what_only_has_the_name_of_what_was_brought_is_not_pruned() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    home.done(["image", "import", "disk.raw", "--name", "base"]);
+    let mut other = fs::read(home.path("disk.raw")).expect("a file");
+    other[700] = 1;
+    by_hand(&home, "base", &other);
+    let list = home.done(["image", "list"]);
+    assert!(list.out.contains("looks changed"), "{list:?}");
+    let run = home.done(["image", "prune", "--yes"]);
+    assert!(run.err.contains("not what was brought"), "{run:?}");
+    assert_eq!(names(&home), ["base", "debian-12.qcow2"]);
+    // The record of what is gone goes, and nothing else.
+    home.edit(|state| {
+        let pool = state.pools.get_mut(IMAGE_POOL).expect("a pool");
+        pool.volumes.remove("base");
+    });
+    home.done(["image", "prune", "--yes"]);
+    assert_eq!(records(&home), 0);
+}
+
+#[test]
+fn a_volume_that_came_by_hand_while_an_import_was_killed_stays() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    let import = ["image", "import", "disk.raw", "--name", "base"];
+    for empty in [false, true] {
+        let mut program = home.program();
+        program.env(KILL_VARIABLE, "image:begun").args(import);
+        let run = Run::of(&program.output().expect("the program starts"));
+        assert_eq!(run.signal, Some(9), "{run:?}");
+        let mut theirs = vec![0; 1 << 20];
+        theirs[900_000] = u8::from(!empty);
+        // A disk without anything in its first 64 KiB, as btrfs makes them.
+        by_hand(&home, "base", &theirs);
+        let run = home.run(import);
+        assert_eq!(run.code, Some(5), "{run:?}");
+        assert!(run.err.contains("by hand"), "{run:?}");
+        assert_eq!(content(&home, "base"), theirs);
+        home.done(["image", "prune", "--yes"]);
+        assert_eq!(content(&home, "base"), theirs);
+        home.done(["image", "delete", "base", "--yes"]);
+    }
+}
+
+#[test]
+fn a_pull_of_what_is_there_asks_again_who_vouches_and_whether_it_is_still_that() {
+    let home = Home::new();
+    let file = raw_disk(&home, "disk.raw", 1 << 20);
+    let url = format!("file://{file}");
+    let sum = format!("sha256:{}", sha256(&home, "disk.raw"));
+    let other = format!("sha256:{}", "0".repeat(64));
+    let pull = |more: &[&str]| {
+        let args = ["image", "pull", &url, "--name", "base"];
+        home.run(args.iter().chain(more).copied())
+    };
+    assert_eq!(pull(&["--insecure-no-checksum"]).code, Some(0));
+    for (more, why) in [
+        (&["--checksum", &sum][..], "nobody vouched"),
+        (&["--insecure-no-checksum", "--convert"], "converted"),
+    ] {
+        let run = pull(more);
+        assert_eq!(run.code, Some(5), "{run:?}");
+        assert!(run.err.contains(why), "{run:?}");
+    }
+    home.done(["image", "delete", "base", "--yes"]);
+    assert_eq!(pull(&["--checksum", &sum]).code, Some(0));
+    assert_eq!(pull(&["--checksum", &sum]).code, Some(0));
+    let run = pull(&["--checksum", &other]);
+    assert!(run.err.contains("held against"), "{run:?}");
+    let mut bytes = content(&home, "base");
+    bytes[600] ^= 1;
+    by_hand(&home, "base", &bytes);
+    let run = pull(&["--checksum", &sum]);
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert!(run.err.contains("have changed"), "{run:?}");
+}
+
+#[test]
+fn an_image_is_not_deleted_below_a_disk_that_nobody_can_look_at() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    home.done(["image", "import", "disk.raw", "--name", "base"]);
+    home.edit(|state| {
+        state.foreign("theirs");
+        let domain = state.domains.values_mut().next().expect("a domain");
+        let disk = "<devices><disk type='volume'><driver type='qcow2'/>\
+                    <source pool='stopped' volume='disk'/><target dev='vda'/></disk></devices>";
+        domain.xml = domain.xml.replace("</domain>", &format!("{disk}</domain>"));
+    });
+    let run = home.run(["image", "delete", "base", "--yes"]);
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert!(run.err.contains("perhaps `theirs`"), "{run:?}");
+    assert!(run.err.contains("start the pool"), "{run:?}");
+    home.done(["image", "prune", "--yes"]);
+    assert_eq!(names(&home), ["base", "debian-12.qcow2"]);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_hides_no_image() {
+    let home = Home::new();
+    raw_disk(&home, "disk.raw", 1 << 20);
+    home.done(["image", "import", "disk.raw", "--name", "base"]);
+    let files = files_below(&home.path(".local/share/trustnet-vm/image-records"));
+    fs::write(&files[0], "{").expect("a file");
+    let list = home.done(["image", "list"]);
+    assert!(list.err.contains("base.json"), "{list:?}");
+    assert_eq!(names(&home), ["base", "debian-12.qcow2"]);
+    home.done(["image", "delete", "base", "--yes"]);
+    assert_eq!(records(&home), 0);
+}

@@ -100,7 +100,7 @@ impl Stage {
     /// What is left of images on their way, in the pool and beside the downloads.
     pub fn left(&self) -> Vec<String> {
         let mut left = self.left_in(&self.pool());
-        let cache = files_below(&self.home.path("cache/trustnet-vm/images")).into_iter();
+        let cache = files_below(&self.home.path("cache/trustnet-vm/downloads")).into_iter();
         left.extend(
             cache
                 .filter(|path| path.extension().is_none_or(|kind| kind != "lock"))

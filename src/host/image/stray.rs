@@ -89,8 +89,8 @@ mod tests {
             fs::write(path, "x").expect("a file");
         }
         let _busy = [
-            Lock::take(&folder.join("b.lock")).expect("a lock"),
-            Lock::take(&lock_of(&made, "c")).expect("a lock"),
+            Lock::try_take(&folder.join("b.lock")).expect("a lock"),
+            Lock::try_take(&lock_of(&made, "c")).expect("a lock"),
         ];
         let left = strays(folder).expect("strays");
         let expected = [

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::json;
-use trustnet_core::image::record::Arrival;
 use trustnet_core::image::usage::{Chains, User};
 use trustnet_core::units::bytes;
 use trustnet_host::doors::VolumeRef;
@@ -111,13 +110,14 @@ fn was_brought(images: &Images<'_>, pool: &str, image: &Image) -> Result<bool, F
         return Ok(false);
     };
     let progress = images.program.ui.progress(&image.volume.name);
-    if record.arrival != Arrival::Whole {
-        let left = |bringer: &bring::Bringer<'_>| bringer.is_unfinished(record, &image.volume);
-        return images.bring(&progress, "looking", left);
-    }
     let reading = Reading::WhereItLooksChanged;
     let (standing, _) = images.standing(pool, &image.volume, reading, &progress)?;
-    Ok(standing == Standing::Good)
+    if standing != Standing::Begun {
+        return Ok(standing == Standing::Good);
+    }
+    images.bring(&progress, "looking", |bringer| {
+        bringer.is_unfinished(record, &image.volume)
+    })
 }
 
 impl Going {

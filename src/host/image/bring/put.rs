@@ -8,7 +8,7 @@ use trustnet_core::observed::PoolFacts;
 use trustnet_core::pool::{Keeping, keeping};
 use trustnet_core::xml::VolumeXml;
 
-use super::made::Made;
+use super::made::{Made, Scratch};
 use super::{Ask, BringError, Bringer, Brought, Origin};
 use crate::cache::store::{moment, now};
 use crate::doors::VolumeRef;
@@ -145,6 +145,8 @@ impl Bringer<'_> {
             Arrival::Whole => Ok(Some((volume, Some(record)))),
             // The very file that was to have this name.
             Arrival::Begun if stamp.inode.is_some() && record.stamp == stamp => {
+                let (to, _) = self.place(ask)?;
+                Scratch::of(&to, self.folder, || self.watch.stopped())?.remove();
                 record.arrival = Arrival::Whole;
                 self.records.write(&record)?;
                 Ok(Some((volume, Some(record))))
