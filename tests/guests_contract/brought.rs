@@ -157,7 +157,11 @@ fn an_image_stays_while_a_chain_of_a_domain_stands_on_it() {
         let pruned = home.done(["image", "prune", "--yes"]);
         assert!(pruned.out.contains("nothing to remove"), "{when}");
         let info = stage.json(&["image", "info", "base"]);
-        assert_eq!(info["usedBy"], serde_json::json!(["`web`"]), "{when}");
+        assert_eq!(
+            info["usedBy"],
+            serde_json::json!([{ "domain": "web" }]),
+            "{when}"
+        );
     };
     stays("defined");
     virsh(&["start", "web", "--paused"]);

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::plan::{Plan, Step};
 use crate::xml::{DomainXml, VolumeXml, read_domain, read_volume};
 
-/// Somebody who stands on an image.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Somebody who stands on an image. Its form for machines is stable: `{"domain": "web"}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum User {
     /// A domain, running or not.
     Domain(String),

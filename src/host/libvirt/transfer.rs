@@ -97,14 +97,33 @@ fn send_all(stream: &Stream, from: &mut dyn Read, length: u64) -> Result<(), Bac
     Ok(())
 }
 
+/// Whole messages as long as there is data: each costs its own way through the daemon.
 fn send_pieces(stream: &Stream, pieces: &mut dyn Pieces) -> Result<(), BackendError> {
+    let mut begun = Vec::with_capacity(CHUNK);
     while let Some(piece) = pieces.next().map_err(|error| broken(&error))? {
         match piece {
-            Piece::Data(bytes) => send(stream, bytes)?,
-            Piece::Hole(length) => send_hole(stream, length)?,
+            Piece::Data(mut bytes) => {
+                if !begun.is_empty() {
+                    let (now, later) = bytes.split_at(bytes.len().min(CHUNK - begun.len()));
+                    begun.extend_from_slice(now);
+                    bytes = later;
+                    if begun.len() == CHUNK {
+                        send(stream, &begun)?;
+                        begun.clear();
+                    }
+                }
+                let whole = bytes.len() - bytes.len() % CHUNK;
+                send(stream, &bytes[..whole])?;
+                begun.extend_from_slice(&bytes[whole..]);
+            }
+            Piece::Hole(length) => {
+                send(stream, &begun)?;
+                begun.clear();
+                send_hole(stream, length)?;
+            }
         }
     }
-    Ok(())
+    send(stream, &begun)
 }
 
 fn send_hole(stream: &Stream, length: u64) -> Result<(), BackendError> {

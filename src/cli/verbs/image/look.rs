@@ -38,8 +38,8 @@ struct Row {
     arrival: &'static str,
     /// The file that it stands on; an image that this program brought stands on none.
     backing: Option<String>,
-    /// Who stands on it, in words.
-    used_by: Vec<String>,
+    /// Who stands on it.
+    used_by: Vec<User>,
 }
 
 impl Row {
@@ -61,7 +61,7 @@ impl Row {
             when: known.map(|record| record.when.clone()),
             default_user: known.and_then(|record| record.default_user.clone()),
             arrival,
-            used_by: used_by.iter().map(User::to_string).collect(),
+            used_by,
             name: volume.name,
             path: volume.path,
             format: volume.format,
@@ -163,7 +163,7 @@ fn available(images: &Images<'_>) -> Result<Exit, Failure> {
 fn cells(row: &Row, wide: bool) -> Vec<String> {
     let users = match row.used_by.len() {
         0 => "-".to_owned(),
-        1 | 2 => row.used_by.join(", ").replace('`', ""),
+        1 | 2 => in_words(&row.used_by).replace('`', ""),
         count => format!("{count} users"),
     };
     let mut cells = vec![
@@ -233,6 +233,11 @@ fn users(row: &Row) -> String {
     if row.used_by.is_empty() {
         "nobody".to_owned()
     } else {
-        row.used_by.join(", ")
+        in_words(&row.used_by)
     }
+}
+
+fn in_words(users: &[User]) -> String {
+    let users: Vec<String> = users.iter().map(User::to_string).collect();
+    users.join(", ")
 }
