@@ -22,7 +22,7 @@ pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
 pub use examine::{Logs, Status, Test};
 pub use image::{
     ImageBuild, ImageDelete, ImageForm, ImageImport, ImageInfo, ImageList, ImagePrune, ImagePull,
-    ImageVerb, ImageVerify, InPool,
+    ImageVerb, ImageVerify,
 };
 pub use network::{
     NodeVerb, Peers, RegistryNodes, RegistryPromote, RegistryStatus, RegistryVerb, ToldRegistry,

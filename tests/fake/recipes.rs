@@ -141,6 +141,15 @@ fn the_same_recipe_gives_the_same_bytes_and_is_built_once() {
         made
     );
 
+    // In a pool it is recorded as what it is.
+    let pool = ["--pool", "foundry-images", "-o", "json"];
+    let brought = stage.run(stage.program("one").args(pool));
+    assert_eq!(brought.code, Some(0), "{brought:?}");
+    let brought: serde_json::Value = serde_json::from_str(&brought.out).expect("JSON");
+    let verified = serde_json::json!({ "by": "localBuild", "detail": "recipe small" });
+    assert_eq!(brought["image"]["verified"], verified, "{brought}");
+    assert_eq!(brought["image"]["volume"], "small");
+
     // What is in it is what the recipe says.
     let raw = stage.home.path("raw");
     let mut convert = Command::new("qemu-img");

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use trustnet_core::xml::VolumeXml;
-use trustnet_host::image::bring::{Ask, Bringer, Brought};
+use trustnet_host::image::bring::{Ask, Bringer, Brought, Vouch};
 use trustnet_host::image::records::Records;
 use trustnet_host::image::standing::{Reading, Standing, standing};
 use trustnet_host::image::stray::strays;
@@ -202,9 +202,11 @@ pub fn an_image_goes_through_a_stream_where_there_is_no_folder(place: &Place<'_>
         folder: &place.folder.join("on-its-way"),
         watch: &(),
     };
-    let brought = bringer.import(ask, &file, None).expect("it comes");
+    let brought = bringer.import(ask, &file, Vouch::Nobody).expect("it comes");
     assert!(matches!(brought, Brought::New(_)), "{brought:?}");
-    let again = bringer.import(ask, &file, None).expect("it is there");
+    let again = bringer
+        .import(ask, &file, Vouch::Nobody)
+        .expect("it is there");
     assert!(matches!(again, Brought::There(_)), "{again:?}");
     let found = || -> VolumeXml {
         let volumes = place.hypervisor.volumes().list(POOL).expect("volumes");

@@ -14,7 +14,7 @@ use trustnet_host::interrupt::Interrupt;
 
 use super::cache::print;
 use super::image;
-use crate::args::{ImageBuild, ImageForm, ImageImport, InPool};
+use crate::args::ImageBuild;
 use crate::failure::{Exit, Failure};
 use crate::{Program, problems, specs};
 
@@ -49,26 +49,12 @@ pub fn run(program: &Program, args: &ImageBuild) -> Result<Exit, Failure> {
         copy(&built.path, to)?;
     }
     if let Some(pool) = &args.pool {
-        return image::import(
-            program,
-            &ImageImport {
-                file: built.path,
-                name: Some(recipe.name().to_owned()),
-                checksum: None,
-                form: ImageForm {
-                    convert: false,
-                    compress: false,
-                },
-                place: InPool {
-                    pool: Some(pool.clone()),
-                },
-            },
-        );
+        return image::take_build(program, pool, recipe.name(), &built.path);
     }
     let path = args.to.as_ref().unwrap_or(&built.path);
     let result = if built.new { "built" } else { "unchanged" };
     let value =
-        json!({ "kind": "ImageResult", "result": result, "name": recipe.name(), "path": path });
+        json!({ "kind": "ImageBuild", "result": result, "name": recipe.name(), "path": path });
     print(program, &value, || format!("{}\n", path.display()))?;
     Ok(Exit::Done)
 }

@@ -51,6 +51,17 @@ pub enum Convert {
     Compressed,
 }
 
+/// Who vouches for a file of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouch<'a> {
+    /// Nobody: it is the user's own.
+    Nobody,
+    /// Its checksum.
+    Checksum(Checksum),
+    /// It was built here, by the recipe of this name.
+    Build(&'a str),
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Brought {
@@ -98,10 +109,10 @@ impl Bringer<'_> {
         &self,
         ask: Ask<'_>,
         file: &Path,
-        checksum: Option<Checksum>,
+        vouch: Vouch<'_>,
     ) -> Result<Brought, BringError> {
         let _lock = self.lock(ask)?;
-        let origin = self.user_file(file, checksum)?;
+        let origin = self.user_file(file, vouch)?;
         match self.find(ask)? {
             Some((volume, Some(record))) => self.same(ask, &volume, record, &origin),
             Some((volume, None)) => Err(taken(ask, &volume, BY_HAND.to_owned())),
@@ -110,7 +121,11 @@ impl Bringer<'_> {
     }
 
     /// A file of the user's, held against its checksum.
-    fn user_file(&self, file: &Path, checksum: Option<Checksum>) -> Result<Origin, BringError> {
+    fn user_file(&self, file: &Path, vouch: Vouch<'_>) -> Result<Origin, BringError> {
+        let checksum = match vouch {
+            Vouch::Checksum(checksum) => Some(checksum),
+            Vouch::Nobody | Vouch::Build(_) => None,
+        };
         let read = |error| HostError::file("read", file)(error);
         // A named pipe would wait for somebody who writes.
         let look = Look::at(file).map_err(read)?;
@@ -119,7 +134,12 @@ impl Bringer<'_> {
             file: file.to_owned(),
             ours: false,
             source: path.display().to_string(),
-            verified: Verified::by(VerifiedBy::LocalFile),
+            verified: match vouch {
+                Vouch::Build(recipe) => {
+                    Verified::with(VerifiedBy::LocalBuild, format!("recipe {recipe}"))
+                }
+                Vouch::Nobody | Vouch::Checksum(_) => Verified::by(VerifiedBy::LocalFile),
+            },
             checksum,
             sha256: None,
             stamp: Some(look_of(&look.file.metadata().map_err(read)?)),

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use trustnet_core::artifact::{Arch, Trust};
 use trustnet_core::image::record::ImageRecord;
-use trustnet_host::image::bring::{Ask, Brought, Convert};
+use trustnet_host::image::bring::{Ask, Brought, Convert, Vouch};
 use trustnet_host::image::pull::Wanted;
 
 use crate::args::{ImageForm, ImageImport, ImagePull, Output};
@@ -21,18 +21,41 @@ pub fn import(images: &Images<'_>, args: &ImageImport) -> Result<Exit, Failure> 
         Some(name) => name.clone(),
         None => own_name(&args.file, convert.is_some())?,
     };
-    check_name(&name)?;
-    let wanted = args.checksum.as_deref().map(checksum).transpose()?;
+    let vouch = match args.checksum.as_deref().map(checksum).transpose()? {
+        Some(sum) => Vouch::Checksum(sum),
+        None => Vouch::Nobody,
+    };
+    take(images, pool, (&name, &args.file), vouch, convert)
+}
+
+/// Brings an image that was built here into a pool.
+pub fn take_build(
+    images: &Images<'_>,
+    pool: &str,
+    recipe: &str,
+    file: &Path,
+) -> Result<Exit, Failure> {
+    take(images, pool, (recipe, file), Vouch::Build(recipe), None)
+}
+
+fn take(
+    images: &Images<'_>,
+    pool: &str,
+    (name, file): (&str, &Path),
+    vouch: Vouch<'_>,
+    convert: Option<Convert>,
+) -> Result<Exit, Failure> {
+    check_name(name)?;
     images.open(pool)?;
     let ask = Ask {
         pool,
-        volume: &name,
+        volume: name,
         default_user: None,
         convert,
     };
-    let progress = images.program.ui.progress(&name);
+    let progress = images.program.ui.progress(name);
     let brought = images.bring(&progress, "copying", |bringer| {
-        bringer.import(ask, &args.file, wanted)
+        bringer.import(ask, file, vouch)
     })?;
     drop(progress);
     report(images, &brought, "imported")

@@ -9,8 +9,10 @@ mod look;
 /// Removing them: `delete`, `prune`.
 mod remove;
 
+use std::path::Path;
+
 use crate::Program;
-use crate::args::{ImageImport, ImageVerb};
+use crate::args::ImageVerb;
 use crate::failure::{Exit, Failure};
 use crate::images::Images;
 use crate::verbs::image_build;
@@ -38,11 +40,16 @@ pub fn run(program: &Program, verb: &ImageVerb) -> Result<Exit, Failure> {
     }
 }
 
-/// Brings a file of this machine into a pool, as `import` does.
+/// Brings an image that was built here, by the recipe of this name, into a pool.
 ///
 /// # Errors
-/// The hypervisor does not answer, or the file cannot be brought.
-pub(super) fn import(program: &Program, args: &ImageImport) -> Result<Exit, Failure> {
+/// The hypervisor does not answer, or the image cannot be brought.
+pub(super) fn take_build(
+    program: &Program,
+    pool: &str,
+    recipe: &str,
+    file: &Path,
+) -> Result<Exit, Failure> {
     let host = program.connect()?;
-    bring::import(&Images::of(program, &host)?, args)
+    bring::take_build(&Images::of(program, &host)?, pool, recipe, file)
 }
