@@ -42,10 +42,12 @@ main() {
     trap clean EXIT
     trap 'stop 130' INT
     trap 'stop 143' TERM
-    # In a user namespace the finishing hook is another user here.
+    # In a user namespace the finishing hook is another user here. For root it is root, and nobody else may write.
+    writable=1777
+    [ "$(id -u)" -ne 0 ] || writable=0755
     chmod 0711 "$WORK"
-    mkdir -m 1777 "$WORK/out"
-    mkdir -m 1777 "$RELEASES"
+    mkdir -m "$writable" "$WORK/out"
+    mkdir -m "$writable" "$RELEASES"
 
     # The hooks run with the guest's root as $1; they call this script again. In a user namespace they cannot read what
     # is only the builder's to read, so all they need lies here.
@@ -85,10 +87,18 @@ OPTIONS
     wait "$child"
     child=
 
-    assemble "$WORK/out"
+    # From here on nobody else has a hand in it: what the hook made is its own user's where that is another.
+    private=$WORK/disk
+    mkdir -m 0700 "$private"
+    if [ "$(id -u)" -eq 0 ]; then
+        mv "$WORK/out/root.ext4" "$WORK"/out/*.signed "$private"
+    else
+        cp --sparse=always "$WORK/out/root.ext4" "$WORK"/out/*.signed "$private"
+    fi
+    assemble "$private"
     say "compressing"
     # One coroutine: the clusters lie in their order.
-    qemu-img convert -m 1 -c -f raw -O qcow2 "$WORK/out/disk.raw" "$OUTPUT"
+    qemu-img convert -m 1 -c -f raw -O qcow2 "$private/disk.raw" "$OUTPUT"
 }
 
 # Ends what is under way. mmdebstrap heeds only what its whole group is told, as a terminal does it; it takes its own mounts
@@ -225,7 +235,8 @@ GRUB
         -U "$ROOT_UUID" -E "hash_seed=$HASH_SEED" -d "$WORK/out/tree" "$WORK/out/root.ext4" "${ROOT_MIB}M"
     umount "$WORK/out/tree"
     rmdir "$WORK/out/tree"
-    chmod 0666 "$WORK"/out/*.*
+    # The builder reads them, and may be another user.
+    chmod 0644 "$WORK"/out/*.*
 }
 
 # Older mke2fs gives inodes the times at which the files came here.
