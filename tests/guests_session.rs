@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use trustnet_host::libvirt::Libvirt;
 /// it lives through stop and start, and that its data lives through its end.
 #[test]
 fn a_spec_becomes_a_guest_that_can_be_trusted_and_its_data_outlives_it() {
-    let home = Home::at("qemu:///session").with_image();
+    let home = with_imported_image(Home::at("qemu:///session"));
     home.file("token", "tok3n-from-a-file\n");
     let spec = home.file(
         "web.yaml",
@@ -87,6 +88,8 @@ spec:
             .expect("a number")
             > 3000
     );
+
+    the_image_stays_below_the_guest(&home);
 
     // The guest's host key is the recorded one, and the private half is nowhere.
     let recorded = json(&home, &["get", "web", "-o", "json"])["status"]["sshHostKey"]
@@ -206,6 +209,42 @@ spec:
         home.done(["destroy", "web", "--yes"]).out,
         "VM 'web' is not there: nothing to do\n"
     );
+
+    // Nothing stands on the image any more.
+    home.done(["image", "prune", "--yes"]);
+    assert_eq!(home.done(["image", "list", "-o", "name"]).out, "");
+}
+
+/// Has the program bring the base image into a home's pool of images, as `debian-12.qcow2`.
+fn with_imported_image(home: Home) -> Home {
+    let file = home.path("base.qcow2");
+    std::fs::copy(support::test_image(), &file).expect("a copy");
+    // Who lives here may be another user.
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("a mode");
+    let path = file.to_str().expect("UTF-8");
+    home.done(["image", "import", path, "--name", "debian-12.qcow2"]);
+    std::fs::remove_file(file).expect("removed");
+    home
+}
+
+/// The image of a running guest is what was brought, and nobody deletes it.
+fn the_image_stays_below_the_guest(home: &Home) {
+    let refused = home.run(["image", "delete", "debian-12.qcow2", "--yes"]);
+    assert_eq!(refused.code, 5, "{}", refused.err);
+    assert!(
+        refused.err.contains("`web` stands on it"),
+        "{}",
+        refused.err
+    );
+    home.done(["image", "prune", "--yes"]);
+    let info = json(home, &["image", "info", "debian-12.qcow2", "-o", "json"]);
+    assert_eq!(
+        info["usedBy"],
+        serde_json::json!([{ "domain": "web" }]),
+        "{info}"
+    );
+    let verified = home.done(["image", "verify", "debian-12.qcow2"]);
+    assert!(verified.out.contains("good (sha256:"), "{}", verified.out);
 }
 
 /// On real libvirt, with a real QEMU that is started and never waited for: the process is killed at
