@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::UNIX_EPOCH;
 
 use trustnet_core::artifact::ArtifactSet;
 use trustnet_core::image::{self, ImageContent, Sample};
@@ -173,8 +172,7 @@ fn image(
 /// An image that libvirt does not know yet, read as the file that it is.
 fn local_image(path: &str) -> Option<ImageFacts> {
     // Before it is opened: a named pipe would wait for somebody who writes.
-    let facts = fs::metadata(path).ok().filter(Metadata::is_file)?;
-    let length = facts.len();
+    let length = fs::metadata(path).ok().filter(Metadata::is_file)?.len();
     let file = File::open(path).ok()?;
     let mut head = Vec::new();
     file.take(image::HEAD).read_to_end(&mut head).ok()?;
@@ -183,8 +181,6 @@ fn local_image(path: &str) -> Option<ImageFacts> {
         format: "raw".to_owned(),
         capacity: length,
         allocation: length,
-        physical: length,
-        modified: written(&facts),
         ..VolumeXml::default()
     };
     let sample = Sample {
@@ -192,15 +188,6 @@ fn local_image(path: &str) -> Option<ImageFacts> {
         ..Sample::head(&head)
     };
     Some(image_facts(volume, sample))
-}
-
-/// When a file was last written, as libvirt writes it.
-fn written(facts: &Metadata) -> Option<String> {
-    let since = facts.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some(match since.subsec_nanos() {
-        0 => since.as_secs().to_string(),
-        fraction => format!("{}.{fraction:09}", since.as_secs()),
-    })
 }
 
 /// What the bytes say counts, whatever the name made libvirt think.

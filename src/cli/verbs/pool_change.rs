@@ -4,13 +4,13 @@ use trustnet_core::pool::{self, Pool, PoolKind, PoolRequest};
 use trustnet_core::units::bytes;
 use trustnet_core::xml;
 use trustnet_host::doors::ListedPool;
-use trustnet_host::journal::{self, Journal};
 
 use super::pool::find;
 use crate::Program;
 use crate::args::{PoolAdd, PoolRefresh, PoolType, YesNo};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
+use crate::images::left_plans;
 use crate::outcome::{Outcome, entry};
 
 /// Adds a pool.
@@ -151,11 +151,9 @@ fn refuse_used(host: &Host, pool: &ListedPool) -> Result<(), Failure> {
         )
         .hint("destroy those first; `trustnet-vm pool info` shows all volumes"));
     }
-    for left in journal::leftovers(&host.paths, &host.uri) {
-        let Some(journal) = Journal::open(&host.journal_dir(&left))? else {
-            continue;
-        };
-        if journal.plan().pools().contains(&name.as_str()) {
+    for plan in left_plans(host)? {
+        if plan.pools().contains(&name.as_str()) {
+            let left = &plan.vm;
             return Err(Failure::new(
                 Exit::Storage,
                 format!("pool `{name}` stays: interrupted work on `{left}` has something in it"),

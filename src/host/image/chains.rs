@@ -24,15 +24,10 @@ pub fn chains(
     local: bool,
 ) -> Result<Chains, HostError> {
     let mut chains = Chains::default();
-    let mut pools: Vec<String> = Vec::new();
-    for (pool, _) in hypervisor.pools().contents()? {
-        if pools.last() != Some(&pool) {
-            pools.push(pool);
-        }
-    }
-    for pool in &pools {
-        for volume in hypervisor.volumes().list(pool)? {
-            chains.volume(pool, &volume);
+    let pools = hypervisor.pools().list()?;
+    for pool in pools.iter().filter(|pool| pool.facts.active) {
+        for volume in hypervisor.volumes().list(&pool.name)? {
+            chains.volume(&pool.name, &volume);
         }
     }
     for domain in hypervisor.survey().domains()? {
