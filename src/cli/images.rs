@@ -2,7 +2,7 @@
 
 use trustnet_core::artifact::{Arch, Checksum};
 use trustnet_core::image::catalogue;
-use trustnet_core::image::record::{Arrival, ImageRecord};
+use trustnet_core::image::record::{Arrival, ImageRecord, Stamp};
 use trustnet_core::observed::{ImageFacts, Observed, PoolFacts};
 use trustnet_core::plan::{Plan, default_pool_path};
 use trustnet_core::suggest::nearest;
@@ -256,17 +256,23 @@ impl<'a> Images<'a> {
         })
     }
 
+    /// How the image of a VM looks now; none where it is not there.
+    #[must_use]
+    pub fn stamp(&self, observed: &Observed) -> Option<Stamp> {
+        let image = observed.image.as_ref()?;
+        Some(standing::stamp(&image.volume, self.info.local))
+    }
+
     /// Whether a VM's image looks as it did when it was recorded, and need not be read.
     ///
     /// # Errors
     /// Its record cannot be read.
     pub fn looks_known(&self, vm: &Vm, observed: &Observed) -> Result<bool, Failure> {
-        let (BootSource::Volume { pool, volume }, Some(image)) =
-            (&vm.boot_disk().source, &observed.image)
+        let (BootSource::Volume { pool, volume }, Some(stamp)) =
+            (&vm.boot_disk().source, self.stamp(observed))
         else {
             return Ok(true);
         };
-        let stamp = standing::stamp(&image.volume, self.info.local);
         let record = self.records.read(pool, volume)?;
         Ok(record.is_none_or(|record| record.fits(&stamp)))
     }

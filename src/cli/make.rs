@@ -119,12 +119,15 @@ impl Maker<'_> {
         if !self.images.looks_known(&spec.vm, &observed)? {
             // All of it is read, and others need the lock.
             drop(planning);
+            let read = self.images.stamp(&observed);
             self.images.check(&spec.vm, &observed, progress)?;
             planning = self.planning()?;
             observed = self.observe(spec)?;
+            if self.images.stamp(&observed) != read {
+                self.images.check(&spec.vm, &observed, progress)?;
+            }
         }
         let planning = UntilDefined::held(planning);
-        self.images.check(&spec.vm, &observed, progress)?;
         let Planned { goal, made } = self.plan(spec, &observed, Keep::Yes)?;
         let (Goal::Steps(plan), Some(made)) = (goal, made) else {
             return Ok(Made::Unchanged);
