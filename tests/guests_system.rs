@@ -7,6 +7,8 @@
     reason = "a test fails where it expects, and says on standard output that it was skipped"
 )]
 
+#[path = "guests_system/lvm.rs"]
+mod lvm;
 mod support;
 
 use support::Home;

@@ -96,6 +96,7 @@ pub const PACKAGES: &[Package] = &[
     checks("shellcheck", "lints the shell files"),
     checks("busybox", "runs the guest's script under a minimal shell"),
     checks("btrfs-progs", "makes the file system of a test's pool"),
+    checks("lvm2", "makes the volume group of a test's pool"),
     checks("genisoimage", "reads the seed's image back (isoinfo)"),
     checks("xorriso", "reads the seed's image back"),
     checks(
