@@ -9,12 +9,14 @@ mod running;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use thiserror::Error;
 use trustnet_core::image::qcow2::Compression;
 use trustnet_core::image::{Bootable, ImageContent, SourceFormat, Unfit, source_format};
+use trustnet_core::units::bytes;
 
 use super::look::Look;
 use crate::cache::download::Watch;
@@ -23,6 +25,8 @@ use running::Running;
 
 /// Where the child finds the file that was looked at.
 const STDIN: &str = "/proc/self/fd/0";
+/// The C library's words for a full disk; qemu-img runs without a locale.
+const NO_ROOM: &str = "No space left on device";
 
 /// Why an image is not converted.
 #[derive(Debug, Error)]
@@ -126,7 +130,7 @@ fn by(
     };
     ended.map_err(|why| ConvertError::Failed {
         path: from.to_owned(),
-        why,
+        why: part.with_room(why),
     })?;
     let made = Look::at(&part.0).map_err(|source| unwritten(&part.0, source))?;
     match ImageContent::of(made.sample()).bootable() {
@@ -190,6 +194,21 @@ impl Part {
         match fs::remove_file(&part.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(part),
+        }
+    }
+
+    /// What qemu-img complains of, with the numbers where it ran out of room: how much an image takes as qcow2 is known
+    /// only once it is that.
+    fn with_room(&self, why: String) -> String {
+        let folder = self.0.parent().unwrap_or(Path::new("/"));
+        match (fs::metadata(&self.0), rustix::fs::statvfs(folder)) {
+            (Ok(part), Ok(room)) if why.contains(NO_ROOM) => format!(
+                "{why}; {} of it were written, and `{}` has {} free",
+                bytes(part.blocks() * 512),
+                folder.display(),
+                bytes(room.f_bavail * room.f_frsize)
+            ),
+            _ => why,
         }
     }
 

@@ -16,7 +16,7 @@ const UNDEFINE_TPM_SINCE: u32 = 8_009_000;
 impl Domains for Libvirt {
     fn find(&self, name: &str) -> Result<Option<DomainFacts>, HostError> {
         let doing = || format!("look up domain `{name}`");
-        let Some(domain) = if_found(self.connection.lookup_domain_by_name(name))
+        let Some(domain) = if_found(self.connection().lookup_domain_by_name(name))
             .map_err(HostError::vm(doing()))?
         else {
             return Ok(None);
@@ -25,7 +25,7 @@ impl Domains for Libvirt {
     }
 
     fn list(&self) -> Result<Vec<ListedDomain>, HostError> {
-        stats::all_domains(&self.connection).map_err(HostError::vm("list the domains"))
+        stats::all_domains(&self.connection()).map_err(HostError::vm("list the domains"))
     }
 
     fn state(&self, uuid: &str) -> Result<Option<DomainState>, HostError> {
@@ -39,7 +39,7 @@ impl Domains for Libvirt {
 
     fn define(&self, xml: &str) -> Result<(), HostError> {
         let name = || read_domain(xml).name;
-        self.connection
+        self.connection()
             .define_domain_xml(xml)
             .map(drop)
             .map_err(|error| HostError::vm(format!("define domain `{}`", name()))(error))
@@ -74,7 +74,7 @@ impl Domains for Libvirt {
                 | virt_sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
                 | virt_sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
                 | virt_sys::VIR_DOMAIN_UNDEFINE_NVRAM;
-            if self.connection.lib_version()? >= UNDEFINE_TPM_SINCE {
+            if self.connection().lib_version()? >= UNDEFINE_TPM_SINCE {
                 flags |= virt_sys::VIR_DOMAIN_UNDEFINE_TPM;
             }
             match domain.undefine_flags(flags) {

@@ -89,7 +89,7 @@ impl Libvirt {
         open: impl FnOnce(&Domain, &Stream) -> Result<(), Error>,
     ) -> Result<Line, Error> {
         let domain = self.domain(uuid)?;
-        let stream = Stream::new(&self.connection, 0)?;
+        let stream = Stream::new(&self.connection(), 0)?;
         open(&domain, &stream)?;
         let input = stream.clone();
         let (sender, output) = channel();

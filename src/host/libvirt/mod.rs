@@ -21,6 +21,10 @@ mod survey;
 /// Bytes into a volume and out of it.
 mod transfer;
 
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
@@ -28,9 +32,13 @@ use virt::error::Error;
 use crate::doors::{Domains, Guests, Hypervisor, Pools, Probes, Records, Survey, Volumes};
 use crate::error::{BackendError, BackendErrorKind, HostError};
 
+/// How often a daemon that is gone is called again, and how long is waited before each time.
+const CALLS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// A connection to libvirt.
 pub struct Libvirt {
-    connection: Connect,
+    connection: Mutex<Connect>,
     uri: String,
 }
 
@@ -48,13 +56,34 @@ impl Libvirt {
             source: source.into(),
         })?;
         Ok(Self {
-            connection,
+            connection: Mutex::new(connection),
             uri: uri.to_owned(),
         })
     }
 
+    /// The connection; made anew where the daemon has ended. It does while it takes more bytes for a volume than there
+    /// is room for: what was begun is still to be undone then. Where nobody answers, the calls that follow say why.
+    fn connection(&self) -> Connect {
+        let mut connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // What cannot be asked whether it is alive has no daemon.
+        if !connection.is_alive().unwrap_or(true) {
+            tracing::warn!(uri = self.uri, "libvirt has hung up: calling again");
+            let calls = (0..CALLS).map(|_| {
+                thread::sleep(PAUSE);
+                Connect::open(Some(&self.uri))
+            });
+            if let Some(anew) = calls.filter_map(Result::ok).next() {
+                *connection = anew;
+            }
+        }
+        connection.clone()
+    }
+
     fn domain(&self, uuid: &str) -> Result<Domain, Error> {
-        self.connection.lookup_domain_by_uuid_string(uuid)
+        self.connection().lookup_domain_by_uuid_string(uuid)
     }
 }
 

@@ -25,7 +25,7 @@ impl Probes for Libvirt {
             let disk = Disk::make(self, &name, folder)?;
             let xml = probe_domain(&name, kind, &disk.path);
             match self
-                .connection
+                .connection()
                 .create_domain_xml(&xml, virt_sys::VIR_DOMAIN_START_AUTODESTROY)
             {
                 Ok(domain) => Running(domain),
@@ -76,7 +76,7 @@ impl Disk {
     fn make(libvirt: &Libvirt, name: &str, folder: &str) -> Result<Self, HostError> {
         let make = || -> Result<Self, BackendError> {
             let pool = xml::pool(name, folder);
-            let pool = libvirt.connection.define_storage_pool_xml(&pool, 0)?;
+            let pool = libvirt.connection().define_storage_pool_xml(&pool, 0)?;
             let mut disk = Self {
                 pool,
                 volume: None,

@@ -59,7 +59,7 @@ impl Libvirt {
     /// Handles of domains: one question for each of a few, one question for all of many.
     fn by_uuid(&self, uuids: &[String]) -> Result<HashMap<String, Domain>, BackendError> {
         let found: Vec<Domain> = if uuids.len() > FEW {
-            self.connection.list_all_domains(0)?
+            self.connection().list_all_domains(0)?
         } else {
             let each = uuids.iter().map(|uuid| if_found(self.domain(uuid)));
             let each: Result<Vec<Option<Domain>>, BackendError> = each.collect();

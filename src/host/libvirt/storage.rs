@@ -16,13 +16,13 @@ use crate::image::sparse::Pieces;
 
 impl Libvirt {
     fn pool(&self, name: &str) -> Result<StoragePool, virt::error::Error> {
-        self.connection.lookup_storage_pool_by_name(name)
+        self.connection().lookup_storage_pool_by_name(name)
     }
 
     fn volume(&self, volume: VolumeRef<'_>) -> Result<StorageVol, virt::error::Error> {
         match volume {
             VolumeRef::Named(pool, name) => self.pool(pool)?.lookup_storage_vol_by_name(name),
-            VolumeRef::Path(path) => self.connection.lookup_storage_vol_by_path(path),
+            VolumeRef::Path(path) => self.connection().lookup_storage_vol_by_path(path),
         }
     }
 }
@@ -42,13 +42,13 @@ impl Pools for Libvirt {
         let run = || -> Result<Vec<ListedPool>, BackendError> {
             // Which are active and which start by themselves is asked of all at once.
             let named = |which| -> Result<BTreeSet<String>, virt::error::Error> {
-                let pools = self.connection.list_all_storage_pools(which)?;
+                let pools = self.connection().list_all_storage_pools(which)?;
                 pools.iter().map(StoragePool::name).collect()
             };
             let active = named(virt_sys::VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)?;
             let autostart = named(virt_sys::VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART)?;
             let mut listed = Vec::new();
-            for pool in self.connection.list_all_storage_pools(0)? {
+            for pool in self.connection().list_all_storage_pools(0)? {
                 let name = pool.name()?;
                 // A pool may go while we look.
                 let Some(xml) = if_found(pool.xml_desc(0))? else {
@@ -71,7 +71,7 @@ impl Pools for Libvirt {
             if let Some(pool) = if_found(self.pool(name))? {
                 return Ok(start(&pool)?);
             }
-            let pool = self.connection.define_storage_pool_xml(xml, 0)?;
+            let pool = self.connection().define_storage_pool_xml(xml, 0)?;
             let made = || -> Result<(), virt::error::Error> {
                 if in_a_folder(xml) {
                     pool.build(0)?;
@@ -92,7 +92,7 @@ impl Pools for Libvirt {
         let run = || -> Result<Vec<(String, String)>, BackendError> {
             let mut found = Vec::new();
             let active = virt_sys::VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE;
-            for pool in self.connection.list_all_storage_pools(active)? {
+            for pool in self.connection().list_all_storage_pools(active)? {
                 // A pool or a volume may go while we look.
                 let name = pool.name()?;
                 for volume in if_found(pool.list_all_volumes(0))?.unwrap_or_default() {
@@ -226,7 +226,7 @@ impl Volumes for Libvirt {
     ) -> Result<(), HostError> {
         let mut run = || {
             let found = self.volume(volume)?;
-            transfer::upload(&self.connection, &found, offset, length, from)
+            transfer::upload(&self.connection(), &found, offset, length, from)
         };
         run().map_err(HostError::storage(format!("write {volume}")))
     }
@@ -240,7 +240,7 @@ impl Volumes for Libvirt {
     ) -> Result<(), HostError> {
         let mut run = || {
             let found = self.volume(volume)?;
-            transfer::upload_sparse(&self.connection, &found, offset, length, pieces)
+            transfer::upload_sparse(&self.connection(), &found, offset, length, pieces)
         };
         run().map_err(HostError::storage(format!("write {volume}")))
     }
@@ -253,7 +253,7 @@ impl Volumes for Libvirt {
     ) -> Result<(), HostError> {
         let mut run = || {
             let found = self.volume(volume)?;
-            transfer::download(&self.connection, &found, length, to)
+            transfer::download(&self.connection(), &found, length, to)
         };
         run().map_err(HostError::storage(format!("read {volume}")))
     }

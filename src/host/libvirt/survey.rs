@@ -22,8 +22,8 @@ pub(super) const FEW: usize = 4;
 impl Survey for Libvirt {
     fn host(&self) -> Result<HostInfo, HostError> {
         let run = || -> Result<HostInfo, BackendError> {
-            let capabilities = self.connection.capabilities()?;
-            let version = self.connection.hyp_version()?;
+            let capabilities = self.connection().capabilities()?;
+            let version = self.connection().hyp_version()?;
             Ok(HostInfo {
                 session: self
                     .uri
@@ -34,7 +34,7 @@ impl Survey for Libvirt {
                 identity: format!("{} {version}", host_uuid(&capabilities).unwrap_or_default()),
                 arch: guest_arch(&capabilities)
                     .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-                free_memory_mib: if_supported(memory::available_mib(&self.connection))?,
+                free_memory_mib: if_supported(memory::available_mib(&self.connection()))?,
                 uri: self.uri.clone(),
             })
         };
@@ -47,7 +47,7 @@ impl Survey for Libvirt {
         arch: &str,
     ) -> Result<Option<DomainCapabilities>, HostError> {
         let machine = if arch == "x86_64" { "q35" } else { "virt" };
-        let xml = self.connection.domain_capabilities(
+        let xml = self.connection().domain_capabilities(
             None,
             Some(arch),
             Some(machine),
@@ -79,7 +79,7 @@ impl Survey for Libvirt {
 
     fn networks(&self) -> Result<BTreeMap<String, bool>, HostError> {
         let run = || -> Result<BTreeMap<String, bool>, BackendError> {
-            let Some(networks) = if_supported(self.connection.list_all_networks(0))? else {
+            let Some(networks) = if_supported(self.connection().list_all_networks(0))? else {
                 return Ok(BTreeMap::new());
             };
             networks
@@ -93,7 +93,7 @@ impl Survey for Libvirt {
     fn domains(&self) -> Result<Vec<DomainFacts>, HostError> {
         let doing = "read the definitions of the domains";
         let all = self
-            .connection
+            .connection()
             .list_all_domains(0)
             .map_err(HostError::vm(doing))?;
         // A domain may go while we look; that it is gone is its answer.
@@ -107,7 +107,7 @@ impl Survey for Libvirt {
     }
 
     fn pools(&self) -> Result<Option<PoolCapabilities>, HostError> {
-        let xml = if_supported(pool_types::capabilities(&self.connection))
+        let xml = if_supported(pool_types::capabilities(&self.connection()))
             .map_err(HostError::storage("ask which storage pools there can be"))?;
         Ok(xml.map(|xml| read_pool_capabilities(&xml)))
     }
