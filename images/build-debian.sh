@@ -26,9 +26,11 @@ BIOS_SECTOR=34
 # How each GRUB finds the one configuration, in the root file system.
 SEARCH='search --no-floppy --set=root --label root
 configfile /boot/grub/grub.cfg'
+# What the hooks make: a folder that they make themselves, and nobody else may write to.
+OUT=$WORK/shared/out
 # How a script of the recipe that failed is told to the caller, and the archive's state by its name.
-FAILED=$WORK/out/failed
-RELEASES=$WORK/out/releases
+FAILED=$OUT/failed
+RELEASES=$OUT/releases
 
 say() { printf 'image: %s\n' "$*" >&2; }
 
@@ -42,12 +44,11 @@ main() {
     trap clean EXIT
     trap 'stop 130' INT
     trap 'stop 143' TERM
-    # In a user namespace the finishing hook is another user here. For root it is root, and nobody else may write.
+    # In a user namespace the hooks are another user here, who needs a place for a folder of his own.
     writable=1777
     [ "$(id -u)" -ne 0 ] || writable=0755
     chmod 0711 "$WORK"
-    mkdir -m "$writable" "$WORK/out"
-    mkdir -m "$writable" "$RELEASES"
+    mkdir -m "$writable" "$WORK/shared"
 
     # The hooks run with the guest's root as $1; they call this script again. In a user namespace they cannot read what
     # is only the builder's to read, so all they need lies here.
@@ -91,9 +92,9 @@ OPTIONS
     private=$WORK/disk
     mkdir -m 0700 "$private"
     if [ "$(id -u)" -eq 0 ]; then
-        mv "$WORK/out/root.ext4" "$WORK"/out/*.signed "$private"
+        mv "$OUT/root.ext4" "$OUT"/*.signed "$private"
     else
-        cp --sparse=always "$WORK/out/root.ext4" "$WORK"/out/*.signed "$private"
+        cp --sparse=always "$OUT/root.ext4" "$OUT"/*.signed "$private"
     fi
     assemble "$private"
     say "compressing"
@@ -114,13 +115,18 @@ stop() {
     exit "$1"
 }
 
-# A folder of which the caller reads what failed stays his; all else goes. In a user namespace files may be another's.
+# What the caller reads is left in a folder of his; all else goes. In a user namespace files may be another's.
 clean() {
+    mkdir -p "$WORK/told/releases"
+    if [ -d "$OUT" ]; then
+        find "$OUT" -maxdepth 1 -type f -name failed -exec cp {} "$WORK/told/" \; || true
+        find "$RELEASES" -maxdepth 1 -type f -exec cp {} "$WORK/told/releases/" \; || true
+    fi
     for one in "$WORK"/* "$WORK"/.[!.]*; do
-        if [ "$one" = "$WORK/out" ]; then
-            find "$one" -mindepth 1 -maxdepth 1 ! -name failed ! -name releases -exec rm -rf {} +
-        elif [ -e "$one" ]; then
+        if [ "$one" != "$WORK/told" ] && [ -e "$one" ]; then
             rm -rf --one-file-system "$one" 2>/dev/null || mmdebstrap --unshare-helper rm -rf "$one" || true
+            # The folder itself is the caller's, who alone may take it away.
+            [ ! -d "$one" ] || rmdir "$one" || true
         fi
     done
 }
@@ -145,6 +151,8 @@ fetch_options() {
 
 # Hook: the recipe's own files, before the kernel's package makes an initrd by them.
 overlay() {
+    # It is there already only where somebody else has made it.
+    mkdir -m 0755 "$OUT" "$RELEASES"
     tar -C "$1" -xf "$WORK/overlay.tar"
 }
 
@@ -158,28 +166,29 @@ commands() {
         [ -f "$script" ] || continue
         name=${script##*/}
         say "running $name"
-        if ! chroot "$1" /bin/sh -eu "/.trustnet-commands/$name" >"$WORK/out/said" 2>&1 </dev/null; then
-            { echo "$name"; tail -n 20 "$WORK/out/said"; } >"$FAILED"
-            cat "$WORK/out/said" >&2
+        if ! chroot "$1" /bin/sh -eu "/.trustnet-commands/$name" >"$OUT/said" 2>&1 </dev/null; then
+            { echo "$name"; tail -n 20 "$OUT/said"; } >"$FAILED"
+            cat "$OUT/said" >&2
             return 1
         fi
-        cat "$WORK/out/said" >&2
+        cat "$OUT/said" >&2
     done
-    rm -rf "$scripts" "$WORK/out/said"
+    rm -rf "$scripts" "$OUT/said"
 }
 
 # Hook: makes the installed root anybody's and nobody's, and packs it.
 finish() {
     root=$1
     # Debian's signed boot chain boots with and without Secure Boot; the guest itself has no use for the packages.
-    mkdir "$WORK/out/boot"
-    (cd "$WORK/out/boot" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq download shim-signed grub-efi-amd64-signed) >&2
-    for package in "$WORK"/out/boot/*.deb; do
-        dpkg-deb --extract "$package" "$WORK/out/boot"
+    boot=$OUT/boot
+    mkdir "$boot"
+    (cd "$boot" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq download shim-signed grub-efi-amd64-signed) >&2
+    for package in "$boot"/*.deb; do
+        dpkg-deb --extract "$package" "$boot"
     done
-    cp "$WORK/out/boot/usr/lib/shim/shimx64.efi.signed" \
-        "$WORK/out/boot/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$WORK/out/"
-    rm -r "$WORK/out/boot"
+    cp "$boot/usr/lib/shim/shimx64.efi.signed" \
+        "$boot/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$OUT/"
+    rm -r "$boot"
 
     for unit in $MASK; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
@@ -217,26 +226,29 @@ GRUB
 
     # A bind mount that is not recursive shows the root without /proc, /sys and /dev. The guest's /tmp is hidden, not
     # emptied: mmdebstrap keeps its own apt configuration there, and without that its next apt-get would be the host's.
-    mkdir "$WORK/out/view"
-    mount --bind "$root" "$WORK/out/view"
-    mount -t tmpfs -o mode=1777 tmpfs "$WORK/out/view/tmp"
-    say "packing $(du -sm --one-file-system "$WORK/out/view" | cut -f1) MiB into a root file system of $ROOT_MIB MiB"
+    mkdir "$OUT/view"
+    mount --bind "$root" "$OUT/view"
+    mount -t tmpfs -o mode=1777 tmpfs "$OUT/view/tmp"
+    say "packing $(du -sm --one-file-system "$OUT/view" | cut -f1) MiB into a root file system of $ROOT_MIB MiB"
     # What the build made bears its one time; files of packages keep theirs, which compiled Python refers to.
-    find "$WORK/out/view" -xdev -newer "$WORK/began" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-    # mke2fs takes files as they come: here in the order in which they were made.
-    mkdir "$WORK/out/tree"
-    mount -t tmpfs -o "mode=0755,noatime,size=${ROOT_MIB}m" tmpfs "$WORK/out/tree"
-    tar -C "$WORK/out/view" --sort=name --one-file-system --xattrs --xattrs-include='*' --numeric-owner -cf - . |
-        tar -C "$WORK/out/tree" --xattrs --xattrs-include='*' --numeric-owner -xpf -
-    umount "$WORK/out/view/tmp" "$WORK/out/view"
-    rmdir "$WORK/out/view"
+    find "$OUT/view" -xdev -newer "$WORK/began" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+    touch -d "@$SOURCE_DATE_EPOCH" "$OUT/view/dev"
+    # mke2fs takes files as they come: here in the order in which they were made. What is in /dev only root can make; the
+    # guest's kernel lays its own over it before anything looks.
+    mkdir "$OUT/tree"
+    mount -t tmpfs -o "mode=0755,noatime,size=${ROOT_MIB}m" tmpfs "$OUT/tree"
+    tar -C "$OUT/view" --sort=name --one-file-system --exclude='./dev/*' --xattrs --xattrs-include='*' \
+        --numeric-owner -cf - . |
+        tar -C "$OUT/tree" --xattrs --xattrs-include='*' --numeric-owner -xpf -
+    umount "$OUT/view/tmp" "$OUT/view"
+    rmdir "$OUT/view"
     # Features are named where newer tools than the guest's would choose others.
     E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -F -t ext4 -L root -m 1 -O ^metadata_csum_seed,^orphan_file \
-        -U "$ROOT_UUID" -E "hash_seed=$HASH_SEED" -d "$WORK/out/tree" "$WORK/out/root.ext4" "${ROOT_MIB}M"
-    umount "$WORK/out/tree"
-    rmdir "$WORK/out/tree"
+        -U "$ROOT_UUID" -E "hash_seed=$HASH_SEED" -d "$OUT/tree" "$OUT/root.ext4" "${ROOT_MIB}M"
+    umount "$OUT/tree"
+    rmdir "$OUT/tree"
     # The builder reads them, and may be another user.
-    chmod 0644 "$WORK"/out/*.*
+    chmod 0644 "$OUT"/*.*
 }
 
 # Older mke2fs gives inodes the times at which the files came here.

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: what the program costs beside its peers, measured in one run and written to BENCHMARKS.md.
+//! `cargo xtask bench`: what the program costs beside its peers, measured in one run and written to BENCHMARKS.md and, of images, to
+//! BENCHMARKS-images.md.
 //!
 //! - `contest`: runs of several commands, interleaved, and their medians
 //! - `stage`: what the contests need in the lab: pools, a network, images, specs, a thousand domains
@@ -9,7 +10,7 @@
 //! - `registry`: a registry under load, beside a server that does nothing
 //! - `rows`: each row, with what it must reach
 //! - `cache_disk`: what a cache disk for ten guests costs the host
-//! - `report`: BENCHMARKS.md
+//! - `report`: the documents
 
 mod cache_disk;
 mod contest;
@@ -41,7 +42,7 @@ pub struct Bench {
     /// How many guests are waited for
     #[arg(long, default_value_t = 3)]
     guests: usize,
-    /// Only these rows: they are printed, and BENCHMARKS.md stays as it is
+    /// Only these rows; the document of the others stays as it is
     #[arg(long, value_enum)]
     only: Option<Group>,
     /// The base image; given to the part that is in the lab
@@ -120,12 +121,13 @@ impl Bench {
     fn measure(&self, image: &std::path::Path) -> Result<ExitCode> {
         if let Some(Group::Images) = self.only {
             let rows = images::rows(&stage::Stage::bare()?, self.rounds)?;
-            return report::print(&rows, self.rounds).map(|()| ExitCode::SUCCESS);
+            return report::write(report::IMAGES, &rows, self.rounds).map(|()| ExitCode::SUCCESS);
         }
         let stage = stage::Stage::set(image)?;
-        let mut rows = rows::all(&stage, self.rounds, self.guests)?;
-        rows.extend(images::rows(&stage, self.rounds)?);
-        report::write(&rows, self.rounds)?;
+        let rows = rows::all(&stage, self.rounds, self.guests)?;
+        report::write(report::ALL, &rows, self.rounds)?;
+        let rows = images::rows(&stage, self.rounds)?;
+        report::write(report::IMAGES, &rows, self.rounds)?;
         Ok(ExitCode::SUCCESS)
     }
 }

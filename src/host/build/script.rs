@@ -133,7 +133,7 @@ impl Script<'_> {
         });
         let status = ended.map_err(HostError::file("wait for the script of", &self.work))?;
         if status.success() {
-            return Ok(archives::files(&self.work.join("out/releases"))?);
+            return Ok(archives::files(&self.work.join("told/releases"))?);
         }
         Err(if stop() {
             BuildError::Stopped
@@ -144,7 +144,7 @@ impl Script<'_> {
 
     /// Why it failed: the recipe's own command, where the script says which.
     fn why(&self, status: ExitStatus, said: &str) -> BuildError {
-        let told = fs::read_to_string(self.work.join("out/failed")).unwrap_or_default();
+        let told = fs::read_to_string(self.work.join("told/failed")).unwrap_or_default();
         let (file, lines) = told.split_once('\n').unwrap_or_default();
         let number = file.trim_end_matches(".sh").parse().ok();
         let commands = &self.recipe.spec().commands;

@@ -1,4 +1,4 @@
-//! BENCHMARKS.md.
+//! BENCHMARKS.md, and the document of images.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,22 +11,16 @@ use super::contest::Outcome;
 use super::rows::Row;
 use crate::{paths, process, speak};
 
-/// Prints what it would say of these rows.
-pub fn print(rows: &[Row], rounds: usize) -> Result<()> {
-    speak::result(text(rows, rounds)?.trim_end());
-    Ok(())
-}
+/// What all rows but those of images are written to.
+pub const ALL: &str = "BENCHMARKS.md";
+/// What the rows of images are written to.
+pub const IMAGES: &str = "BENCHMARKS-images.md";
 
-fn text(rows: &[Row], rounds: usize) -> Result<String> {
+/// Writes a document of these rows.
+pub fn write(name: &str, rows: &[Row], rounds: usize) -> Result<()> {
     let mut text = String::new();
     render(&mut text, rows, rounds, &machine()?).context("failed to write a report")?;
-    Ok(text)
-}
-
-/// Writes it.
-pub fn write(rows: &[Row], rounds: usize) -> Result<()> {
-    let text = text(rows, rounds)?;
-    let path = paths::repository().join("BENCHMARKS.md");
+    let path = paths::repository().join(name);
     fs::write(&path, text).with_context(|| format!("failed to write `{}`", path.display()))?;
     speak::note(&format!("bench: wrote `{}`", path.display()));
     Ok(())
