@@ -4,6 +4,7 @@
 //! absent, so that what a user wrote can be shown again as it was. `trustnet-core` turns these
 //! into its working types.
 
+pub mod dns;
 pub mod image_catalogue;
 pub mod meta;
 pub mod network;

@@ -58,6 +58,8 @@ pub mod seed;
 pub mod service;
 /// "Did you mean …?"
 pub mod suggest;
+/// The record under which a network's registries are found: what is to be there, what was seen, what changes.
+pub mod tnr;
 /// Sizes for people.
 pub mod units;
 /// Versions as publishers write them, and the choice among them.

@@ -14,6 +14,9 @@ pub mod cache_disk;
 mod child;
 /// From a connection URI to the doors behind it.
 pub mod connect;
+/// Names looked up, and the record of a network's registries kept.
+pub use trustnet_dns as dns;
+
 /// The doors: what is asked of a hypervisor.
 pub mod doors;
 /// What went wrong with the world.

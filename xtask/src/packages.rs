@@ -91,6 +91,10 @@ pub const PACKAGES: &[Package] = &[
         "docker-registry",
         "the registry that images are pulled from in tests",
     ),
+    checks(
+        "knot",
+        "the name server that look-ups and updates are tested against",
+    ),
     checks("skopeo", "reads pulled images back"),
     checks("gnupg", "signs the package archives that tests make"),
     checks("shellcheck", "lints the shell files"),

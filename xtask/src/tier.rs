@@ -79,7 +79,10 @@ impl Tier {
                     }
                 }
                 vec![
-                    Suite::plain("network", packages(&["trustnet-registry", "trustnet-node"])),
+                    Suite::plain(
+                        "network",
+                        packages(&["trustnet-dns", "trustnet-registry", "trustnet-node"]),
+                    ),
                     Suite {
                         openapi: true,
                         ..Suite::plain("openapi", Vec::new())
