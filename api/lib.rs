@@ -9,6 +9,7 @@ pub mod image_catalogue;
 pub mod meta;
 pub mod network;
 pub mod node;
+pub mod preflight;
 pub mod recipe;
 pub mod registry;
 pub mod schema;

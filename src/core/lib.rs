@@ -22,6 +22,8 @@ pub mod explain;
 pub mod guest_os;
 /// Disk images, judged by their first bytes.
 pub mod image;
+/// IPv6 of a machine, and the kernel's switches for it.
+pub mod ipv6;
 /// ISO 9660 images: a writer for the seed and a reader for what was written.
 pub mod iso;
 /// Kinds of documents that become VMs.
@@ -42,6 +44,8 @@ pub mod path;
 pub mod plan;
 /// Storage pools, and who uses what is in them.
 pub mod pool;
+/// Everything that is checked before anything is changed.
+pub mod preflight;
 /// What is wrong with a user's file: every problem, each with its place.
 pub mod problem;
 /// The steps that bring services into a guest, as data.

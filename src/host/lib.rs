@@ -35,6 +35,8 @@ pub mod image;
 pub mod inquiry;
 /// Interruption by the user.
 pub mod interrupt;
+/// IPv6 of this machine.
+pub mod ipv6;
 /// A plan on disk, with how far it has come.
 pub mod journal;
 /// SSH keys that the program makes.
@@ -52,6 +54,8 @@ pub mod login;
 pub mod observe;
 /// Folders of the user: configuration, data, state, cache.
 pub mod paths;
+/// What is looked at before anything is changed.
+pub mod preflight;
 /// Services brought into a guest.
 pub mod provision;
 /// Waiting for a guest.

@@ -34,7 +34,7 @@ pub use member::{Action, Answer, Event, Member, MemberSettings, Standing};
 pub use node::{Node, Proof, Signed};
 pub use now::Now;
 pub use refusal::Refusal;
-pub(crate) use registration::is_domain;
+pub use registration::is_domain;
 pub use registration::{Registration, is_node_name};
 pub use replica::{
     Action as ReplicaAction, Asked, Event as ReplicaEvent, Kind, Probe, Replica, ReplicaCounts,

@@ -117,7 +117,8 @@ pub fn is_node_name(text: &str) -> bool {
 }
 
 /// Whether a text is a domain: labels of letters, digits and `-` with dots between.
-pub(crate) fn is_domain(text: &str) -> bool {
+#[must_use]
+pub fn is_domain(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric();
     let label = |label: &str| {
         let bytes = label.as_bytes();

@@ -4,8 +4,8 @@ use std::iter::Sum;
 
 use trustnet_api::disk::DiskFormat;
 
-use super::Refusal;
 use super::check::POOL_RESERVE;
+use super::{About, Refusal};
 use crate::observed::PoolFacts;
 use crate::pool::{Keeping, as_kept, keeping};
 use crate::units::bytes;
@@ -99,7 +99,7 @@ pub fn fits(
                 bytes(needed)
             )
         };
-        return Err(Refusal::storage(message).hint("make room in the pool (`trustnet-vm storage status -o wide` shows what no VM uses), or use another with `--pool`"));
+        return Err(Refusal::storage(message).hint("make room in the pool (`trustnet-vm storage status -o wide` shows what no VM uses), or use another with `--pool`").about(About::Room));
     }
     Ok((demand.most > pool.available).then(|| {
         format!(

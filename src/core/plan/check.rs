@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use trustnet_api::vm::{CpuMode, Firmware};
 
-use super::{Refusal, storage};
+use super::{About, Refusal, storage};
 use crate::observed::{DomainFacts, Observed, Owner};
+use crate::pool::as_kept;
 use crate::suggest::nearest;
 use crate::vm::{Attachment, Vm};
 use crate::xml::DomainType;
@@ -42,6 +43,19 @@ pub(super) fn existing(vm: &Vm, domain: &DomainFacts) -> Result<(), Refusal> {
     }
 }
 
+/// Everything that stands in a VM's way, before anything is made for it. One that is there already as it is to be has
+/// nothing in its way.
+#[must_use]
+pub fn obstacles(vm: &Vm, observed: &Observed) -> Vec<Refusal> {
+    let name = vm.name().as_str();
+    let mut domains = observed.domains.iter();
+    if let Some(domain) = domains.find(|domain| domain.xml.name == name) {
+        return existing(vm, domain).err().into_iter().collect();
+    }
+    let kept = as_kept(vm, observed.pools.get(vm.pool()));
+    all(&kept, observed, 0)
+}
+
 /// Everything that stands in the way.
 pub(super) fn all(vm: &Vm, observed: &Observed, seed_size: u64) -> Vec<Refusal> {
     let mut refusals = Vec::new();
@@ -62,7 +76,8 @@ fn host(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
             Refusal::vm(format!(
                 "`cpuMode: host-passthrough` needs KVM, and the domain type is `qemu`: {reason}"
             ))
-            .hint("use `cpuMode: host-model` or `maximum`"),
+            .hint("use `cpuMode: host-model` or `maximum`")
+            .about(About::Kvm),
         );
     }
     if let Some(caps) = &host.capabilities {
@@ -79,23 +94,24 @@ fn host(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
                     "the hypervisor has no {missing} for {} guests",
                     host.arch
                 ))
-                .hint(
-                    "install the host's OVMF package (`ovmf` on Debian), or use `firmware: bios`",
-                ),
+                .hint("install the host's OVMF package (`ovmf` on Debian), or use `firmware: bios`")
+                .about(About::Firmware),
             );
         }
         if vm.tpm() && !caps.tpm_emulator {
             refusals.push(
                 Refusal::vm("the hypervisor has no TPM emulator")
-                    .hint("install `swtpm`, or leave out `tpm: true`"),
+                    .hint("install `swtpm`, or leave out `tpm: true`")
+                    .about(About::Firmware),
             );
         }
         if caps.max_vcpus > 0 && vm.vcpus() > caps.max_vcpus {
-            refusals.push(Refusal::vm(format!(
+            let message = format!(
                 "{} vCPUs are asked for, and the hypervisor allows {}",
                 vm.vcpus(),
                 caps.max_vcpus
-            )));
+            );
+            refusals.push(Refusal::vm(message).about(About::Firmware));
         }
     }
     if let Some(free) = host.free_memory_mib
@@ -106,7 +122,8 @@ fn host(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
                 "{} MiB of memory are asked for, and the host has {free} MiB free",
                 vm.memory_mib()
             ))
-            .hint("stop another VM, or ask for less memory"),
+            .hint("stop another VM, or ask for less memory")
+            .about(About::Memory),
         );
     }
 }
@@ -119,38 +136,32 @@ fn networks(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
                     && !bridges.contains(bridge)
                 {
                     let known = bridges.iter().map(String::as_str);
-                    refusals.push(missing(
-                        "bridge",
-                        bridge,
-                        known,
-                        "create it on the host first",
-                    ));
+                    let missing = missing("bridge", bridge, known, "create it on the host first");
+                    refusals.push(missing.about(About::Network));
                 }
             }
             Attachment::Network(network) => match observed.networks.get(network) {
                 None => {
                     let known = observed.networks.keys().map(String::as_str);
-                    refusals.push(missing(
-                        "libvirt network",
-                        network,
-                        known,
-                        "define it first",
-                    ));
+                    let missing = missing("libvirt network", network, known, "define it first");
+                    refusals.push(missing.about(About::Network));
                 }
                 Some(false) => refusals.push(
                     Refusal::vm(format!("the libvirt network `{network}` is not active"))
-                        .hint(format!("start it: `virsh net-start {network}`")),
+                        .hint(format!("start it: `virsh net-start {network}`"))
+                        .about(About::Network),
                 ),
                 Some(true) => {}
             },
             Attachment::User { ssh_port } if !observed.free_ports.contains_key(&index) => {
-                refusals.push(match ssh_port {
+                let refusal = match ssh_port {
                     Some(port) => taken_port(*port, &observed.domains)
                         .hint("choose another `sshPort`, or leave it out to get a free one"),
                     None => {
                         Refusal::vm("no port of 127.0.0.1 is free to forward to the guest's SSH")
                     }
-                });
+                };
+                refusals.push(refusal.about(About::Port));
             }
             Attachment::User { .. } | Attachment::Segment(_) => {}
         }

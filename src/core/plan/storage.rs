@@ -2,7 +2,7 @@
 
 use trustnet_api::disk::{DiskFormat, ReclaimPolicy};
 
-use super::{Refusal, capacity, create};
+use super::{About, Refusal, capacity, create};
 use crate::image::ImageContent;
 use crate::observed::{Observed, PoolFacts};
 use crate::pool::{Keeping, keeping, of_seed};
@@ -11,6 +11,12 @@ use crate::vm::{BootSource, IMAGE_POOL, VM_POOL, Vm};
 
 /// The image is there, is one, and fits.
 pub(super) fn image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
+    let mut all = Vec::new();
+    of_image(vm, observed, &mut all);
+    refusals.extend(all.into_iter().map(|refusal| refusal.about(About::Image)));
+}
+
+fn of_image(vm: &Vm, observed: &Observed, refusals: &mut Vec<Refusal>) {
     let (what, hint) = match &vm.boot_disk().source {
         BootSource::Empty => return,
         BootSource::Volume { pool, volume } => {
