@@ -1,9 +1,11 @@
 //! Files that are replaced: whole, or not at all.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+
+use rustix::process::geteuid;
 
 use crate::sqlite;
 
@@ -27,6 +29,20 @@ pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     File::open(sqlite::folder(&path))?.sync_all()
 }
 
+/// The mode of a file with a secret, if others may read it than who has to. Of a file of our own that is anybody else.
+/// One of somebody else's is laid open to our group, or we could not read it ourselves: so Kubernetes mounts Secrets.
+#[must_use]
+pub fn laid_open(facts: &Metadata) -> Option<u32> {
+    let ours = facts.uid() == geteuid().as_raw();
+    let mode = facts.permissions().mode() & 0o7777;
+    (mode & others(ours) != 0).then_some(mode)
+}
+
+/// The bits of a mode that lay a secret open.
+fn others(ours: bool) -> u32 {
+    if ours { 0o077 } else { 0o037 }
+}
+
 fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
@@ -36,4 +52,39 @@ fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     file.write_all(text)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{laid_open, others};
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
+    #[test]
+    fn a_secret_of_somebody_elses_may_be_read_by_our_group_and_by_nobody_more() {
+        for (ours, mode, open) in [
+            (true, 0o600, false),
+            (true, 0o400, false),
+            (true, 0o640, true),
+            (false, 0o440, false),
+            (false, 0o640, false),
+            (false, 0o460, true),
+            (false, 0o444, true),
+        ] {
+            assert_eq!(mode & others(ours) != 0, open, "{ours} {mode:o}");
+        }
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let facts = |mode| {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(file.path(), mode).expect("set");
+            laid_open(&fs::metadata(file.path()).expect("it is there"))
+        };
+        assert_eq!(facts(0o600), None);
+        assert_eq!(facts(0o440), Some(0o440));
+        // Only root gives files away.
+        if chown(file.path(), Some(65_534), None).is_ok() {
+            assert_eq!(facts(0o440), None);
+            assert_eq!(facts(0o444), Some(0o444));
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +16,8 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use trustnet_core::network::TlsFiles;
+
+use crate::file;
 
 /// How often it is looked whether the files are others, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -218,9 +220,9 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
         path: path.to_owned(),
         source,
     };
-    let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o7777;
+    let facts = fs::metadata(path).map_err(failed)?;
     let path = path.to_owned();
-    if mode & 0o077 != 0 {
+    if let Some(mode) = file::laid_open(&facts) {
         return Err(TlsError::Open { path, mode });
     }
     let bytes = bytes(&path)?;

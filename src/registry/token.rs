@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+
+use crate::file;
 
 /// The fewest characters of a token: 32 random bytes have 43 in Base64 and 64 in hexadecimal.
 const SHORTEST: usize = 32;
@@ -76,8 +77,7 @@ impl JoinToken {
             path: path.to_owned(),
             source,
         };
-        let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = file::laid_open(&fs::metadata(path).map_err(failed)?) {
             let path = path.to_owned();
             return Err(TokenError::Open { path, mode });
         }
