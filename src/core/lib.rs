@@ -28,6 +28,10 @@ pub mod ipv6;
 pub mod iso;
 /// Kinds of documents that become VMs.
 pub mod kind;
+/// Registries and nodes as objects of Kubernetes.
+pub mod kubernetes;
+/// VMs as objects of KubeVirt.
+pub mod kubevirt;
 /// Text to wire types: strict YAML with positions.
 pub mod load;
 /// The lock file: chosen versions, and what every artifact must be.

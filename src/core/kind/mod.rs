@@ -18,4 +18,4 @@ pub const REGISTRY_SERVICE: &str = "trustnet-registry";
 /// The service that a node is.
 pub const NODE_SERVICE: &str = "trustnet-node";
 /// The secret of both services that admits new keys.
-const JOIN_TOKEN: &str = "joinToken";
+pub(crate) const JOIN_TOKEN: &str = "joinToken";

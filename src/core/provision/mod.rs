@@ -11,6 +11,7 @@ mod wire;
 use serde::Serialize;
 
 use crate::artifact::Digest;
+pub(crate) use build::format_of;
 pub use build::{Input, Pinned, PinnedDeb, ServiceInput, build, ready_check, uninstall};
 pub(crate) use build::{http_check, port};
 pub use delivery::{Circumstances, Delivery, TooLarge, delivery};

@@ -120,6 +120,12 @@ impl Seed {
         ]
     }
 
+    /// One user-data for where there is no vendor-data: our part, and the user's behind it, whose words replace ours.
+    #[must_use]
+    pub fn single_user_data(&self) -> String {
+        vendor::with_user_data(&self.vendor_data, &self.user_data)
+    }
+
     /// The image that the guest mounts. The same seed is the same bytes.
     #[must_use]
     pub fn to_iso(&self) -> Vec<u8> {

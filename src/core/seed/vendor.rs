@@ -2,6 +2,8 @@
 //!
 //! It yields to user-data key by key, and its script is a boothook, which no user-data can displace.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use trustnet_api::disk::Filesystem;
 
@@ -42,6 +44,35 @@ pub(super) fn render(
     }
     out.push_str(&format!("\n--{BOUNDARY}--\n"));
     Ok(out)
+}
+
+/// The multipart with user-data as its last part. What is a multipart itself goes in as it is, and is one inside; all
+/// else in base64, which takes any text.
+pub(super) fn with_user_data(vendor_data: &str, user_data: &str) -> String {
+    let end = format!("\n--{BOUNDARY}--\n");
+    let open = vendor_data.strip_suffix(&end).unwrap_or(vendor_data);
+    let kinds = [
+        ("#cloud-config", "cloud-config"),
+        ("#!", "x-shellscript"),
+        ("#include", "x-include-url"),
+        ("## template:", "jinja2"),
+    ];
+    let kind = kinds.iter().find(|(first, _)| user_data.starts_with(first));
+    let part = match kind {
+        None => user_data.to_owned(),
+        Some((_, kind)) => {
+            let mut part = format!(
+                "Content-Type: text/{kind}; charset=\"utf-8\"\nContent-Transfer-Encoding: base64\n\
+                 Content-Disposition: attachment; filename=\"user-data\"\n\n"
+            );
+            for line in STANDARD.encode(user_data).as_bytes().chunks(76) {
+                part.extend(line.iter().copied().map(char::from));
+                part.push('\n');
+            }
+            part
+        }
+    };
+    format!("{open}\n--{BOUNDARY}\n{part}{end}")
 }
 
 /// What holds where user-data says nothing.

@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 pub use identity::{MacAddr, Tap};
 pub use name::{NameError, VmName};
-pub(crate) use resolve::uuid_of;
 pub use resolve::{check_reference, is_generated_name};
+pub(crate) use resolve::{is_label, uuid_of};
 pub use secrets::{SecretMap, SecretValue};
 
 /// The pool of base images where the spec names none.
@@ -340,6 +340,11 @@ impl Vm {
             }
         }
         found
+    }
+    /// Whether its seed holds a secret: a value by reference, or one that the spec has as a secret.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        !self.guest.secrets().is_empty()
     }
     /// The paths of the values that are there as digests only; a VM cannot be made from those.
     #[must_use]

@@ -80,7 +80,7 @@ impl Builder<'_> {
 }
 
 /// How values are written into a file of that name.
-pub(super) fn format_of(path: &str) -> Format {
+pub(crate) fn format_of(path: &str) -> Format {
     match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("json") => Format::Json,
         Some("yaml" | "yml") => Format::Yaml,

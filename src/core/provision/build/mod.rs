@@ -9,7 +9,8 @@ mod uninstall;
 use trustnet_api::service::{Artifact, ConfigFile, Format, OnChange, SetupCommand, Unit};
 use trustnet_api::service_ref::DependencyCondition;
 
-use self::fill::{archive_format, format_of};
+use self::fill::archive_format;
+pub(crate) use self::fill::format_of;
 pub use self::ready::ready_check;
 pub(crate) use self::ready::{http_check, port};
 pub use self::uninstall::uninstall;

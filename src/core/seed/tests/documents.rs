@@ -155,3 +155,42 @@ fn network_config_is_as_in_the_golden_file() {
     insta::assert_snapshot!("network-ipv6-only", network::render(&[ipv6]));
     insta::assert_snapshot!("network-dhcp", network::render(&[dhcp]));
 }
+
+#[test]
+fn one_user_data_has_our_part_and_the_users_behind_it_whatever_that_is() {
+    let multipart = "Content-Type: multipart/mixed; boundary=\"b\"\nMIME-Version: 1.0\n\n--b\n\
+                     Content-Type: text/x-shellscript; name=\"x\"\n\n#!/bin/sh\n\n--b--\n";
+    for (user_data, kind, read) in [
+        ("#cloud-config\nlocale: \"ä\"\n", "text/cloud-config", None),
+        (
+            "#!/bin/sh\n--==trustnet-vm==--\n",
+            "text/x-shellscript",
+            None,
+        ),
+        (
+            "#include\nhttps://example.org/x\n",
+            "text/x-include-url",
+            None,
+        ),
+        ("## template: jinja\n#cloud-config\n", "text/jinja2", None),
+        (multipart, "text/x-shellscript", Some("#!/bin/sh\n")),
+    ] {
+        let seed = Seed {
+            user_data: user_data.to_owned(),
+            ..seed(&guest(), Some(KEY))
+        };
+        let Some(ours) = parts(&seed.vendor_data) else {
+            return;
+        };
+        let Some(all) = parts(&seed.single_user_data()) else {
+            return;
+        };
+        assert!(ours.len() > 1);
+        assert_eq!(all[..ours.len()], ours);
+        let [theirs] = &all[ours.len()..] else {
+            panic!("{user_data}: {} parts", all.len());
+        };
+        assert_eq!(theirs[0], kind);
+        assert_eq!(theirs[2], read.unwrap_or(user_data));
+    }
+}

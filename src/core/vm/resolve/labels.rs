@@ -23,6 +23,11 @@ pub(super) fn check(labels: &BTreeMap<String, String>, report: &mut Report) {
     }
 }
 
+/// Whether Kubernetes takes a label.
+pub(crate) fn is_label(key: &str, value: &str) -> bool {
+    is_key(key) && (value.is_empty() || is_word(value))
+}
+
 fn is_key(key: &str) -> bool {
     match key.split_once('/') {
         Some((prefix, name)) => is_domain(prefix) && is_word(name),

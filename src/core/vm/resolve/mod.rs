@@ -17,6 +17,7 @@ use trustnet_api::vm::{CpuMode, Firmware, VirtualMachine, VirtualMachineSpec};
 use trustnet_api::{FOUNDRY_V1ALPHA1, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
 use uuid::Uuid;
 
+pub(crate) use self::labels::is_label;
 use self::report::Report;
 pub use self::secret::{check_reference, is_generated_name};
 use super::{VM_POOL, Vm, VmName, digest};
