@@ -6,6 +6,7 @@
 
 pub mod dns;
 pub mod image_catalogue;
+pub mod install;
 pub mod meta;
 pub mod network;
 pub mod node;
@@ -42,5 +43,7 @@ pub const IMAGE: &str = "Image";
 pub const REGISTRY: &str = "Registry";
 /// The kind of a node in a VM of its own.
 pub const NODE: &str = "Node";
+/// The kind of the answers that `install` takes.
+pub const INSTALL: &str = "Install";
 /// The label of a VM that was written as another kind: which.
 pub const KIND_LABEL: &str = "trustnet.io/kind";

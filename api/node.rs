@@ -8,7 +8,7 @@ use crate::secret::ValueFrom;
 use crate::vm_fields::VmFields;
 
 /// A node of a TrustNet, in a VM of its own.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// `trustnet.io/v1alpha1`.
@@ -24,7 +24,7 @@ pub struct Node {
 }
 
 /// What a node is to be.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeSpec {
     /// The network's domain, such as `example.org`.
@@ -33,25 +33,26 @@ pub struct NodeSpec {
     /// It becomes an address of the VM's interface.
     pub address: String,
     /// The port that it answers at; default 9000.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
     /// The registry that it talks to; default an integrated one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<NodeRegistry>,
     /// How knowledge of peers spreads.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gossip: Option<Gossip>,
     /// The network's join token, as for a registry. Default the domain's that is kept on this machine.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join_token_from: Option<ValueFrom>,
     /// Documents of the same invocation whose VMs are to be ready first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
     /// The VM: fields as in the spec of a `VirtualMachine`, every one with a default. 4 vCPUs, 8 GiB, a boot disk
     /// of 50 GiB, a data disk of 10 GiB that outlives the VM (with the node's key on it), and interfaces on QEMU's
     /// user-mode network and on a segment named like the domain.
-    #[serde(default)]
+    // Inline secrets may stand in it.
+    #[serde(default, skip_serializing)]
     pub vm: Option<VmFields>,
 }
 

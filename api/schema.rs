@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::image_catalogue::ImageCatalogue;
+use crate::install::Install;
 use crate::node::Node;
 use crate::recipe::ImageRecipe;
 use crate::registry::Registry;
@@ -92,6 +93,18 @@ pub fn image_inline() -> Value {
     generate::<ImageRecipe>(true)
 }
 
+/// The schema of the answers that `install` takes, as text.
+#[must_use]
+pub fn install_text() -> String {
+    text("install", generate::<Install>(false))
+}
+
+/// The schema of the answers that `install` takes with every type in its place, without references.
+#[must_use]
+pub fn install_inline() -> Value {
+    generate::<Install>(true)
+}
+
 fn text(kind: &str, mut schema: Value) -> String {
     if let Some(root) = schema.as_object_mut() {
         root.insert("$id".to_owned(), json!(format!("{HOME}{kind}.json")));
@@ -114,6 +127,8 @@ fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             no_null(fields);
+            // Whether the program itself ever writes a field is no matter of who writes a file.
+            fields.remove("writeOnly");
             // Prose is wrapped for the source; a schema's reader wraps it anew.
             if let Some(Value::String(text)) = fields.get_mut("description") {
                 *text = text
@@ -182,6 +197,7 @@ mod tests {
             ("service", super::service_text()),
             ("imagecatalogue", super::image_catalogue_text()),
             ("registry", super::registry_text()),
+            ("install", super::install_text()),
             ("node", super::node_text()),
             ("image", super::image_text()),
         ] {

@@ -6,6 +6,8 @@ mod cache;
 mod examine;
 /// Arguments of `image`.
 mod image;
+/// Arguments of `install`.
+mod install;
 /// Arguments of `registry`, `peers` and `node`.
 mod network;
 /// Arguments of `pool` and `storage`.
@@ -24,6 +26,7 @@ pub use image::{
     ImageBuild, ImageDelete, ImageForm, ImageImport, ImageInfo, ImageList, ImagePrune, ImagePull,
     ImageVerb, ImageVerify,
 };
+pub use install::Install;
 pub use network::{
     NodeVerb, Peers, RegistryNodes, RegistryPromote, RegistryStatus, RegistryVerb, ToldRegistry,
 };
@@ -93,6 +96,9 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Install a registry or a node of a TrustNet: questions at the start, then none until it is done. Answers come from
+    /// flags, else from a file, else from who sits at the terminal. The same again changes nothing.
+    Install(Box<Install>),
     /// Check spec files, and say everything that is wrong with them.
     Validate(Files),
     /// Print what libvirt and cloud-init would be told; of a registry or a node the VM that it becomes. With -o yaml or
@@ -444,8 +450,8 @@ pub enum ConfigVerb {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The field's path, such as spec.bootDisk.image; those of other kinds begin with `service.`, `imagecatalogue.`, `registry.` or
-    /// `node.`.
+    /// The field's path, such as spec.bootDisk.image; those of other kinds begin with `service.`, `imagecatalogue.`, `registry.`,
+    /// `node.` or `install.`.
     #[arg(default_value = "")]
     pub path: String,
 }

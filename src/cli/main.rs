@@ -21,6 +21,7 @@ mod outcome;
 mod places;
 mod prepare;
 mod problems;
+mod prompt;
 mod prune;
 mod questions;
 mod settings;
@@ -106,6 +107,7 @@ pub struct Program {
 impl Program {
     fn run(&self, verb: Verb) -> Result<Exit, Failure> {
         match verb {
+            Verb::Install(args) => verbs::install::run(self, &args),
             Verb::Validate(args) => verbs::validate::run(self, &args),
             Verb::Render(args) => verbs::render::run(self, &args),
             Verb::Plan(args) => verbs::plan::run(self, &args),
@@ -149,6 +151,7 @@ impl Program {
 /// What the verb's own flags say of the settings.
 fn said(verb: &Verb) -> Said {
     let timeout = match verb {
+        Verb::Install(args) => args.waiting.timeout,
         Verb::Create(args) => args.waiting.timeout,
         Verb::Start(args) => args.waiting.timeout,
         Verb::Restart(args) => args.waiting.timeout,
@@ -158,6 +161,7 @@ fn said(verb: &Verb) -> Said {
         _ => None,
     };
     let places = match verb {
+        Verb::Install(args) => args.places.clone(),
         Verb::Create(args) => args.places.clone(),
         Verb::Plan(args) => args.places.clone(),
         Verb::Render(args) => args.places.clone(),

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use serde_json::Value as Json;
-use trustnet_api::{IMAGE_CATALOGUE, NODE, REGISTRY, SERVICE, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE};
+use trustnet_api::{
+    IMAGE_CATALOGUE, INSTALL, NODE, REGISTRY, SERVICE, TRUSTNET_V1ALPHA1, VIRTUAL_MACHINE,
+};
 
 use crate::path;
 use crate::suggest;
@@ -12,7 +14,7 @@ use crate::suggest;
 const WIDTH: usize = 80;
 
 /// Explains a field by its path, such as `spec.bootDisk.image`; indices of lists may stand there or
-/// not. An empty path is the whole. `service`, `imagecatalogue`, `registry` or `node` before it means a file of that
+/// not. An empty path is the whole. `service`, `imagecatalogue`, `registry`, `node` or `install` before it means a file of that
 /// kind, `vm` a VM, as does nothing.
 ///
 /// # Errors
@@ -24,6 +26,7 @@ pub fn explain(path: &str) -> Result<String, String> {
         IMAGE_CATALOGUE => trustnet_api::schema::image_catalogue_inline(),
         REGISTRY => trustnet_api::schema::registry_inline(),
         NODE => trustnet_api::schema::node_inline(),
+        INSTALL => trustnet_api::schema::install_inline(),
         _ => trustnet_api::schema::virtual_machine_inline(),
     };
     let mut here = String::new();
@@ -56,6 +59,7 @@ fn keys(path: &str) -> (&'static str, Vec<String>) {
         Some("imagecatalogue") => IMAGE_CATALOGUE,
         Some("registry") => REGISTRY,
         Some("node") => NODE,
+        Some("install") => INSTALL,
         _ => return (VIRTUAL_MACHINE, words),
     };
     words.remove(0);

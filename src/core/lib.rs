@@ -22,6 +22,8 @@ pub mod explain;
 pub mod guest_os;
 /// Disk images, judged by their first bytes.
 pub mod image;
+/// What `install` decides: questions, and the spec that their answers make.
+pub mod install;
 /// IPv6 of a machine, and the kernel's switches for it.
 pub mod ipv6;
 /// ISO 9660 images: a writer for the seed and a reader for what was written.

@@ -40,6 +40,13 @@ pub struct Sources<'a> {
     pub keep: Keep,
 }
 
+/// Whether a domain's join token is kept here.
+#[must_use]
+pub fn has_join_token(paths: &Paths, domain: &str) -> bool {
+    let name = trustnet_core::kind::token_name(domain);
+    paths.data.join("secrets/shared").join(name).is_file()
+}
+
 /// Why a secret was not read, and the next action.
 #[derive(Debug)]
 struct Unread {

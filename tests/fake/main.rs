@@ -15,6 +15,7 @@ mod guests;
 mod home;
 mod images;
 mod input;
+mod install;
 mod interrupt;
 mod jump;
 mod living;
@@ -35,6 +36,7 @@ mod several;
 mod steps;
 mod twice;
 mod versions;
+mod wizard;
 
 #[path = "../support/sshd.rs"]
 #[expect(dead_code, reason = "these tests use part of it")]

@@ -61,4 +61,7 @@ pub enum Kind {
     /// A node in a VM of its own.
     #[value(alias = "Node")]
     Node,
+    /// The answers that `install` takes.
+    #[value(alias = "Install")]
+    Install,
 }

@@ -10,6 +10,7 @@ use trustnet_core::artifact::ArtifactSet;
 use trustnet_core::guest_os;
 use trustnet_core::service::Instance;
 use trustnet_core::units;
+use trustnet_host::interrupt::Interrupt;
 use trustnet_host::secrets::Keep;
 
 use crate::Program;
@@ -35,14 +36,80 @@ pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
     let specs = specs::load(program, &args.files.all())?;
     let specs = fleet::sorted(specs, Spec::member)?;
     let host = program.connect()?;
-    let mut maker = maker(program, &host, !args.waiting.no_wait)?;
-    capacity::check(program, &host, &specs)?;
+    let wait = !args.waiting.no_wait;
+    let interrupt = crate::interruption()?;
+    let order = Order {
+        wait,
+        offline: args.offline,
+        parallel: args.parallel,
+        interrupt: &interrupt,
+        listen: &|spec, stage| {
+            if let (Some(spec), Stage::Ended(made, brought)) = (spec, stage) {
+                report(program, wait, spec, made, brought);
+            }
+        },
+    };
+    let results = make(program, &host, &specs, &order)?;
+    let ready = |brought: &Brought| matches!(brought, Brought::Ready(_));
+    let settled = if results
+        .iter()
+        .all(|one| matches!(one, Ok((_, brought)) if ready(brought)))
+    {
+        network::settle(program, &host, &specs, &interrupt)
+    } else {
+        Ok(())
+    };
+    let exit = summarise(program, &specs, results)?;
+    settled.map(|()| exit)
+}
+
+/// What came of a VM.
+pub type Outcome = Result<(Made, Brought), Failure>;
+
+/// How VMs are made.
+pub struct Order<'a> {
+    /// Whether guests are waited for.
+    pub wait: bool,
+    /// Whether nothing is fetched.
+    pub offline: bool,
+    /// The most VMs at once.
+    pub parallel: usize,
+    /// Interruption by the user.
+    pub interrupt: &'a Interrupt,
+    /// Is told how far a VM has come, or none of them in particular.
+    pub listen: &'a (dyn Fn(Option<&Spec>, Stage) + Sync),
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// What the services need is there, for all.
+    Prepared,
+    /// A VM is there.
+    Made(Made),
+    /// A VM is there, and its services are as they are to be.
+    Ended(Made, Brought),
+}
+
+/// Makes VMs, each after those that it needs; one that fails stops no other. The results are in the order of the specs.
+///
+/// # Errors
+/// Nothing was made: the host does not answer, there is no room, or something is not to be had.
+pub fn make(
+    program: &Program,
+    host: &Host,
+    specs: &[Spec],
+    order: &Order<'_>,
+) -> Result<Vec<Outcome>, Failure> {
+    let mut maker = maker_with(program, host, order.wait, order.interrupt)?;
+    capacity::check(program, host, specs)?;
     maker.alone = specs.len() == 1;
-    maker.offline = args.offline;
-    let services = Services::prepare(&maker, &specs, args.offline)?;
+    maker.offline = order.offline;
+    let services = Services::prepare(&maker, specs, order.offline)?;
     maker.artifacts = services.artifacts();
+    (order.listen)(None, Stage::Prepared);
     let names: Vec<&str> = specs.iter().map(|spec| spec.vm.name().as_str()).collect();
-    let results = in_parallel(&specs, args.parallel, |spec| {
+    Ok(in_parallel(specs, order.parallel, |spec| {
         let name = spec.vm.name().as_str();
         let progress = program.ui.progress(name);
         let begun = Instant::now();
@@ -50,28 +117,19 @@ pub fn run(program: &Program, args: &Create) -> Result<Exit, Failure> {
             .board
             .await_ahead(&spec.member(), &names, &maker.interrupt)
             .and_then(|()| maker.make(spec, &progress))
-            .and_then(|made| Ok((made, services.bring(&maker, spec, &specs, &progress)?)));
+            .and_then(|made| {
+                (order.listen)(Some(spec), Stage::Made(made));
+                Ok((made, services.bring(&maker, spec, specs, &progress)?))
+            });
         services.board.end(name, made.is_ok());
         drop(progress);
         if let Ok((made, brought)) = &made {
-            report(program, &maker, spec, *made, *brought);
-            program
-                .ui
-                .detail(format!("{name}: {:.2} s", begun.elapsed().as_secs_f64()));
+            (order.listen)(Some(spec), Stage::Ended(*made, *brought));
+            let took = begun.elapsed().as_secs_f64();
+            program.ui.detail(format!("{name}: {took:.2} s"));
         }
         made
-    });
-    let ready = |brought: &Brought| matches!(brought, Brought::Ready(_));
-    let settled = if results
-        .iter()
-        .all(|one| matches!(one, Ok((_, brought)) if ready(brought)))
-    {
-        network::settle(program, &host, &specs, &maker.interrupt)
-    } else {
-        Ok(())
-    };
-    let exit = summarise(program, &specs, results)?;
-    settled.map(|()| exit)
+    }))
 }
 
 /// What came of a VM's services.
@@ -194,15 +252,24 @@ impl<'a> Services<'a> {
 /// # Errors
 /// The hypervisor does not answer, or KVM does not work.
 pub fn maker<'a>(program: &'a Program, host: &'a Host, wait: bool) -> Result<Maker<'a>, Failure> {
-    let info = host.hypervisor.survey().host()?;
     let interrupt = crate::interruption()?;
+    maker_with(program, host, wait, &interrupt)
+}
+
+fn maker_with<'a>(
+    program: &'a Program,
+    host: &'a Host,
+    wait: bool,
+    interrupt: &Interrupt,
+) -> Result<Maker<'a>, Failure> {
+    let info = host.hypervisor.survey().host()?;
     Ok(Maker {
         program,
         host,
         domain_type: program.domain_type(host, &info)?,
         images: Images::with(program, host, info.clone(), interrupt.clone()),
         info,
-        interrupt,
+        interrupt: interrupt.clone(),
         offline: false,
         wait,
         alone: false,
@@ -241,7 +308,7 @@ pub fn in_parallel<T: Sync, R: Send>(
 }
 
 /// The lines that the user asked for, in one piece.
-fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made, brought: Brought) {
+fn report(program: &Program, wait: bool, spec: &Spec, made: Made, brought: Brought) {
     let ui = &program.ui;
     if !program.in_words() {
         return;
@@ -273,7 +340,7 @@ fn report(program: &Program, maker: &Maker<'_>, spec: &Spec, made: Made, brought
          {tick} Domain defined\n\
          {tick} VM started\n"
     );
-    if maker.wait {
+    if wait {
         text.push_str(&format!("{tick} Guest ready\n"));
     }
     match brought {

@@ -12,6 +12,7 @@ pub mod fix;
 pub mod get;
 pub mod image;
 pub mod image_build;
+pub mod install;
 pub mod list;
 pub mod logs;
 pub mod node;

@@ -21,6 +21,7 @@ pub fn schema(program: &Program, kind: Kind) -> Result<Exit, Failure> {
         Kind::Registry => trustnet_api::schema::registry_text(),
         Kind::Image => trustnet_api::schema::image_text(),
         Kind::Node => trustnet_api::schema::node_text(),
+        Kind::Install => trustnet_api::schema::install_text(),
     });
     Ok(Exit::Done)
 }

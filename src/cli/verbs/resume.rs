@@ -1,7 +1,7 @@
 //! `resume` and `rollback`: what a journal holds is finished, or undone.
 
 use trustnet_core::observed::Owner;
-use trustnet_core::plan::{Plan, Step};
+use trustnet_core::plan::{Plan, Step, Verb};
 use trustnet_host::apply::{self, Context, Event};
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::journal::{self, Journal, Mark};
@@ -24,17 +24,7 @@ pub fn resume(program: &Program, args: &Resume) -> Result<Exit, Failure> {
     each_leftover(program, &host, &args.names, |journal| {
         let Plan { vm, verb, .. } = journal.plan().clone();
         let word = make::verb_word(verb);
-        let planning = shares(&journal)
-            .then(|| host.lock_planning(&interrupt).map(UntilDefined::held))
-            .transpose()?;
-        with_context(
-            program,
-            &host,
-            &vm,
-            &interrupt,
-            planning.as_ref(),
-            |context| Ok(apply::apply(journal, context)?),
-        )?;
+        finish(program, &host, journal, &interrupt)?;
         let mut line = format!("Successfully finished the {word} of VM '{vm}'");
         if has_services(&host, &vm)? {
             line.push_str(&format!(
@@ -43,6 +33,42 @@ pub fn resume(program: &Program, args: &Resume) -> Result<Exit, Failure> {
         }
         Ok(Outcome::new("finished", line))
     })
+}
+
+fn finish(
+    program: &Program,
+    host: &Host,
+    journal: Journal,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let vm = journal.plan().vm.clone();
+    let planning = shares(&journal)
+        .then(|| host.lock_planning(interrupt).map(UntilDefined::held))
+        .transpose()?;
+    let planning = planning.as_ref();
+    with_context(program, host, &vm, interrupt, planning, |context| {
+        Ok(apply::apply(journal, context)?)
+    })
+}
+
+/// Finishes the create of a VM, where one was interrupted, and says whether.
+///
+/// # Errors
+/// It fails again.
+pub fn finish_create(
+    program: &Program,
+    host: &Host,
+    name: &str,
+    interrupt: &Interrupt,
+) -> Result<bool, Failure> {
+    let _mine = make::lock_vm(host, name)?;
+    match Journal::open(&host.journal_dir(name))? {
+        Some(journal) if journal.plan().verb == Verb::Create => {
+            finish(program, host, journal, interrupt)?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Undoes what was interrupted.

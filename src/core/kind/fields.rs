@@ -25,7 +25,7 @@ const TOKEN_LENGTH: u32 = 64;
 const PATIENCE: &str = "5m";
 
 /// An address that others reach, with its prefix length.
-pub(super) fn address(path: &str, text: &str) -> Result<Ipv6Net, Problem> {
+pub(crate) fn address(path: &str, text: &str) -> Result<Ipv6Net, Problem> {
     let refused = |why: &str| {
         Problem::error(path, format!("`{text}` {why}"))
             .hint("write an IPv6 address of the guest, such as `fd10:1234::253/64`")
@@ -247,7 +247,7 @@ pub(super) fn join_token(
     let of_root = || siblings.root_of(domain)?.token.as_ref();
     let from = from.or_else(of_root);
     let from = match from {
-        None => ValueFrom::Generate(token(name_of(domain))),
+        None => ValueFrom::Generate(token(token_name(domain))),
         Some(ValueFrom::Generate(one)) => {
             if one.shared == Some(false) {
                 let message = "a join token that each VM has for itself admits nobody";
@@ -283,8 +283,9 @@ fn token(name: String) -> Generate {
     }
 }
 
-/// The name of a domain's token among the secrets that are kept.
-fn name_of(domain: &str) -> String {
+/// The name of a domain's join token among the secrets that are kept.
+#[must_use]
+pub fn token_name(domain: &str) -> String {
     let name = format!("join-token.{domain}");
     if is_generated_name(&name) {
         return name;
@@ -299,7 +300,7 @@ fn name_of(domain: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{address, endpoint, name_of};
+    use super::{address, endpoint, token_name};
 
     #[test]
     fn an_address_is_one_at_which_others_reach_a_guest() {
@@ -344,9 +345,9 @@ mod tests {
 
     #[test]
     fn the_token_of_a_long_domain_has_a_name_too() {
-        assert_eq!(name_of("example.org"), "join-token.example.org");
+        assert_eq!(token_name("example.org"), "join-token.example.org");
         let long = "a.".repeat(100) + "org";
-        assert_eq!(name_of(&long).len(), 43);
-        assert_ne!(name_of(&long), name_of(&long.replace("org", "com")));
+        assert_eq!(token_name(&long).len(), 43);
+        assert_ne!(token_name(&long), token_name(&long.replace("org", "com")));
     }
 }

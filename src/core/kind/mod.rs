@@ -9,6 +9,8 @@ mod siblings;
 mod vm;
 
 pub use expansion::{Expansion, Origin};
+pub(crate) use fields::address;
+pub use fields::token_name;
 pub use node::expand as node;
 pub use registry::expand as registry;
 pub use siblings::Siblings;

@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use trustnet_api::image_catalogue::ImageCatalogue;
+use trustnet_api::install::Install;
 use trustnet_api::node::Node as NodeDocument;
 use trustnet_api::recipe::ImageRecipe;
 use trustnet_api::registry::Registry;
@@ -28,6 +29,7 @@ pub use self::edit::{with_number, with_text};
 use self::places::Places;
 use self::tree::{Node, Value};
 use crate::image::catalogue;
+use crate::install;
 use crate::kind::{self, Expansion, Origin, Siblings};
 use crate::path;
 use crate::problem::{Place, Problem, Severity};
@@ -57,6 +59,7 @@ static IMAGE_CATALOGUE_SCHEMA: LazyLock<Json> =
     LazyLock::new(trustnet_api::schema::image_catalogue_inline);
 static REGISTRY_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::registry_inline);
 static IMAGE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::image_inline);
+static INSTALL_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::install_inline);
 static NODE_SCHEMA: LazyLock<Json> = LazyLock::new(trustnet_api::schema::node_inline);
 
 /// The kinds that are VMs, or become some.
@@ -102,6 +105,13 @@ const IMAGE: Kind<ImageRecipe> = Kind {
     api_versions: &[TRUSTNET_V1ALPHA1],
     schema: &IMAGE_SCHEMA,
     resolve: |recipe| Recipe::check(recipe),
+};
+
+const INSTALLS: Kind<Install> = Kind {
+    names: &[trustnet_api::INSTALL],
+    api_versions: &[TRUSTNET_V1ALPHA1],
+    schema: &INSTALL_SCHEMA,
+    resolve: install::check,
 };
 
 /// A document of a file: a virtual machine, a service's definition, a catalogue of images, or a recipe of one.
@@ -167,6 +177,13 @@ pub fn load_image_catalogues(bytes: &[u8]) -> (Vec<Document<ImageCatalogue>>, Ve
 #[must_use]
 pub fn load_recipes(bytes: &[u8]) -> (Vec<Document<ImageRecipe>>, Vec<Problem>) {
     let (documents, problems) = read(bytes, |node, broken| document(node, broken, &IMAGE));
+    (documents, told(problems))
+}
+
+/// Reads the answers of a file that `install` takes, as [`load`] reads VMs.
+#[must_use]
+pub fn load_installs(bytes: &[u8]) -> (Vec<Document<Install>>, Vec<Problem>) {
+    let (documents, problems) = read(bytes, |node, broken| document(node, broken, &INSTALLS));
     (documents, told(problems))
 }
 

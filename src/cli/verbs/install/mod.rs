@@ -1,0 +1,110 @@
+//! `install`: answers, a look around, a yes; then the pipeline of `create`, and a look at what came of it.
+
+/// What was answered by flags and a file.
+mod answers;
+/// What happens after the last question.
+mod execute;
+/// What is found out before anything is decided.
+mod scout;
+/// What was found, in words.
+mod settings;
+/// What is looked at in the end.
+mod verify;
+/// The questions on a terminal.
+mod wizard;
+
+use trustnet_api::install::InstallSpec;
+use trustnet_core::install::{self, Found, Installation, Lack};
+
+use self::execute::Execution;
+use self::scout::Scout;
+use self::wizard::Wizard;
+use crate::Program;
+use crate::args::Install;
+use crate::failure::{Exit, Failure};
+
+/// Installs a registry or a node.
+///
+/// # Errors
+/// An answer is missing or no good one, nobody says yes, or something on the way fails.
+pub fn run(program: &Program, args: &Install) -> Result<Exit, Failure> {
+    let interrupt = crate::interruption()?;
+    let said = answers::gather(program, args)?;
+    let scout = Scout { program };
+    let terminal = program.env.stdin_terminal && program.env.stderr_terminal;
+    let asks = terminal && !program.yes && !args.dry_run;
+    let (installation, found) = if asks {
+        Wizard::new(program, &scout, said).ask()?
+    } else {
+        plainly(&scout, &said)?
+    };
+    if !asks {
+        show(program, &installation, &found);
+    }
+    let execution = Execution {
+        program,
+        args,
+        installation: &installation,
+        interrupt: &interrupt,
+    };
+    if args.dry_run {
+        return execution.rehearse();
+    }
+    if !asks {
+        consent(program)?;
+    }
+    execution.run()
+}
+
+/// What is installed by the answers that are there; nobody is asked.
+fn plainly(scout: &Scout<'_>, said: &InstallSpec) -> Result<(Installation, Found), Failure> {
+    let found = scout.look(said)?;
+    match install::resolve(said, &found) {
+        Ok(installation) => Ok((installation, found)),
+        Err(lacks) => Err(incomplete(&lacks)),
+    }
+}
+
+/// Everything that is missing or wrong, with the flags that say it.
+fn incomplete(lacks: &[Lack]) -> Failure {
+    let lines: Vec<String> = lacks.iter().map(|lack| format!("\n  {lack}")).collect();
+    let missing = lacks.iter().filter(|lack| lack.wrong.is_none()).count();
+    let what = match (missing, lacks.len() - missing) {
+        (_, 0) => "answers are missing, and nobody can be asked",
+        (0, _) => "there are answers that are no good",
+        _ => "answers are missing or no good, and nobody can be asked",
+    };
+    Failure::new(Exit::Usage, format!("{what}:{}", lines.concat())).hint(
+        "give the flags, or `--answers FILE` with them (`trustnet-vm explain install.spec`); on a terminal, without `--yes`, you are asked",
+    )
+}
+
+/// Says what is about to be installed.
+fn show(program: &Program, installation: &Installation, found: &Found) {
+    for warning in &installation.warnings {
+        program.ui.warn(warning);
+    }
+    if !program.in_words() {
+        return;
+    }
+    let rows = install::overview(installation, &found.tnr);
+    let width = rows.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
+    let mut text = String::from("Configuration\n");
+    for (what, value) in rows {
+        text.push_str(&format!(
+            "  {:width$}  {value}\n",
+            format!("{what}:"),
+            width = width + 1
+        ));
+    }
+    program.ui.result(text);
+}
+
+/// Needs a yes where nobody was asked.
+fn consent(program: &Program) -> Result<(), Failure> {
+    if program.yes {
+        return Ok(());
+    }
+    let message = "installing needs a yes, and there is no terminal to ask on";
+    Err(Failure::new(Exit::Usage, message).hint("give `--yes`"))
+}
