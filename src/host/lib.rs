@@ -43,6 +43,8 @@ pub mod journal;
 pub mod keys;
 /// Asking a guest over SSH that never reports.
 pub mod knock;
+/// Objects brought into a Kubernetes cluster.
+pub mod kubernetes;
 /// The choice between KVM and QEMU's own translator.
 pub mod kvm;
 /// libvirt behind the doors.
