@@ -2,6 +2,8 @@
 
 /// Arguments of `cache`.
 mod cache;
+/// Arguments of `dns`.
+mod dns;
 /// Arguments of verbs that look at VMs and their services.
 mod examine;
 /// Arguments of `image`.
@@ -21,6 +23,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
+pub use dns::{DnsChange, DnsCheck, DnsInstructions, DnsPublish, DnsRecord, DnsVerb, DnsWatch};
 pub use examine::{Logs, Status, Test};
 pub use image::{
     ImageBuild, ImageDelete, ImageForm, ImageImport, ImageInfo, ImageList, ImagePrune, ImagePull,
@@ -175,6 +178,9 @@ pub enum Verb {
     /// Take nodes out of a network.
     #[command(subcommand)]
     Node(NodeVerb),
+    /// Look after the record under which a network's registries are found: `tnr.` and the domain.
+    #[command(subcommand)]
+    Dns(DnsVerb),
     /// Look at the services that VMs can ask for, and add some.
     #[command(subcommand)]
     Service(ServiceVerb),

@@ -14,6 +14,7 @@ mod health;
 mod host;
 mod image_catalogue;
 mod images;
+mod keeper;
 mod lock_file;
 mod make;
 mod network;
@@ -139,6 +140,7 @@ impl Program {
             Verb::Registry(verb) => verbs::registry::run(self, &verb),
             Verb::Peers(args) => verbs::peers::run(self, &args),
             Verb::Node(verb) => verbs::node::run(self, &verb),
+            Verb::Dns(verb) => verbs::dns::run(self, &verb),
             Verb::Service(verb) => verbs::service::run(self, &verb),
             Verb::Schema(args) => verbs::reference::schema(self, args.kind),
             Verb::Explain(args) => verbs::reference::explain(self, &args.path),

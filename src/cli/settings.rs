@@ -2,10 +2,14 @@
 //! where it comes from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use trustnet_api::dns::DnsSection;
 use trustnet_core::suggest::nearest;
 use trustnet_core::vm::{IMAGE_POOL, VM_POOL};
 
@@ -63,8 +67,43 @@ pub enum Source {
     Default,
 }
 
-/// What a configuration file says: each value as it is written, by its key.
-type ConfigFile = BTreeMap<String, Option<String>>;
+/// What a configuration file says: each value as it is written, by its key, and who keeps the network's zone.
+#[derive(Debug, Default)]
+struct ConfigFile {
+    values: BTreeMap<String, Option<String>>,
+    dns: Option<DnsSection>,
+}
+
+impl<'de> Deserialize<'de> for ConfigFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = ConfigFile;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("settings by their keys")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ConfigFile, A::Error> {
+                let mut file = ConfigFile::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == DNS {
+                        file.dns = map.next_value()?;
+                    } else if KEYS.contains(&key.as_str()) {
+                        file.values.insert(key, map.next_value()?);
+                    } else {
+                        // Whatever it is: nobody reads it, and its key is told.
+                        map.next_value::<IgnoredAny>()?;
+                        file.values.insert(key, None);
+                    }
+                }
+                Ok(file)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// The key of a configuration file that is no single value.
+const DNS: &str = "dns";
 
 /// The keys of a configuration file.
 const KEYS: [&str; 7] = [
@@ -207,8 +246,8 @@ impl<T> Setting<T> {
     }
 }
 
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => write!(f, "flag {name}"),
             Self::Env(name) => write!(f, "environment {name}"),
@@ -241,7 +280,7 @@ impl Layers<'_> {
         let written = match self.env.text(env_name).filter(|text| !text.is_empty()) {
             Some(text) => Some((text, Source::Env(env_name))),
             None => self.files.iter().find_map(|(path, file)| {
-                let text = file.get(key)?.clone()?;
+                let text = file.values.get(key)?.clone()?;
                 Some((text, Source::File(path.clone())))
             }),
         };
@@ -275,6 +314,19 @@ fn word<T: ValueEnum>(text: &str) -> Result<T, String> {
             .collect();
         format!("expected one of {}", known.join(", "))
     })
+}
+
+/// Who keeps the network's zone, as the first configuration file says it that does, with that file.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn dns(env: &Env) -> Result<Option<(PathBuf, DnsSection)>, Failure> {
+    for path in config_paths(env) {
+        if let Some((path, ConfigFile { dns: Some(dns), .. })) = read(&path)? {
+            return Ok(Some((path, dns)));
+        }
+    }
+    Ok(None)
 }
 
 fn config_paths(env: &Env) -> Vec<PathBuf> {
@@ -312,11 +364,11 @@ fn read(path: &Path) -> Result<Option<(PathBuf, ConfigFile)>, Failure> {
             .without_snippet()
             .render_with_formatter(&serde_saphyr::UserMessageFormatter))
     })?;
-    if let Some(unknown) = file.keys().find(|key| !KEYS.contains(&key.as_str())) {
+    if let Some(unknown) = file.values.keys().find(|key| !KEYS.contains(&key.as_str())) {
         let failure = bad(format!("the key `{unknown}` is not known"));
-        return Err(match nearest(unknown, KEYS.into_iter()) {
+        return Err(match nearest(unknown, KEYS.into_iter().chain([DNS])) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
-            None => failure.hint(format!("known are {}", KEYS.join(", "))),
+            None => failure.hint(format!("known are {}, {DNS}", KEYS.join(", "))),
         });
     }
     Ok(Some((path.to_owned(), file)))

@@ -7,6 +7,7 @@ mod cache;
 mod cache_disk;
 mod crash;
 mod distrust;
+mod dns;
 mod elsewhere;
 mod examine;
 mod exit_codes;
@@ -41,6 +42,10 @@ mod wizard;
 #[path = "../support/sshd.rs"]
 #[expect(dead_code, reason = "these tests use part of it")]
 mod sshd;
+
+#[path = "../../src/dns/tests/stand_in/mod.rs"]
+#[expect(dead_code, reason = "these tests use part of it")]
+mod stand_in;
 
 #[path = "../../src/host/cache/tests/server.rs"]
 #[expect(dead_code, reason = "these tests use part of it")]

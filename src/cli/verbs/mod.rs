@@ -7,6 +7,7 @@ pub mod cp;
 pub mod create;
 pub mod destroy;
 pub mod diagnose;
+pub mod dns;
 pub mod exec;
 pub mod fix;
 pub mod get;

@@ -105,7 +105,7 @@ impl Cloudflare {
         token.set_sensitive(true);
         let patience = Patience::default();
         Ok(Self {
-            client: client(&patience)?,
+            client: client(&patience, &api)?,
             api,
             token,
             zone: zone.map(|zone| zone.trim_end_matches('.').to_ascii_lowercase()),
@@ -119,7 +119,7 @@ impl Cloudflare {
     /// As for [`Cloudflare::new`].
     pub fn patient(self, patience: Patience) -> Result<Self, ProviderError> {
         Ok(Self {
-            client: client(&patience)?,
+            client: client(&patience, &self.api)?,
             patience,
             ..self
         })
@@ -355,10 +355,16 @@ fn address(text: &str) -> Result<Url, ProviderError> {
     }
 }
 
-fn client(patience: &Patience) -> Result<Client, ProviderError> {
+fn client(patience: &Patience, api: &Url) -> Result<Client, ProviderError> {
     // It is there already, if somebody else has put it there; then it does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let builder = Client::builder();
+    // What stays on this machine goes by no proxy.
+    let builder = match api.scheme() {
+        "http" => builder.no_proxy(),
+        _ => builder,
+    };
+    builder
         .user_agent(concat!("trustnet-vm/", env!("CARGO_PKG_VERSION")))
         .timeout(patience.answer)
         .redirect(redirect::Policy::none())

@@ -19,8 +19,8 @@ pub enum ProviderError {
         why: String,
     },
     /// A secret cannot be read.
-    #[error("read the secret")]
-    Secret(#[source] Box<dyn Error + Send + Sync>),
+    #[error(transparent)]
+    Secret(Box<dyn Error + Send + Sync>),
     /// Route 53 is not built in.
     #[error("Route 53 is not built into this program")]
     NotBuilt,
@@ -88,8 +88,8 @@ pub enum ProviderError {
 /// What is wrong with a key that signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
-    /// The server has none of its name and algorithm (BADKEY).
-    #[error("the name server knows no key of this name and algorithm (BADKEY)")]
+    /// The server has none of its name and algorithm, or one that may do nothing here (BADKEY).
+    #[error("the name server knows no key of this name and algorithm that may do this (BADKEY)")]
     Unknown,
     /// It is another key (BADSIG).
     #[error("the key is not the one that the name server has (BADSIG)")]
@@ -113,14 +113,14 @@ impl ProviderError {
                  `trustnet-vm dns instructions --dns-provider route53`"
             }
             Self::NoZone { .. } => {
-                "name the zone with `--zone`, and see which zones the account or server has"
+                "name the zone with `--dns-zone`, and see which zones the account or server has"
             }
             Self::Denied { .. } => {
                 "the token, profile or key must be allowed to read the zone and to change its records"
             }
             Self::Key { fault, .. } => match fault {
                 KeyFault::Unknown => {
-                    "compare the key's name and algorithm with the name server's configuration"
+                    "compare the key's name and algorithm, and what it may do, with the name server's configuration"
                 }
                 KeyFault::Wrong => "compare the key itself: it is Base64, without its name",
                 KeyFault::Time => "set the clock: `timedatectl set-ntp true`",

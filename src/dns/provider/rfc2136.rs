@@ -216,6 +216,7 @@ impl Rfc2136 {
                 ));
             }
             if let Some(mut verifier) = verifier
+                && !is_plain_no(&answer)
                 && verifier.verify(&bytes).is_err()
             {
                 let (what, fault) = (what.clone(), KeyFault::Unsigned);
@@ -356,6 +357,12 @@ fn update(zone: &str, change: &Change) -> Result<Message, ProviderError> {
         message.add_updates(added.map(|address| value(address, set.ttl, DNSClass::IN)));
     }
     Ok(message)
+}
+
+/// Whether it is a refusal that is not signed: who does not keep a zone has no key for it. Nothing is believed by it.
+fn is_plain_no(answer: &Message) -> bool {
+    let code = answer.metadata.response_code;
+    answer.signature().is_none() && matches!(code, ResponseCode::Refused | ResponseCode::NotAuth)
 }
 
 /// What the server says is wrong with the key.

@@ -143,19 +143,27 @@ fn say(program: &Program, pruned: &Pruned) {
 /// # Errors
 /// Nobody says yes.
 pub fn confirm(program: &Program) -> Result<(), Failure> {
+    confirm_to(program, "removing", "removed")
+}
+
+/// The same for something else: what is done, as in `removing`, and as in `nothing was removed`.
+///
+/// # Errors
+/// Nobody says yes.
+pub fn confirm_to(program: &Program, doing: &str, done: &str) -> Result<(), Failure> {
     if program.yes {
         return Ok(());
     }
     if !program.env.stdin_terminal {
         return Err(Failure::new(
             Exit::Usage,
-            "removing needs a yes, and there is no terminal to ask on",
+            format!("{doing} needs a yes, and there is no terminal to ask on"),
         )
         .hint("give `--yes`"));
     }
     if program.ui.ask("go on?") {
         Ok(())
     } else {
-        Err(Failure::new(Exit::Usage, "nothing was removed"))
+        Err(Failure::new(Exit::Usage, format!("nothing was {done}")))
     }
 }

@@ -24,7 +24,7 @@ use crate::args::{CacheFilter, CacheVerb, Output};
 use crate::failure::{Exit, Failure};
 use crate::verbs::get::serialise;
 
-pub(super) use care::confirm;
+pub(super) use care::{confirm, confirm_to};
 
 /// Does it.
 ///
