@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::image_catalogue::ImageCatalogue;
 use crate::install::Install;
 use crate::node::Node;
+use crate::preflight::PreflightReport;
 use crate::recipe::ImageRecipe;
 use crate::registry::Registry;
 use crate::service::Service;
@@ -105,6 +106,12 @@ pub fn install_inline() -> Value {
     generate::<Install>(true)
 }
 
+/// The schema of what `preflight` says, as text.
+#[must_use]
+pub fn preflight_text() -> String {
+    text("preflightreport", generate::<PreflightReport>(false))
+}
+
 fn text(kind: &str, mut schema: Value) -> String {
     if let Some(root) = schema.as_object_mut() {
         root.insert("$id".to_owned(), json!(format!("{HOME}{kind}.json")));
@@ -200,6 +207,7 @@ mod tests {
             ("install", super::install_text()),
             ("node", super::node_text()),
             ("image", super::image_text()),
+            ("preflightreport", super::preflight_text()),
         ] {
             let path = folder.join(format!("trustnet.io_v1alpha1_{kind}.json"));
             if std::env::var_os("UPDATE_GOLDEN").is_some() {

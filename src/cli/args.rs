@@ -14,6 +14,8 @@ mod install;
 mod network;
 /// Arguments of `pool` and `storage`.
 mod pool;
+/// Arguments of `preflight`.
+mod preflight;
 /// Arguments of `service` and `schema`.
 mod service;
 
@@ -34,6 +36,7 @@ pub use network::{
     NodeVerb, Peers, RegistryNodes, RegistryPromote, RegistryStatus, RegistryVerb, ToldRegistry,
 };
 pub use pool::{PoolAdd, PoolRefresh, PoolType, PoolVerb, StorageVerb, YesNo};
+pub use preflight::{Preflight, Role};
 pub use service::{Kind, Schema, ServiceAdd, ServiceVerb};
 
 /// Provision and manage libvirt virtual machines from Kubernetes-style YAML.
@@ -61,8 +64,8 @@ Exit codes:
   4  a VM operation failed
   5  a storage operation failed
   6  the guest is not ready (time-out, or cloud-init failed)
-  7  provisioning failed, a test did not pass, or something is wrong (test, diagnose, fix)
-  8  a difference was found (plan --exit-code); repairs were shown and not made (fix)
+  7  provisioning failed, a test did not pass, or something is wrong (test, diagnose, fix, preflight)
+  8  a difference was found (plan --exit-code); repairs were shown and not made (fix, preflight)
   9  interrupted; the journal holds the rest";
 
 /// Options of every verb.
@@ -109,6 +112,10 @@ pub enum Verb {
     Render(Render),
     /// Print what create would do, step by step.
     Plan(Plan),
+    /// Check everything that is needed before anything is changed: IPv6, the domain, ports, the clock, the hypervisor, memory,
+    /// room, images, the cache. Each with what was found, why it does not do, and what mends it. Exits with 0 where nothing
+    /// failed, else with 7.
+    Preflight(Preflight),
     /// Make VMs and wait until they are ready. The same spec again changes nothing.
     #[command(visible_alias = "apply")]
     Create(Create),

@@ -52,7 +52,22 @@ impl Program {
         host: &Host,
         info: &HostInfo,
     ) -> Result<(DomainType, String), Failure> {
-        let chosen = match self.settings.virt_type.value {
+        let chosen = self.choose_domain_type(host, info)?;
+        self.ui
+            .say(format!("domain type `{}`: {}", chosen.0.as_str(), chosen.1));
+        Ok(chosen)
+    }
+
+    /// The same, without a word.
+    ///
+    /// # Errors
+    /// KVM is asked for and does not work.
+    pub fn choose_domain_type(
+        &self,
+        host: &Host,
+        info: &HostInfo,
+    ) -> Result<(DomainType, String), Failure> {
+        Ok(match self.settings.virt_type.value {
             VirtType::Qemu => (
                 DomainType::Qemu,
                 format!("asked for by {}", self.settings.virt_type.source),
@@ -62,10 +77,7 @@ impl Program {
                 format!("asked for by {}", self.settings.virt_type.source),
             ),
             VirtType::Auto => trustnet_host::kvm::choose(&*host.hypervisor, info, &host.paths)?,
-        };
-        self.ui
-            .say(format!("domain type `{}`: {}", chosen.0.as_str(), chosen.1));
-        Ok(chosen)
+        })
     }
 }
 

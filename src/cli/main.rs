@@ -20,6 +20,7 @@ mod make;
 mod network;
 mod outcome;
 mod places;
+mod preflight;
 mod prepare;
 mod problems;
 mod prompt;
@@ -112,6 +113,7 @@ impl Program {
             Verb::Validate(args) => verbs::validate::run(self, &args),
             Verb::Render(args) => verbs::render::run(self, &args),
             Verb::Plan(args) => verbs::plan::run(self, &args),
+            Verb::Preflight(args) => verbs::preflight::run(self, &args),
             Verb::Create(args) => verbs::create::run(self, &args),
             Verb::Provision(args) => verbs::provision::run(self, &args),
             Verb::List(args) => verbs::list::run(self, &args),
@@ -166,6 +168,7 @@ fn said(verb: &Verb) -> Said {
         Verb::Install(args) => args.places.clone(),
         Verb::Create(args) => args.places.clone(),
         Verb::Plan(args) => args.places.clone(),
+        Verb::Preflight(args) => args.places.clone(),
         Verb::Render(args) => args.places.clone(),
         _ => Places::default(),
     };

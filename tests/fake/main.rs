@@ -21,11 +21,13 @@ mod interrupt;
 mod jump;
 mod living;
 mod login;
+mod namespaces;
 mod network;
 mod offline;
 mod pitfalls;
 mod places;
 mod pools;
+mod preflight;
 mod ready;
 mod recipes;
 mod refuses;
@@ -38,6 +40,9 @@ mod steps;
 mod twice;
 mod versions;
 mod wizard;
+
+#[path = "../../src/registry/tests/name_server/mod.rs"]
+mod name_server;
 
 #[path = "../support/sshd.rs"]
 #[expect(dead_code, reason = "these tests use part of it")]

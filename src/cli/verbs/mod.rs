@@ -22,6 +22,7 @@ pub mod plan;
 pub mod pool;
 pub mod pool_change;
 pub mod power;
+pub mod preflight;
 pub mod promote;
 pub mod provision;
 pub mod reference;

@@ -1,5 +1,5 @@
-//! One question to the gateway: an ICMPv6 echo (RFC 4443, section 4), from an unprivileged socket where the machine lets
-//! its users have some, else from a raw one.
+//! One question to the gateway: an ICMPv6 echo (RFC 4443, section 4), from a raw socket, which also hears that there is no
+//! such neighbour; else from one for pings, where the machine lets its users have some.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
@@ -11,6 +11,7 @@ use trustnet_core::preflight::Echo;
 
 const REQUEST: u8 = 128;
 const REPLY: u8 = 129;
+const UNREACHABLE: u8 = 1;
 /// Type, code, checksum (which the kernel fills in), identifier, sequence.
 const HEAD: usize = 8;
 
@@ -42,8 +43,8 @@ fn open() -> Result<UdpSocket, Errno> {
         )
     };
     // The standard library's name for a socket that sends and receives datagrams.
-    of(SocketType::DGRAM)
-        .or_else(|_| of(SocketType::RAW))
+    of(SocketType::RAW)
+        .or_else(|_| of(SocketType::DGRAM))
         .map(UdpSocket::from)
 }
 
@@ -74,8 +75,13 @@ fn exchange(
         match socket.recv(&mut answer) {
             // A raw socket hears whatever else comes of ICMPv6.
             Ok(length) if length >= HEAD => {
-                if answer[0] == REPLY && &answer[HEAD..length] == ours.as_bytes() {
+                let said = &answer[HEAD..length];
+                if answer[0] == REPLY && said == ours.as_bytes() {
                     return Ok(true);
+                }
+                // The kernel tells its own sockets so too, with the question behind it.
+                if answer[0] == UNREACHABLE && said.ends_with(ours.as_bytes()) {
+                    return Err(io::Error::other("no neighbour has that address"));
                 }
             }
             Ok(_) => {}

@@ -1,10 +1,8 @@
 //! A domain in the DNS.
 
-use std::io;
-use std::net::ToSocketAddrs;
-
 use trustnet_api::network::REGISTRY_LABEL;
 use trustnet_core::preflight::{DomainSeen, Resolved};
+use trustnet_dns::{Names, Seen};
 
 /// Looks a domain up, and its record of registries. Where that is there, the domain is too.
 #[must_use]
@@ -27,21 +25,15 @@ pub(super) fn not_asked() -> DomainSeen {
     }
 }
 
-/// Looks a name up as the machine's C library does.
+/// Looks a name up as the machine does.
 #[must_use]
-pub fn by_the_system(name: &str) -> Resolved {
-    let looked: io::Result<Vec<_>> = (format!("{name}."), 0)
-        .to_socket_addrs()
-        .map(Iterator::collect);
-    match looked {
-        Ok(found) => {
-            let mut addresses: Vec<_> = found.iter().map(|one| one.ip()).collect();
-            addresses.dedup();
-            if addresses.is_empty() {
-                return Resolved::NoAddress;
-            }
-            Resolved::Addresses(addresses)
-        }
+pub fn by_names(names: &Names, name: &str) -> Resolved {
+    match names.addresses(name) {
+        Ok(Ok(addresses)) if addresses.is_empty() => Resolved::NoAddress,
+        Ok(Ok(addresses)) => Resolved::Addresses(addresses),
+        Ok(Err(Seen::NoName)) => Resolved::NoName,
+        Ok(Err(Seen::NoData)) => Resolved::NoAddress,
+        Ok(Err(seen)) => Resolved::Failed(seen.words()),
         Err(error) => Resolved::Failed(error.to_string()),
     }
 }

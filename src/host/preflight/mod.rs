@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-pub use domain::{by_the_system, domain};
+pub use domain::{by_names, domain};
 pub use hypervisor::Connected;
 use trustnet_core::ipv6::Ipv6Facts;
 use trustnet_core::preflight::{Echo, Facts, Need, Resolved, Unmet, Wanted, WantedPort};
@@ -19,8 +19,9 @@ use trustnet_core::vm::Attachment;
 use crate::error::HostError;
 use crate::ipv6;
 
-/// How long the gateway may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the gateway may take: the kernel looks for a neighbour three times, a second each, before it says that there
+/// is none.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// With what is looked.
 pub struct Look<'a> {
