@@ -5,8 +5,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_route53::Client;
+use aws_sdk_route53::config::http::HttpResponse;
 use aws_sdk_route53::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
 use aws_sdk_route53::types as wire;
 use aws_smithy_http_client::tls::Provider as Tls;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -190,9 +190,10 @@ impl Route53 {
             SdkError::TimeoutError(_) => unavailable("no answer in time".to_owned()),
             SdkError::ServiceError(answer) => {
                 let status = answer.raw().status().as_u16();
+                let body = body(answer.raw());
                 let code = answer.err().code().unwrap_or("no code");
-                let said = answer.err().message().unwrap_or("no reason given");
-                let why = format!("{said} ({code})");
+                let said = answer.err().message().or_else(|| message(&body));
+                let why = format!("{} ({code})", said.unwrap_or("no reason given"));
                 if DENIED.contains(&code) || matches!(status, 401 | 403) {
                     ProviderError::Denied { what, why }
                 } else if code == "NoSuchHostedZone" {
@@ -285,7 +286,7 @@ impl Provider for Route53 {
         let sent = self.runtime.block_on(request.send());
         match sent {
             Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(answer)) if is_other(answer.err()) => {
+            Err(SdkError::ServiceError(answer)) if is_other(&body(answer.raw())) => {
                 Err(ProviderError::Changed {
                     name: change.name().to_owned(),
                 })
@@ -315,16 +316,20 @@ fn one(
 }
 
 /// Whether a batch was refused because something else is there by now: what is to go is not that, or what is to come is there.
-fn is_other(error: &ChangeResourceRecordSetsError) -> bool {
-    let ChangeResourceRecordSetsError::InvalidChangeBatch(batch) = error else {
-        return false;
-    };
-    let said = batch.messages().iter().map(String::as_str);
-    said.chain(batch.message()).any(|said| {
-        ["already exists", "not found", "do not match"]
-            .iter()
-            .any(|sign| said.contains(sign))
-    })
+fn is_other(body: &str) -> bool {
+    let signs = ["already exists", "not found", "do not match"];
+    body.contains("InvalidChangeBatch") && signs.iter().any(|sign| body.contains(sign))
+}
+
+/// An answer as it came. Refused batches come in two forms, of which Amazon's kit reads one.
+fn body(answer: &HttpResponse) -> String {
+    String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).into_owned()
+}
+
+/// What a refused batch says, in the form that the kit does not read.
+fn message(body: &str) -> Option<&str> {
+    let (_, from) = body.split_once("<Message>")?;
+    from.split_once("</Message>").map(|(message, _)| message)
 }
 
 /// TLS by ring, as everywhere here, with the system's authorities.
