@@ -20,7 +20,7 @@ use trustnet_core::recipe::{
 
 pub use self::folder::{Source, read_overlay};
 use self::script::Script;
-use crate::cache::download::{DownloadError, Fetch, Watch};
+use crate::cache::download::{DownloadError, Fetch, Watch, shown};
 use crate::error::HostError;
 use crate::lock::Lock;
 
@@ -42,7 +42,7 @@ pub enum BuildError {
         packages: Vec<&'static str>,
     },
     /// An archive was not asked.
-    #[error("failed to look at `{suite}` of `{mirror}`")]
+    #[error("failed to look at `{suite}` of `{}`", shown(.mirror))]
     Archive {
         /// The suite.
         suite: String,

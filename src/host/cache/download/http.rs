@@ -1,6 +1,5 @@
 //! Over HTTP and HTTPS.
 
-use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,16 +9,11 @@ use reqwest::{Certificate, StatusCode, Url, redirect};
 
 use super::content::Content;
 use super::partial::Partial;
-use super::{DownloadError, Expected, Fetch, Received, Request, Watch};
-
-/// How much is read at once.
-const CHUNK: usize = 256 * 1024;
+use super::waiting::{Body, LOOK, unless_stopped};
+use super::{DownloadError, Expected, Fetch, Received, Request, Watch, shown};
 
 /// The longest that a server may make us wait before we ask again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// How often somebody who waits looks whether to stop.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// The bounds of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +89,7 @@ impl Http {
         &self,
         request: &Request,
         more: &HeaderMap,
+        watch: &dyn Watch,
     ) -> Result<Response, DownloadError> {
         let url = &request.url;
         let mut asked = self
@@ -104,10 +99,9 @@ impl Http {
         for (name, value) in &request.headers {
             asked = asked.header(name, value);
         }
-        let response = asked
-            .headers(more.clone())
-            .send()
-            .map_err(|error| broken(url, error))?;
+        let asked = asked.headers(more.clone());
+        let response = unless_stopped(url, watch, || asked.send())?;
+        let response = response.map_err(|error| broken(url, error))?;
         let status = response.status();
         let asked_for_rest = more.contains_key(RANGE);
         if status == StatusCode::OK
@@ -160,11 +154,11 @@ impl Http {
     pub(super) fn read(
         &self,
         url: &str,
-        response: &mut Response,
+        response: Response,
         watch: &dyn Watch,
         mut take: impl FnMut(&[u8]) -> Result<(), DownloadError>,
     ) -> Result<(), DownloadError> {
-        let mut buffer = vec![0; CHUNK];
+        let body = Body::of(response);
         let (mut since, mut got) = (Instant::now(), 0);
         let stalled = |got| DownloadError::Stalled {
             url: url.to_owned(),
@@ -172,15 +166,9 @@ impl Http {
             within: self.limits.idle,
         };
         loop {
-            if watch.stopped() {
-                return Err(DownloadError::Stopped {
-                    url: url.to_owned(),
-                });
-            }
-            let read = match response.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(read) => read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            let piece = match body.next(url, watch)? {
+                Ok(piece) if piece.is_empty() => return Ok(()),
+                Ok(piece) => piece,
                 Err(error) if timed_out(&error) => return Err(stalled(got)),
                 Err(error) => {
                     return Err(DownloadError::Broken {
@@ -190,8 +178,9 @@ impl Http {
                     });
                 }
             };
-            take(&buffer[..read])?;
-            got += read as u64;
+            take(&piece)?;
+            got += piece.len() as u64;
+            body.again(piece);
             if since.elapsed() >= self.limits.idle {
                 if got < self.limits.least {
                     return Err(stalled(got));
@@ -238,7 +227,7 @@ impl Fetch for Http {
             limit,
         };
         self.persist(url, watch, || {
-            let mut response = self.ask(request, &HeaderMap::new())?;
+            let response = self.ask(request, &HeaderMap::new(), watch)?;
             if response
                 .content_length()
                 .is_some_and(|length| length > limit)
@@ -246,7 +235,7 @@ impl Fetch for Http {
                 return Err(too_large());
             }
             let mut text = Vec::new();
-            self.read(url, &mut response, watch, |bytes| {
+            self.read(url, response, watch, |bytes| {
                 if text.len() as u64 + bytes.len() as u64 > limit {
                     return Err(too_large());
                 }
@@ -317,7 +306,7 @@ fn policy(most: usize) -> redirect::Policy {
 /// The URL, where it is one that we fetch.
 fn address(url: &str) -> Result<Url, DownloadError> {
     let bad = |why| DownloadError::Url {
-        url: url.to_owned(),
+        url: shown(url),
         why,
     };
     let parsed = Url::parse(url).map_err(|_| bad("it is no URL"))?;

@@ -8,7 +8,7 @@ use reqwest::Url;
 
 use super::content::Content;
 use super::partial::Partial;
-use super::{DownloadError, Expected, Fetch, Progress, Received, Request, Watch};
+use super::{DownloadError, Expected, Fetch, Progress, Received, Request, Watch, shown};
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
@@ -72,7 +72,7 @@ impl Fetch for WithLocal<'_> {
 /// The path that a URL names on this machine; none for a URL of another kind.
 fn local(url: &str) -> Result<Option<PathBuf>, DownloadError> {
     let bad = |why| DownloadError::Url {
-        url: url.to_owned(),
+        url: shown(url),
         why,
     };
     match Url::parse(url) {

@@ -10,8 +10,12 @@ pub mod http;
 pub mod local;
 /// A file that is not whole yet, and what is known of where it comes from.
 mod partial;
+/// URLs as they may be shown.
+mod shown;
 /// Attempts at a file, until it is whole.
 mod transfer;
+/// Waiting for a server, so that it can be stopped.
+mod waiting;
 
 use std::path::Path;
 
@@ -20,6 +24,7 @@ use trustnet_core::artifact::{Checksum, Digest};
 pub use error::DownloadError;
 pub use http::{Http, Limits};
 pub use local::WithLocal;
+pub use shown::shown;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -37,7 +37,8 @@ impl Http {
         if origin.is_none() && partial.length > 0 {
             partial.restart()?;
         }
-        let mut response = self.ask(request, &resume(partial.length, origin.as_ref()))?;
+        let more = resume(partial.length, origin.as_ref());
+        let response = self.ask(request, &more, watch)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             // What is there is not the file: else nothing had been asked.
             return Ok(Attempt::Anew);
@@ -60,7 +61,7 @@ impl Http {
             return Err(DownloadError::Endless { url: url.clone() });
         }
         let most = expected.size.unwrap_or(self.limits.size);
-        let read = self.read(url, &mut response, watch, |bytes| {
+        let read = self.read(url, response, watch, |bytes| {
             if partial.length + bytes.len() as u64 > most {
                 return Err(too_much(
                     url,

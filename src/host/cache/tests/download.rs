@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use trustnet_core::artifact::{Checksum, Digest};
@@ -11,7 +11,7 @@ use trustnet_core::artifact::{Checksum, Digest};
 use super::server::{Hit, Server, answer, file, head};
 use super::{http, limits, noise, tree};
 use crate::cache::download::{
-    DownloadError, Expected, Fetch, Http, Progress, Received, Request, Watch,
+    DownloadError, Expected, Fetch, Http, Limits, Progress, Received, Request, Watch,
 };
 
 /// A place for a file.
@@ -46,6 +46,48 @@ impl Place {
 
 fn body() -> Vec<u8> {
     noise(700_000)
+}
+
+/// Who wants no more once the server has been asked.
+struct Asked<'a>(&'a Server);
+
+impl Watch for Asked<'_> {
+    fn stopped(&self) -> bool {
+        !self.0.hits().is_empty()
+    }
+}
+
+#[test]
+fn who_waits_for_a_server_that_says_nothing_or_no_more_can_stop_it() {
+    for begins in [false, true] {
+        let held = Arc::new(Mutex::new(()));
+        let ours = Arc::clone(&held);
+        let server = Server::start(move |_, out| {
+            if begins {
+                head(out, "200 OK", &[], Some(700_000))?;
+                out.write_all(&body()[..1000])?;
+                out.flush()?;
+            }
+            drop(ours.lock());
+            Ok(())
+        });
+        let place = Place::new();
+        let limits = Limits {
+            idle: Duration::from_secs(60),
+            ..limits()
+        };
+        let expected = Expected::digest(Digest::of(b"x"));
+        let http = Http::direct(limits.clone(), None);
+        let (begun, silent) = (Instant::now(), held.lock().expect("a lock"));
+        let request = Request::new(server.url("/image"));
+        let stopped = http.file(&request, &place.path(), &expected, &Asked(&server));
+        drop(silent);
+        assert!(
+            matches!(stopped, Err(DownloadError::Stopped { .. })),
+            "{stopped:?}"
+        );
+        assert!(begun.elapsed() < limits.idle, "it was waited for");
+    }
 }
 
 #[test]
