@@ -174,6 +174,7 @@ impl From<BringError> for Failure {
             BringError::Host(error) => Self::from(error),
             BringError::Cache(error) => Self::from(error),
             BringError::Stopped { .. }
+            | BringError::Unread { .. }
             | BringError::Convert(ConvertError::Stopped(_))
             | BringError::Unpack {
                 source: UnpackError::Stopped,

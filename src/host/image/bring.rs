@@ -112,7 +112,7 @@ impl Bringer<'_> {
         vouch: Vouch<'_>,
     ) -> Result<Brought, BringError> {
         let _lock = self.lock(ask)?;
-        let origin = self.user_file(file, vouch)?;
+        let origin = self.user_file(ask, file, vouch)?;
         match self.find(ask)? {
             Some((volume, Some(record))) => self.same(ask, &volume, record, &origin),
             Some((volume, None)) => Err(taken(ask, &volume, BY_HAND.to_owned())),
@@ -121,7 +121,7 @@ impl Bringer<'_> {
     }
 
     /// A file of the user's, held against its checksum.
-    fn user_file(&self, file: &Path, vouch: Vouch<'_>) -> Result<Origin, BringError> {
+    fn user_file(&self, ask: Ask<'_>, file: &Path, vouch: Vouch<'_>) -> Result<Origin, BringError> {
         let checksum = match vouch {
             Vouch::Checksum(checksum) => Some(checksum),
             Vouch::Nobody | Vouch::Build(_) => None,
@@ -148,7 +148,8 @@ impl Bringer<'_> {
             return Ok(origin);
         };
         let both = matches!(wanted, Checksum::Sha512(_));
-        let hashed = standing::hash_file(&look.file, both, self.watch).map_err(read)?;
+        let hashed = standing::hash_file(&look.file, both, self.watch).map_err(read);
+        let hashed = self.unless_stopped(ask.volume, hashed)?;
         let sha256 = Digest::from_bytes(hashed.sha256());
         let is = match hashed.sha512() {
             Some(bytes) => Checksum::Sha512(bytes),
@@ -217,7 +218,17 @@ impl Bringer<'_> {
         let name = VolumeRef::Named(&record.pool, &record.volume);
         let (hypervisor, local) = (self.hypervisor, self.local);
         let hashed = standing::hash(hypervisor, name, (volume, record.length), local, self.watch);
-        Ok(hashed?)
+        self.unless_stopped(&record.volume, hashed)
+    }
+
+    /// What was read, or why it was not: what fails once the user has had enough fails because of that.
+    fn unless_stopped<T>(&self, name: &str, read: Result<T, HostError>) -> Result<T, BringError> {
+        read.map_err(|error| match self.watch.stopped() {
+            true => BringError::Unread {
+                name: name.to_owned(),
+            },
+            false => error.into(),
+        })
     }
 
     /// An import whose name is taken: by just what would come of this file, or by something else.
@@ -246,6 +257,7 @@ impl Bringer<'_> {
             if here? != there {
                 return Err(taken(ask, volume, from(&record)));
             }
+            origin.refuse_changed()?;
         }
         // Whatever it looked like in between: these are its bytes.
         record.arrival = Arrival::Whole;
@@ -278,7 +290,7 @@ impl Bringer<'_> {
         if let Some(why) = unvouched(&record, wanted) {
             return Err(taken(ask, volume, why));
         }
-        let (standing, _) = standing::standing(
+        let standing = standing::standing(
             self.hypervisor,
             self.records,
             ask.pool,
@@ -286,7 +298,8 @@ impl Bringer<'_> {
             self.local,
             Reading::WhereItLooksChanged,
             self.watch,
-        )?;
+        );
+        let (standing, _) = self.unless_stopped(ask.volume, standing)?;
         standing::refuse_changed(VolumeRef::Named(ask.pool, ask.volume), &standing)?;
         // What a run that was killed behind its last byte has left of the download.
         pull::forget(self.folder, wanted);
@@ -363,3 +376,6 @@ fn taken(ask: Ask<'_>, volume: &VolumeXml, why: String) -> BringError {
 pub fn folder(cache: &Path) -> PathBuf {
     cache.join("downloads")
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,25 @@ pub enum ConvertError {
     Stopped(PathBuf),
 }
 
+impl ConvertError {
+    /// The same of what a file on the way was made of: that is the name that says something to people.
+    #[must_use]
+    pub fn of(mut self, on_the_way: &Path, source: &str) -> Self {
+        match &mut self {
+            Self::Read { path, .. }
+            | Self::Unfit { path, .. }
+            | Self::Failed { path, .. }
+            | Self::Stopped(path)
+                if path == on_the_way =>
+            {
+                *path = PathBuf::from(source);
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
 /// Converts an image that lies in a file of this machine to qcow2, without its zeros: `to` is then there whole, or as it
 /// was before. The bytes may not be on the disk yet. Says how large the disk is for the guest, in bytes.
 ///

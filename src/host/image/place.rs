@@ -303,8 +303,8 @@ fn look(place: &Place<'_>) -> Result<(), HostError> {
 }
 
 impl Place<'_> {
-    /// Makes a volume and writes a file into it, its head last. `made` is told when the volume is there; `whole` is
-    /// whether it takes all of its room at once.
+    /// Makes a volume and writes a file into it, its head last, where `sure` has nothing against it. `made` is told when
+    /// the volume is there; `whole` is whether it takes all of its room at once.
     ///
     /// # Errors
     /// There is no room, or the name is taken. What was made is removed then, as far as the hypervisor still answers.
@@ -313,6 +313,7 @@ impl Place<'_> {
         file: &File,
         whole: bool,
         made: &mut dyn FnMut() -> Result<(), HostError>,
+        sure: &dyn Fn() -> Result<(), BringError>,
         watch: &dyn Watch,
     ) -> Result<(), BringError> {
         let read = |error: io::Error| {
@@ -335,8 +336,10 @@ impl Place<'_> {
         };
         let written = made()
             .and_then(|()| volumes.write_pieces(name, head, &mut rest, length - head))
+            .map_err(BringError::from)
+            .and_then(|()| sure())
             // With the zeros in it: where a hole ends libvirt cuts the file off.
-            .and_then(|()| volumes.write(name, &first));
+            .and_then(|()| Ok(volumes.write(name, &first)?));
         if let Err(error) = written {
             // The first error counts; the record says that what is left is of no use.
             if let Err(left) = volumes.delete(name) {
@@ -345,7 +348,7 @@ impl Place<'_> {
             return Err(if watch.stopped() {
                 self.stopped()
             } else {
-                error.into()
+                error
             });
         }
         // libvirt looks again by itself when a stream ends; a second look that is refused changes nothing.

@@ -4,12 +4,17 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use trustnet_core::artifact::Digest;
 use trustnet_core::image::record::ImageRecord;
 
 use crate::error::HostError;
 use crate::journal::connection_name;
 use crate::lock::Lock;
 use crate::paths::{Paths, private_dir, write_private};
+
+/// The longest name of a lock's file, without what it ends with: more is nobody's that was brought here, and would not
+/// go into a folder.
+const LONGEST: usize = 240;
 
 /// The records of the images on one hypervisor.
 #[derive(Debug, Clone)]
@@ -43,7 +48,15 @@ impl Records {
         let path = self.file(pool, volume);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // No record has a name that is too long.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename
+                ) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(HostError::file("read", path)(error)),
         };
         let record = serde_json::from_slice(&bytes);
@@ -128,7 +141,11 @@ impl Records {
         volume: &str,
         stop: impl Fn() -> bool,
     ) -> Result<Option<Lock>, HostError> {
-        let name = format!("{}.{}.image", file_name(pool), file_name(volume));
+        let mut name = format!("{}.{}", file_name(pool), file_name(volume));
+        if name.len() > LONGEST {
+            name = Digest::of(name.as_bytes()).to_string();
+        }
+        name.push_str(".image");
         Lock::take_unless(&self.locks.join(name), stop)
     }
 }

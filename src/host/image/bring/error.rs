@@ -68,6 +68,20 @@ pub enum BringError {
         /// What is free.
         available: String,
     },
+    /// It was written to, or replaced, while it was read.
+    #[error(
+        "`{file}` changed while it was read, so what came of it is neither what it was nor what it is"
+    )]
+    Changing {
+        /// The file.
+        file: String,
+    },
+    /// The user interrupted while something was read.
+    #[error("interrupted while `{name}` was read: the pool is as it was")]
+    Unread {
+        /// What was read.
+        name: String,
+    },
     /// The user interrupted.
     #[error("interrupted: nothing of `{volume}` was left in the pool")]
     Stopped {
@@ -96,8 +110,16 @@ impl BringError {
                 "`trustnet-vm image prune` frees what nothing uses; or take another `--pool`"
                     .to_owned(),
             ),
+            Self::Changing { .. } => Some(
+                "bring it when nobody writes to it: shut down the VM whose disk it is, say"
+                    .to_owned(),
+            ),
             Self::Cache(error) => error.hint().map(str::to_owned),
-            Self::Unpack { .. } | Self::Convert(_) | Self::Host(_) | Self::Stopped { .. } => None,
+            Self::Unpack { .. }
+            | Self::Convert(_)
+            | Self::Host(_)
+            | Self::Unread { .. }
+            | Self::Stopped { .. } => None,
         }
     }
 }

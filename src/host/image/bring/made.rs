@@ -1,6 +1,6 @@
 //! What an image is made of on its way: unpacked, converted.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use trustnet_core::artifact::Digest;
@@ -14,6 +14,7 @@ use crate::cache::store::moment;
 use crate::error::HostError;
 use crate::image::look::Look;
 use crate::image::place::{self, Place, Source};
+use crate::image::standing::look_of;
 use crate::image::unpack::{self, Bounds, Packed};
 use crate::image::{convert, standing, stray};
 use crate::lock::Lock;
@@ -41,6 +42,22 @@ impl Made {
             Some(path) => Source::Ours(path),
             None => Source::Theirs(&self.look.file),
         }
+    }
+}
+
+impl Origin {
+    /// Refuses a user's file that is not what it was when it was first looked at: another one, or written to.
+    pub(super) fn refuse_changed(&self) -> Result<(), BringError> {
+        let Some(was) = &self.stamp else {
+            return Ok(());
+        };
+        let facts = fs::metadata(&self.file).map_err(HostError::file("read", &self.file))?;
+        if look_of(&facts) == *was {
+            return Ok(());
+        }
+        Err(BringError::Changing {
+            file: self.source.clone(),
+        })
     }
 }
 
@@ -72,7 +89,9 @@ impl Bringer<'_> {
             if !is_qcow2 || convert == Convert::Compressed {
                 let compression = (convert == Convert::Compressed).then_some(Compression::Zstd);
                 let from = made.ours.as_deref().unwrap_or(&origin.file);
-                convert::to_qcow2(from, &scratch.converted, compression, self.watch)?;
+                let to = &scratch.converted;
+                let converted = convert::to_qcow2(from, to, compression, self.watch);
+                converted.map_err(|error| error.of(from, &origin.source))?;
                 moment("image:converted");
                 made.look = look_at(&scratch.converted)?;
                 made.ours = Some(scratch.converted.clone());
@@ -80,6 +99,7 @@ impl Bringer<'_> {
             }
         }
         judge(ask, &made.look, &origin.source)?;
+        origin.refuse_changed()?;
         if changed {
             // Of an import nobody has seen the bytes, nor need anybody; a pull says what they are, and so does what
             // never becomes the same bytes again.
@@ -121,7 +141,8 @@ impl Bringer<'_> {
     pub(super) fn digest(&self, file: &File, name: &str) -> Result<Digest, BringError> {
         let hashed = standing::hash_file(file, false, self.watch);
         let hashed = hashed.map_err(HostError::file("read", name));
-        Ok(hashed.map(|hashing| Digest::from_bytes(hashing.sha256()))?)
+        let hashed = self.unless_stopped(name, hashed)?;
+        Ok(Digest::from_bytes(hashed.sha256()))
     }
 }
 

@@ -45,9 +45,9 @@ impl Bringer<'_> {
         let put = match &to.folder {
             Some(folder) => {
                 let staged = to.stage(folder, made.source(), self.watch)?;
-                self.put_file(to, &staged, &mut record)
+                self.put_file(to, &staged, &mut record, origin)
             }
-            None => self.put_stream(to, pool, made, &mut record),
+            None => self.put_stream(to, pool, made, &mut record, origin),
         };
         let name = VolumeRef::Named(ask.pool, ask.volume);
         let volumes = self.hypervisor.volumes();
@@ -73,10 +73,12 @@ impl Bringer<'_> {
         to: &Place<'_>,
         staged: &Staged,
         record: &mut ImageRecord,
+        origin: &Origin,
     ) -> Result<(), BringError> {
         let Some(folder) = staged.path.parent() else {
             return Ok(());
         };
+        origin.refuse_changed()?;
         let facts = staged.file.metadata();
         let facts = facts.map_err(HostError::file("read", &staged.path))?;
         // By this a volume of that name is known to be ours.
@@ -97,6 +99,7 @@ impl Bringer<'_> {
         pool: &PoolFacts,
         made: &Made,
         record: &mut ImageRecord,
+        origin: &Origin,
     ) -> Result<(), BringError> {
         let kept = keeping(pool);
         let raw = !made.look.is_qcow2();
@@ -116,7 +119,9 @@ impl Bringer<'_> {
             record.arrival = Arrival::Made;
             self.records.write(record)
         };
-        to.stream(&made.look.file, whole, &mut volume_made, self.watch)
+        let sure = || origin.refuse_changed();
+        let file = &made.look.file;
+        to.stream(file, whole, &mut volume_made, &sure, self.watch)
     }
 
     /// The volume of that name, if it is there, and its record as it stands now: a run that was killed may have left
