@@ -35,7 +35,7 @@ use contract::{POOL, Place, pool_xml};
 use filesystems::Filesystem;
 use trustnet_api::disk::DiskFormat;
 use trustnet_core::artifact::{Arch, ArtifactId, ArtifactKind, ArtifactSet, Verified, VerifiedBy};
-use trustnet_core::cache_disk;
+use trustnet_core::{cache_disk, xml};
 use trustnet_host::cache::store::{Incoming, Store};
 use trustnet_host::cache_disk::Wanted;
 use trustnet_host::connect::connect;
@@ -52,7 +52,7 @@ fn a_session_daemon_keeps_every_promise() {
     if std::env::var_os(AT_HOME).is_none() {
         return at_home("a_session_daemon_keeps_every_promise");
     }
-    let promises: [fn(&Place<'_>); 24] = [
+    let promises: [fn(&Place<'_>); 25] = [
         a_pool_that_was_defined_and_not_built_is_built,
         contract::a_pool_is_made_once_and_started_where_it_is_not_active,
         contract::a_volume_is_what_its_definition_says_and_nothing_is_made_twice,
@@ -74,6 +74,7 @@ fn a_session_daemon_keeps_every_promise() {
         contract::the_host_says_who_it_is,
         pools::a_pool_is_listed_with_its_sizes_as_it_is_found,
         pools::a_pool_that_is_forgotten_leaves_its_files_and_finds_them_again,
+        a_folder_that_is_gone_is_made_only_for_who_says_that_it_is_the_one,
         pools::a_pool_that_cannot_be_made_is_not_there_afterwards,
         pools::the_host_says_which_pools_it_can_have,
         pools::a_volume_is_copied_with_all_that_it_holds_into_the_format_and_size_that_are_asked_for,
@@ -103,6 +104,23 @@ fn a_pool_that_was_defined_and_not_built_is_built(place: &Place<'_>) {
     assert!(!pools.find(POOL).expect("an answer").expect("a pool").active);
     pools.ensure(POOL, &pool_xml(place)).expect("a pool");
     assert!(pools.find(POOL).expect("an answer").expect("a pool").active);
+}
+
+/// The folder of a disk that is not mounted is missing, too.
+fn a_folder_that_is_gone_is_made_only_for_who_says_that_it_is_the_one(place: &Place<'_>) {
+    let pools = place.hypervisor.pools();
+    let name = "tnvm-unmounted";
+    let [folder, other] = ["unmounted", "other"].map(|name| place.folder.join(name));
+    let said = |folder: &Path| xml::pool(name, folder.to_str().expect("UTF-8"));
+    pools.ensure(name, &said(&folder)).expect("a pool");
+    std::fs::remove_dir(&folder).expect("it was empty");
+    // A look at it stops the pool.
+    pools.refresh(name).expect_err("no folder");
+    pools.ensure(name, &said(&other)).expect_err("no folder");
+    assert!(!folder.exists() && !other.exists());
+    pools.ensure(name, &said(&folder)).expect("a pool");
+    assert!(folder.exists());
+    pools.forget(name).expect("forgotten");
 }
 
 #[test]
@@ -200,7 +218,7 @@ fn a_cache_disk_for_ten_costs_the_host_one_copy() {
     let wanted = Wanted {
         pool: POOL,
         volume: &name,
-        xml: &trustnet_core::xml::volume(&name, size, DiskFormat::Raw, None),
+        xml: &xml::volume(&name, size, DiskFormat::Raw, None),
         artifacts: &set,
     };
     let before = written_by_the_daemon(&folder);

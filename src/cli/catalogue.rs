@@ -111,9 +111,17 @@ pub fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         extension.is_some_and(|extension| extension == "yaml" || extension == "yml")
     };
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = paths.filter(|path| yaml(path) && !path.is_dir()).collect();
+    let mut files: Vec<PathBuf> = paths
+        .filter(|path| yaml(path) && may_be_read(path))
+        .collect();
     files.sort();
     Ok(files)
+}
+
+/// Whether a path can lead to a document: a folder holds none, and a named pipe would wait for somebody who writes. What
+/// cannot be looked at is told by who reads it.
+fn may_be_read(path: &Path) -> bool {
+    path.metadata().map_or(true, |facts| facts.is_file())
 }
 
 /// Refuses two of the user's own definitions of one name: which of them counts would be chance.

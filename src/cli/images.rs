@@ -143,7 +143,16 @@ impl<'a> Images<'a> {
             return Err(self.no_pool(pool));
         }
         let path = default_pool_path(&self.host.data_dir(&self.info), pool);
-        pools.ensure(pool, &xml::pool(pool, &path))?;
+        // The folder of a pool of the user's own is not made here: its disk may not be mounted.
+        pools
+            .ensure(pool, &xml::pool(pool, &path))
+            .map_err(|error| {
+                let failure = Failure::from(error);
+                match found {
+                    Some(_) => failure.hint("is the disk of its folder mounted?"),
+                    None => failure,
+                }
+            })?;
         Ok(pools.find(pool)?.unwrap_or_default())
     }
 
@@ -163,13 +172,19 @@ impl<'a> Images<'a> {
             None => return Err(self.no_pool(pool)),
             Some(facts) if !facts.active => {
                 let message = format!("storage pool `{pool}` is not active");
-                let start = format!("`virsh pool-start {pool}` starts it");
+                let uri = &self.host.uri;
+                let start = format!("start it: `virsh -c {uri} pool-start {pool}`");
                 return Err(Failure::new(Exit::Storage, message).hint(start));
             }
             Some(_) => {}
         }
         // What came into the folder since: refused while somebody writes to the pool, and then it comes later.
-        let _ = pools.refresh(pool);
+        if let Err(error) = pools.refresh(pool)
+            // Where the folder is gone, a look at it stops the pool.
+            && !pools.find(pool)?.is_some_and(|facts| facts.active)
+        {
+            return Err(Failure::from(error).hint("is the disk of its folder mounted?"));
+        }
         let mut volumes = self.host.hypervisor.volumes().list(pool)?;
         volumes.sort_by(|one, other| one.name.cmp(&other.name));
         volumes
@@ -307,7 +322,7 @@ impl<'a> Images<'a> {
                 let message = format!("interrupted while image `{}` was read", volume.name);
                 return Failure::new(Exit::Interrupted, message);
             }
-            error.into()
+            BringError::from(error).into()
         })
     }
 
@@ -322,8 +337,10 @@ impl<'a> Images<'a> {
                 continue;
             }
             // Who is bringing it just now holds its lock.
-            if let Some(_lock) = self.records.lock(pool, name, || true)? {
-                self.records.remove(pool, name)?;
+            let lock = self.records.lock(pool, name, || true);
+            if let Some(_lock) = lock.map_err(BringError::from)? {
+                let removed = self.records.remove(pool, name);
+                removed.map_err(BringError::from)?;
             }
         }
         Ok(())

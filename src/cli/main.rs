@@ -210,3 +210,13 @@ pub fn interruption() -> Result<trustnet_host::interrupt::Interrupt, Failure> {
     });
     Ok(interrupt)
 }
+
+/// Asks a yes-or-no question on the terminal.
+///
+/// # Errors
+/// The user interrupts instead.
+pub fn asked(ui: &Ui, question: &str) -> Result<bool, Failure> {
+    let interrupt = interruption()?;
+    ui.ask(question, &|| interrupt.stop())
+        .ok_or_else(|| Failure::new(Exit::Interrupted, "interrupted: nothing was done"))
+}

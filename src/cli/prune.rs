@@ -117,7 +117,7 @@ impl<'a> Pruner<'a> {
             );
             return Err(Failure::new(Exit::Usage, message).hint("give `--yes`"));
         }
-        if tool.ui.ask("go on?") {
+        if crate::asked(&tool.ui, "go on?")? {
             Ok(())
         } else {
             let message = format!("`{name}`: {services} stays");

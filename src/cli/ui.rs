@@ -6,7 +6,8 @@
 use std::fmt::Display;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -16,6 +17,9 @@ use trustnet_host::shell::Stream;
 use crate::args::Color;
 use crate::env::Env;
 use crate::failure::{Exit, Failure};
+
+/// How often somebody who waits for an answer looks whether to stop.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How the program speaks.
 pub struct Ui {
@@ -264,13 +268,31 @@ impl Ui {
         }
     }
 
-    /// Asks a yes-or-no question on the terminal.
-    pub fn ask(&self, question: &str) -> bool {
-        let mut answer = String::new();
+    /// Asks a yes-or-no question on the terminal; none where `stop` says so before there is an answer.
+    pub fn ask(&self, question: &str, stop: &dyn Fn() -> bool) -> Option<bool> {
         self.around(|| eprint!("{question} [y/N] "));
-        // No answer is no.
-        let _ = std::io::stdin().read_line(&mut answer);
-        matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+        let (send, answers) = mpsc::channel();
+        // Whoever reads a line waits for it through every signal.
+        thread::spawn(move || {
+            let mut answer = String::new();
+            // No answer is no.
+            let _ = std::io::stdin().read_line(&mut answer);
+            let _ = send.send(answer);
+        });
+        loop {
+            match answers.recv_timeout(LOOK) {
+                Ok(answer) => {
+                    let answer = answer.trim().to_ascii_lowercase();
+                    return Some(matches!(answer.as_str(), "y" | "yes"));
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) if !stop() => {}
+                Err(_) => {
+                    // The line of the question.
+                    self.around(|| eprintln!());
+                    return None;
+                }
+            }
+        }
     }
 
     /// Prints around the live lines, whole.

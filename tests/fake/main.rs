@@ -37,6 +37,7 @@ mod secrets;
 mod services;
 mod several;
 mod steps;
+mod tried;
 mod twice;
 mod versions;
 mod wizard;

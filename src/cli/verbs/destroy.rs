@@ -65,7 +65,7 @@ fn confirm(
         )
         .hint("give `--yes`"));
     }
-    if program.ui.ask("go on?") {
+    if crate::asked(&program.ui, "go on?")? {
         Ok(shown)
     } else {
         Err(Failure::new(Exit::Usage, "nothing was destroyed"))

@@ -46,7 +46,7 @@ pub fn run(program: &Program, name: &str) -> Result<Exit, Failure> {
         for (finding, repair) in todo {
             show(program, &subject, finding, repair);
             tried.insert(repair.clone());
-            if program.yes || program.ui.ask("run it?") {
+            if program.yes || crate::asked(&program.ui, "run it?")? {
                 done = true;
                 match apply(program, &host, &subject, repair) {
                     Ok(()) => program.ui.say("  done"),

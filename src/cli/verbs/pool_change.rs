@@ -104,7 +104,6 @@ fn request(args: &PoolAdd) -> PoolRequest {
 pub fn delete(program: &Program, name: &str) -> Result<Exit, Failure> {
     let host = program.connect()?;
     let interrupt = crate::interruption()?;
-    let _planning = host.lock_planning(&interrupt)?;
     if host.hypervisor.pools().find(name)?.is_none() {
         let line = format!("pool '{name}' is not there: nothing to do");
         return tell(
@@ -121,6 +120,9 @@ pub fn delete(program: &Program, name: &str) -> Result<Exit, Failure> {
         pool.facts.xml.kind
     ));
     super::cache::confirm(program)?;
+    // Nobody waits for an answer with the lock: what came in between is looked at again.
+    let _planning = host.lock_planning(&interrupt)?;
+    refuse_used(&host, &pool)?;
     host.hypervisor.pools().forget(name)?;
     let line = format!("Deleted pool '{name}'");
     tell(

@@ -148,7 +148,7 @@ fn make(program: &Program, root: &Path, change: &Change, flag: &str) -> Result<b
                 .say("nothing was changed: `--yes` does it, without a terminal to ask on");
             return Ok(false);
         }
-        if !program.ui.ask("make this change?") {
+        if !crate::asked(&program.ui, "make this change?")? {
             program.ui.say("nothing was changed");
             return Ok(false);
         }

@@ -146,7 +146,7 @@ pub fn confirm(program: &Program, doing: &str) -> Result<(), Failure> {
         let message = format!("{doing} needs a yes, and there is no terminal to ask on");
         return Err(Failure::new(Exit::Usage, message).hint("give `--yes`"));
     }
-    if program.ui.ask("go on?") {
+    if crate::asked(&program.ui, "go on?")? {
         Ok(())
     } else {
         Err(Failure::new(Exit::Usage, "nothing was done"))

@@ -69,7 +69,10 @@ impl Pools for Libvirt {
     fn ensure(&self, name: &str, xml: &str) -> Result<(), HostError> {
         let run = || -> Result<(), BackendError> {
             if let Some(pool) = if_found(self.pool(name))? {
-                return Ok(start(&pool)?);
+                let folder = |xml: &str| read_pool(xml).path.trim_end_matches('/').to_owned();
+                // Who says another one, or none, does not mean that it is to be made: its disk may not be mounted.
+                let may_make = folder(&pool.xml_desc(0)?) == folder(xml);
+                return Ok(start(&pool, may_make)?);
             }
             let pool = self.connection().define_storage_pool_xml(xml, 0)?;
             let made = || -> Result<(), virt::error::Error> {
@@ -77,7 +80,7 @@ impl Pools for Libvirt {
                     pool.build(0)?;
                 }
                 pool.set_autostart(true)?;
-                start(&pool)
+                start(&pool, true)
             };
             made().inspect_err(|_| {
                 // The first error counts.
@@ -140,15 +143,15 @@ fn facts(xml: &str, active: bool) -> PoolFacts {
     }
 }
 
-/// Starts a pool that is not active.
-fn start(pool: &StoragePool) -> Result<(), virt::error::Error> {
+/// Starts a pool that is not active, and makes its folder where it may and that is missing.
+fn start(pool: &StoragePool, may_make: bool) -> Result<(), virt::error::Error> {
     if pool.is_active()? {
         return Ok(());
     }
     let normal = virt_sys::VIR_STORAGE_POOL_CREATE_NORMAL;
     match pool.create(normal) {
         // Its folder is missing: who defined it was killed before it was built.
-        Err(_) if in_a_folder(&pool.xml_desc(0)?) => {
+        Err(_) if may_make && in_a_folder(&pool.xml_desc(0)?) => {
             pool.build(0)?;
             pool.create(normal)
         }

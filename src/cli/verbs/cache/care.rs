@@ -161,7 +161,7 @@ pub fn confirm_to(program: &Program, doing: &str, done: &str) -> Result<(), Fail
         )
         .hint("give `--yes`"));
     }
-    if program.ui.ask("go on?") {
+    if crate::asked(&program.ui, "go on?")? {
         Ok(())
     } else {
         Err(Failure::new(Exit::Usage, format!("nothing was {done}")))

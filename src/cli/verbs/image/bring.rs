@@ -131,15 +131,20 @@ fn own_name(file: &Path, converted: bool) -> Result<String, Failure> {
     })
 }
 
+/// The longest name of an image: a file's has at most 255 bytes, and on its way it has more in it.
+const LONGEST_NAME: usize = 200;
+
 /// A name that can be that of a file in every pool, and that is not taken for something else.
 fn check_name(name: &str) -> Result<(), Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
+    let fits = name.len() <= LONGEST_NAME;
+    if fits && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
         return Ok(());
     }
     Err(
-        Failure::new(Exit::Usage, format!("no image can be called `{name}`"))
-            .hint("letters, digits, `.`, `_`, `+` and `-`, and a letter or a digit first"),
+        Failure::new(Exit::Usage, format!("no image can be called `{name}`")).hint(format!(
+            "letters, digits, `.`, `_`, `+` and `-`, at most {LONGEST_NAME}, and a letter or a digit first"
+        )),
     )
 }
 

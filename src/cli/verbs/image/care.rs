@@ -1,9 +1,10 @@
 //! Looking after images: `verify`.
 
 use serde_json::{Value, json};
+use trustnet_host::image::bring::BringError;
 use trustnet_host::image::standing::{Reading, Standing};
 
-use crate::args::ImageVerify;
+use crate::args::{ImageVerify, Output};
 use crate::failure::{Exit, Failure};
 use crate::images::{Image, Images};
 use crate::verbs::cache::print;
@@ -26,7 +27,8 @@ pub fn verify(images: &Images<'_>, args: &ImageVerify) -> Result<Exit, Failure> 
         // Nobody deletes it or brings it anew while it is read.
         let _lock = images
             .records
-            .lock(pool, &volume.name, || images.interrupt.stop())?;
+            .lock(pool, &volume.name, || images.interrupt.stop())
+            .map_err(BringError::from)?;
         let (standing, record) = images.standing(pool, volume, Reading::All, &progress)?;
         let digest = record.and_then(|record| record.sha256);
         let (word, line) = words(&standing, digest.map(|digest| digest.to_string()));
@@ -35,7 +37,15 @@ pub fn verify(images: &Images<'_>, args: &ImageVerify) -> Result<Exit, Failure> 
         text.push_str(&format!("{}: {line}\n", volume.name));
     }
     let value = json!({ "kind": "ImageReport", "pool": pool, "items": items });
-    print(images.program, &value, || text)?;
+    print(images.program, &value, || {
+        match images.program.settings.output.value {
+            Output::Name => wanted
+                .iter()
+                .map(|one| format!("{}\n", one.volume.name))
+                .collect(),
+            _ => text,
+        }
+    })?;
     if bad == 0 {
         return Ok(Exit::Done);
     }

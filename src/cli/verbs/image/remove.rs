@@ -9,13 +9,14 @@ use trustnet_core::image::usage::{Chains, User};
 use trustnet_core::units::bytes;
 use trustnet_host::doors::VolumeRef;
 use trustnet_host::error::HostError;
+use trustnet_host::image::bring::{self, BringError};
+use trustnet_host::image::chains;
 use trustnet_host::image::place::{give_up, part_of, writable_folder};
 use trustnet_host::image::standing::{Reading, Standing};
 use trustnet_host::image::stray::{Strays, strays};
-use trustnet_host::image::{bring, chains};
 use trustnet_host::lock::Lock;
 
-use crate::args::{ImageDelete, ImagePrune};
+use crate::args::{ImageDelete, ImagePrune, Output};
 use crate::failure::{Exit, Failure};
 use crate::images::{Image, Images};
 use crate::verbs::cache::{confirm, print};
@@ -39,10 +40,19 @@ pub fn delete(images: &Images<'_>, args: &ImageDelete) -> Result<Exit, Failure> 
         let chains = all_chains(images)?;
         let mut going = Going::default();
         for name in &args.names {
+            if going.has(name) {
+                continue;
+            }
             let image = images.find(pool, name)?;
             let users = chains.users(pool, &image.volume);
             if !users.is_empty() {
                 return Err(in_use(pool, name, &users));
+            }
+            if !going.lock(images, pool, name)? {
+                let message = format!(
+                    "failed to delete image `{pool}/{name}`: another run brings it or reads it just now"
+                );
+                return Err(Failure::new(Exit::Storage, message).hint("wait until that is done"));
             }
             going.images.push(image);
         }
@@ -124,11 +134,18 @@ impl Going {
     /// Takes the lock of an image, if nobody has it who brings it just now.
     fn lock(&mut self, images: &Images<'_>, pool: &str, name: &str) -> Result<bool, Failure> {
         if !self.locks.contains_key(name)
-            && let Some(lock) = images.records.lock(pool, name, || true)?
+            && let Some(lock) = images
+                .records
+                .lock(pool, name, || true)
+                .map_err(BringError::from)?
         {
             self.locks.insert(name.to_owned(), lock);
         }
         Ok(self.locks.contains_key(name))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.images.iter().any(|one| one.volume.name == name)
     }
 
     /// A line for each, for people.
@@ -161,7 +178,8 @@ impl Going {
         for Image { volume, .. } in &self.images {
             // The volume first: a record of what is gone is of no harm, and is written anew with the next.
             volumes.delete(VolumeRef::Named(pool, &volume.name))?;
-            images.records.remove(pool, &volume.name)?;
+            let removed = images.records.remove(pool, &volume.name);
+            removed.map_err(BringError::from)?;
         }
         let facts = pools.find(pool)?.unwrap_or_default();
         let folder = images
@@ -172,7 +190,15 @@ impl Going {
         for name in &self.leftovers {
             match &folder {
                 // Another user's, who is at it, stays.
-                Some(folder) => give_up(&folder.join(name)),
+                Some(folder) => {
+                    let path = folder.join(name);
+                    give_up(&path);
+                    if fs::symlink_metadata(&path).is_ok() {
+                        let why = "somebody is at it, or it is none of ours";
+                        let what = format!("`{}` stays: {why}", path.display());
+                        images.program.ui.warn(what);
+                    }
+                }
                 None => volumes.delete(VolumeRef::Named(pool, name))?,
             }
         }
@@ -181,7 +207,8 @@ impl Going {
             let _ = pools.refresh(pool);
         }
         for path in &self.strays.files {
-            fs::remove_file(path).map_err(HostError::file("remove", path))?;
+            let removed = fs::remove_file(path).map_err(HostError::file("remove", path));
+            removed.map_err(BringError::from)?;
         }
         Ok(())
     }
@@ -255,6 +282,9 @@ fn remove(
         "images": names, "leftovers": leftovers, "strays": strays, "bytes": total,
     });
     print(images.program, &value, || {
+        if images.program.settings.output.value == Output::Name {
+            return names.iter().map(|name| format!("{name}\n")).collect();
+        }
         if lines.is_empty() {
             return "nothing to remove\n".to_owned();
         }
