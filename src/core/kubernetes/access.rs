@@ -10,14 +10,14 @@ use super::{Options, Part, Role, names};
 /// Where names are looked up.
 const DNS_PORT: u16 = 53;
 
-/// The ports at which members of the network answer, as far as they are known.
+/// The ports at which workloads answer, as far as they are known.
 pub(super) struct Ports {
     registries: BTreeSet<u16>,
     nodes: BTreeSet<u16>,
 }
 
 impl Ports {
-    /// Those of the members, the usual ones, and that of the root where an address says it.
+    /// Those of these, the usual ones, and that of the root where an address says it.
     pub fn of(parts: &[Part<'_>]) -> Self {
         let mut ports = Self {
             registries: [REGISTRY_PORT].into(),
@@ -34,7 +34,7 @@ impl Ports {
     }
 }
 
-/// What may come to a member, and where it may go: names, registries, and a node's peers.
+/// What may come to a workload, and where it may go: names, registries, and a node's peers.
 pub(super) fn network_policy(part: &Part<'_>, ports: &Ports, options: &Options) -> Value {
     let port = |protocol: &str, port: u16| json!({ "protocol": protocol, "port": port });
     let mut ingress = vec![port("TCP", part.container_port)];
@@ -72,7 +72,7 @@ pub(super) fn network_policy(part: &Part<'_>, ports: &Ports, options: &Options) 
     })
 }
 
-/// One registry and one node of a network may be moved at a time. A budget for each member by itself, which has one pod,
+/// One registry and one node of a network may be moved at a time. A budget for each workload by itself, which has one pod,
 /// would either say nothing or hold up every drain.
 pub(super) fn disruption_budgets(parts: &[Part<'_>], options: &Options) -> Vec<Value> {
     let roles: BTreeSet<(Role, &str)> = parts

@@ -2,7 +2,7 @@
 
 use trustnet_api::config_value::ConfigValue;
 
-use super::{Member, Notice, Options, notice, text};
+use super::{Notice, Options, Workload, notice};
 use crate::artifact::Arch;
 use crate::kind::REGISTRY_SERVICE;
 use crate::problem::Problem;
@@ -81,7 +81,7 @@ pub(super) fn in_pod(
     vm: &Vm,
     instance: &Instance,
     port: u16,
-    all: &[Member<'_>],
+    all: &[Workload<'_>],
     options: &Options,
     notices: &mut Vec<Notice>,
 ) -> Result<Instance, Problem> {
@@ -98,14 +98,14 @@ pub(super) fn in_pod(
     };
     let wants = instance.wire.dependencies.iter();
     let wanted: Option<&str> = wants.filter_map(|need| need.vm.as_deref()).next();
-    let is_registry = |member: &&Member<'_>| {
-        let own = member.services.iter();
-        own.clone().any(|one| one.name() == REGISTRY_SERVICE)
+    let is_registry = |one: &&Workload<'_>| {
+        let mut own = one.services.iter();
+        own.any(|service| service.name() == REGISTRY_SERVICE)
     };
     let mut registries = all.iter().filter(is_registry);
     let here = match wanted {
         Some(name) => {
-            let found = registries.any(|member| member.vm.name().as_str() == name);
+            let found = registries.any(|one| one.vm.name().as_str() == name);
             if !found {
                 let message = format!("the registry `{name}` is not among the documents");
                 return Err(Problem::error("spec.services[0].dependencies[0]", message)
@@ -133,4 +133,9 @@ pub(super) fn in_pod(
 /// The domain in which `tnr` is the Service with a network's registries.
 fn lookup_domain(options: &Options) -> String {
     format!("{}.svc.{}", options.namespace, options.cluster_domain)
+}
+
+/// A parameter's value as text.
+fn text(value: impl Into<String>) -> ConfigValue {
+    ConfigValue::Text(value.into())
 }

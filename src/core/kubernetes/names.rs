@@ -115,7 +115,7 @@ pub(crate) fn namespace(name: &str, restricted: bool) -> Option<Value> {
     })
 }
 
-/// What selects pods of a network, or all of one component, or one member's.
+/// What selects pods of a network, or all of one component, or one workload's.
 pub(super) fn selector(role: Role, domain: &str, name: Option<&str>) -> Map<String, Value> {
     let mut labels = Map::new();
     labels.insert("app.kubernetes.io/name".into(), role.service().into());
@@ -135,7 +135,7 @@ pub(super) fn common(domain: &str) -> Map<String, Value> {
     labels
 }
 
-/// The labels of a member's objects: the user's own where they can be, and ours.
+/// The labels of a workload's objects: the user's own where they can be, and ours.
 pub(super) fn labels(part: &Part<'_>) -> Map<String, Value> {
     let mut labels = own_labels(part.vm);
     labels.extend(common(&part.domain));

@@ -24,7 +24,7 @@ pub(super) fn discovery(domain: &str, options: &Options) -> Value {
     service(DISCOVERY, &labels, spec, options)
 }
 
-/// The name of a member's headless Service.
+/// The name of a workload's headless Service.
 pub(super) fn headless_name(part: &Part<'_>) -> String {
     format!("{}-pods", part.name)
 }
@@ -41,7 +41,7 @@ pub(super) fn headless(part: &Part<'_>, options: &Options) -> Value {
     service(&headless_name(part), &labels, spec, options)
 }
 
-/// Where the member is called.
+/// Where the workload is called.
 pub(super) fn client(part: &Part<'_>, options: &Options) -> Value {
     let mut spec = json!({
         "type": "ClusterIP",

@@ -1,4 +1,4 @@
-//! The StatefulSet of a member, and the ConfigMap that it reads.
+//! The StatefulSet of a workload, and the ConfigMap that it reads.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

@@ -28,6 +28,33 @@ impl Disks {
         self.devices.push(device);
         self.volumes.push(volume);
     }
+
+    /// A DataVolume: one that outlives the VM, or one of its templates.
+    fn data_volume(
+        &mut self,
+        machine: &Machine<'_>,
+        name: &str,
+        source: &Value,
+        size: u64,
+        lasts: bool,
+    ) {
+        let mut storage = json!({ "resources": { "requests": { "storage": quantity(size) } } });
+        if let Some(class) = &machine.options.storage_class {
+            storage["storageClassName"] = class.as_str().into();
+        }
+        let spec = json!({ "source": source, "storage": storage });
+        if lasts {
+            self.lasting.push(json!({
+                "apiVersion": "cdi.kubevirt.io/v1beta1",
+                "kind": "DataVolume",
+                "metadata": machine.metadata(name, &labels(machine.vm, &machine.name)),
+                "spec": spec,
+            }));
+        } else {
+            self.templates
+                .push(json!({ "metadata": { "name": name }, "spec": spec }));
+        }
+    }
 }
 
 /// The boot disk, the data disks, the seed, in the order in which the guest names them.
@@ -36,13 +63,14 @@ pub(super) fn disks(machine: &Machine<'_>, told: &mut Vec<String>) -> Disks {
     let mut disks = Disks::default();
     let boot = format!("{}-boot", machine.name);
     let source = source(machine, &boot, told);
-    let metadata = json!({ "name": boot });
-    disks.templates.push(data_volume(
-        machine,
-        &metadata,
-        &source,
-        vm.boot_disk().size,
-    ));
+    // The templates of a VM know no checksum.
+    let lasts = source["http"].get("checksum").is_some();
+    if lasts {
+        told.push(format!(
+            "its boot disk, the DataVolume `{boot}`, stays where it is deleted"
+        ));
+    }
+    disks.data_volume(machine, &boot, &source, vm.boot_disk().size, lasts);
     disks.add(
         "boot",
         json!({ "bootOrder": 1 }),
@@ -50,19 +78,8 @@ pub(super) fn disks(machine: &Machine<'_>, told: &mut Vec<String>) -> Disks {
     );
     for (index, disk) in vm.data_disks().iter().enumerate() {
         let name = format!("{}-{}", machine.name, disk.device);
-        let blank = json!({ "blank": {} });
-        if disk.reclaim == ReclaimPolicy::Delete {
-            let metadata = json!({ "name": name });
-            disks
-                .templates
-                .push(data_volume(machine, &metadata, &blank, disk.size));
-        } else {
-            let metadata = machine.metadata(&name, &labels(vm, &machine.name));
-            let mut volume = data_volume(machine, &metadata, &blank, disk.size);
-            volume["apiVersion"] = "cdi.kubevirt.io/v1beta1".into();
-            volume["kind"] = "DataVolume".into();
-            disks.lasting.push(volume);
-        }
+        let lasts = disk.reclaim == ReclaimPolicy::Retain;
+        disks.data_volume(machine, &name, &json!({ "blank": {} }), disk.size, lasts);
         let named = char::from(b'b' + u8::try_from(index).unwrap_or(u8::MAX - b'b'));
         if disk.device != format!("vd{named}") {
             told.push(format!(
@@ -78,14 +95,6 @@ pub(super) fn disks(machine: &Machine<'_>, told: &mut Vec<String>) -> Disks {
         json!({ "cloudInitNoCloud": { "secretRef": secret, "networkDataSecretRef": secret } });
     disks.add("seed", json!({}), seed);
     disks
-}
-
-fn data_volume(machine: &Machine<'_>, metadata: &Value, source: &Value, size: u64) -> Value {
-    let mut storage = json!({ "resources": { "requests": { "storage": quantity(size) } } });
-    if let Some(class) = &machine.options.storage_class {
-        storage["storageClassName"] = class.as_str().into();
-    }
-    json!({ "metadata": metadata, "spec": { "source": source, "storage": storage } })
 }
 
 /// Where the boot disk's content is from: the catalogue's publisher, or the user's own hands.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use trustnet_api::network::{NodeConfig, RegistryConfig};
 use trustnet_core::image::catalogue;
-use trustnet_core::kubernetes::{self, Exposure, IpFamilies, Member, Options};
+use trustnet_core::kubernetes::{self, Exposure, IpFamilies, Options, Workload};
 use trustnet_core::load::{self, configuration};
 use trustnet_core::network::{NodeSettings, RegistrySettings};
 use trustnet_core::problem::Severity;
@@ -80,11 +80,11 @@ fn lines<T: Display>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 fn of_kubernetes(vms: &[(Vm, Vec<Instance>)], options: &Options) -> (String, String) {
-    let members: Vec<Member<'_>> = vms
+    let workloads: Vec<Workload<'_>> = vms
         .iter()
-        .map(|(vm, services)| Member { vm, services })
+        .map(|(vm, services)| Workload { vm, services })
         .collect();
-    match kubernetes::manifests(&members, options) {
+    match kubernetes::manifests(&workloads, options) {
         Ok(made) => {
             let tokens = made
                 .tokens
@@ -123,11 +123,11 @@ fn secrets(vms: &[(Vm, Vec<Instance>)], options: &Options, virt: &kubevirt::Opti
         .iter()
         .map(|(vm, _)| kubevirt::seed_secret(vm, &seed, virt));
     let mut all: Vec<Value> = each.map(|one| one.expect("a name")).collect();
-    let members: Vec<Member<'_>> = vms
+    let workloads: Vec<Workload<'_>> = vms
         .iter()
-        .map(|(vm, services)| Member { vm, services })
+        .map(|(vm, services)| Workload { vm, services })
         .collect();
-    let tokens = kubernetes::manifests(&members, options).map_or(Vec::new(), |made| made.tokens);
+    let tokens = kubernetes::manifests(&workloads, options).map_or(Vec::new(), |made| made.tokens);
     all.extend(
         tokens
             .iter()
@@ -190,11 +190,11 @@ fn the_services_accept_every_configuration_that_a_pod_gets() {
     let mut read = 0;
     for folder in folders() {
         let vms = loaded(&fs::read(folder.join("input.yaml")).expect("an input"));
-        let members: Vec<Member<'_>> = vms
+        let workloads: Vec<Workload<'_>> = vms
             .iter()
-            .map(|(vm, services)| Member { vm, services })
+            .map(|(vm, services)| Workload { vm, services })
             .collect();
-        let Ok(made) = kubernetes::manifests(&members, &options(&folder)) else {
+        let Ok(made) = kubernetes::manifests(&workloads, &options(&folder)) else {
             continue;
         };
         for object in made.objects.iter().filter(|one| one["kind"] == "ConfigMap") {
@@ -224,11 +224,11 @@ fn a_pod_has_all_that_its_configuration_and_its_image_speak_of() {
     let recipe = include_str!("../../../images/oci/Containerfile");
     for folder in folders() {
         let vms = loaded(&fs::read(folder.join("input.yaml")).expect("an input"));
-        let members: Vec<Member<'_>> = vms
+        let workloads: Vec<Workload<'_>> = vms
             .iter()
-            .map(|(vm, services)| Member { vm, services })
+            .map(|(vm, services)| Workload { vm, services })
             .collect();
-        let Ok(made) = kubernetes::manifests(&members, &options(&folder)) else {
+        let Ok(made) = kubernetes::manifests(&workloads, &options(&folder)) else {
             continue;
         };
         let of_kind =
