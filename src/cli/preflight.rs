@@ -227,11 +227,14 @@ impl Member {
             (_, Some("root")) => Role::Root,
             _ => Role::Secondary,
         };
+        // The root of the same file, or of a VM that is named.
+        let mut needs = service.dependencies.iter();
+        let waits = needs.any(|need| need.service == REGISTRY_SERVICE);
         let mut interfaces = spec.vm.interfaces().iter();
         Some(Self {
             role,
             domain: text("domain")?.to_owned(),
-            seeks_root: role != Role::Root && text("root").is_none(),
+            seeks_root: role != Role::Root && text("root").is_none() && !waits,
             reaches_out: interfaces.any(|one| {
                 matches!(
                     one.attachment,

@@ -135,10 +135,13 @@ impl Stage {
         reason = "the tally of the tests counts what is said so"
     )]
     fn new() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
+        let may = Command::new("unshare")
+            .args(["--net", "--mount", "true"])
+            .output();
+        if !may.is_ok_and(|output| output.status.success()) {
             let test = thread::current();
             let test = test.name().unwrap_or_default();
-            println!("skipped: {test}: only root makes network namespaces");
+            println!("skipped: {test}: no network namespace may be made here; root may make one");
             return None;
         }
         let home = Home::new();
@@ -165,11 +168,14 @@ impl Stage {
     }
 
     fn run(&self, args: &str) -> Run {
-        let mut program = self.home.program();
+        self.run_as(&self.home.program(), args)
+    }
+
+    fn run_as(&self, program: &Command, args: &str) -> Run {
+        let mut program = self.machine.inside(program);
         program.arg("preflight");
         program.args(args.split(' ').filter(|word| !word.is_empty()));
-        let output = self.machine.inside(&program).output();
-        Run::of(&output.expect("the program starts"))
+        Run::of(&program.output().expect("the program starts"))
     }
 
     /// What is said of IPv6 and of ports: the rest is the machine's that the test runs on.
@@ -345,6 +351,29 @@ fn where_no_router_comes_the_looks_end_and_what_is_left_is_told() {
     let run = stage.run("--ipv6-auto-enable --yes --ipv6-tries 2 --ipv6-pause 10ms");
     assert_eq!(run.code, Some(7), "{run:?}");
     insta::assert_snapshot!(format!("{}{}", run.err, stage.findings("")));
+}
+
+#[test]
+fn who_is_not_root_is_shown_the_change_and_told_what_to_run() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    stage
+        .machine
+        .sh("echo 1 > /proc/sys/net/ipv6/conf/uplink0/disable_ipv6");
+    let before = stage.machine.switches();
+    // Nobody in a namespace of users of its own.
+    let own = stage.home.program();
+    let mut program = Command::new("unshare");
+    program.args(["--user", "--"]).arg(own.get_program());
+    for (name, value) in own.get_envs() {
+        program.env(name, value.expect("a value"));
+    }
+    let run = stage.run_as(&program, "--ipv6-auto-enable --yes");
+    assert_eq!(run.code, Some(7), "{run:?}");
+    assert_eq!(stage.machine.switches(), before);
+    assert_eq!(files(&stage.home).len(), 0);
+    insta::assert_snapshot!(run.err);
 }
 
 #[test]

@@ -265,6 +265,45 @@ fn a_domain_is_looked_up_and_judged_by_the_role() {
 }
 
 #[test]
+fn a_node_beside_its_root_asks_nobody_and_one_alone_asks_for_the_domain() {
+    let machine = Machine::new();
+    let document = |kind: &str, name: &str, more: &str| {
+        format!(
+            "apiVersion: trustnet.io/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec:\n  \
+             domain: example.org\n{more}  vm:\n    bootDisk: {{ size: 4Gi, image: debian-13 }}\n---\n"
+        )
+    };
+    let root = document("Registry", "root", "  role: root\n  address: fd10::253\n");
+    let second = document(
+        "Registry",
+        "second",
+        "  role: secondary\n  address: fd10::254\n",
+    );
+    let node = document("Node", "node", "  address: fd10::1\n");
+    let known = document(
+        "Node",
+        "node",
+        "  address: fd10::1\n  registry: { type: integrated, rootRegistry: \"fd10::253\" }\n",
+    );
+    let files = [
+        machine
+            .0
+            .file("together.yaml", &format!("{root}{second}{node}")),
+        machine.0.file("known.yaml", &known),
+        machine.0.file("alone.yaml", &node),
+    ];
+    let builds = ".local/share/trustnet-vm/builds/amd64";
+    fs::create_dir_all(machine.0.path(builds)).expect("a folder");
+    for program in ["trustnet-registry", "trustnet-node"] {
+        machine
+            .0
+            .file(&format!("{builds}/{program}"), "#!/bin/sh\n");
+    }
+    let files = files.map(|file| format!("{file} --offline"));
+    insta::assert_snapshot!(machine.session(&files.each_ref().map(String::as_str)));
+}
+
+#[test]
 fn ports_matter_where_the_service_may_run_on_this_machine() {
     let machine = Machine::new();
     machine.file("proc/net/tcp6", LISTENER);

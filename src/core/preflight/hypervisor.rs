@@ -69,9 +69,12 @@ pub(super) fn judge(facts: &Facts, wanted: &Wanted, all: &mut Findings) {
         .iter()
         .any(|finding| finding.check == Check::Ports && finding.status != CheckStatus::Ok);
     if !known {
-        for (vm, refusal) in refusals(wanted, seen, &[About::Port]) {
-            tell(Check::Ports, wanted, vm, &refusal, all);
-        }
+        tell(
+            Check::Ports,
+            wanted,
+            refusals(wanted, seen, &[About::Port]),
+            all,
+        );
         let failed =
             |one: &super::Finding| one.check == Check::Ports && one.status == CheckStatus::Failed;
         if all.0.iter().any(failed) {
@@ -140,18 +143,27 @@ fn of_machines(
     if refusals.is_empty() && applies && !wanted.vms.is_empty() {
         all.ok(check, fine());
     }
-    for (vm, refusal) in refusals {
-        tell(check, wanted, vm, &refusal, all);
-    }
+    tell(check, wanted, refusals, all);
 }
 
-fn tell(check: Check, wanted: &Wanted, vm: &Vm, refusal: &Refusal, all: &mut Findings) {
-    let found = match wanted.vms.len() {
-        1 => refusal.message.clone(),
-        _ => format!("`{}`: {}", vm.name(), refusal.message),
-    };
-    all.add(check, CheckStatus::Failed, found)
-        .fix_if(refusal.hint.clone());
+/// What several VMs are refused in the same words is told once.
+fn tell(check: Check, wanted: &Wanted, refusals: Vec<(&Vm, Refusal)>, all: &mut Findings) {
+    let mut told: Vec<(Refusal, Vec<&str>)> = Vec::new();
+    for (vm, refusal) in refusals {
+        let name = vm.name().as_str();
+        match told.iter_mut().find(|(known, _)| *known == refusal) {
+            Some((_, names)) => names.push(name),
+            None => told.push((refusal, vec![name])),
+        }
+    }
+    for (refusal, names) in told {
+        let found = match wanted.vms.len() {
+            1 => refusal.message,
+            _ => format!("`{}`: {}", names.join("`, `"), refusal.message),
+        };
+        all.add(check, CheckStatus::Failed, found)
+            .fix_if(refusal.hint);
+    }
 }
 
 fn asks_firmware(vm: &Vm) -> bool {
@@ -180,9 +192,15 @@ pub(super) fn images(facts: &Facts, wanted: &Wanted, all: &mut Findings) {
         return;
     };
     let mut there: Vec<String> = Vec::new();
+    let mut refused = Vec::new();
     for (vm, machine) in wanted.vms.iter().zip(&seen.machines) {
-        image(vm, machine, wanted, &mut there, all);
+        match image(vm, machine, wanted, all) {
+            Some(Ok(name)) => there.push(name),
+            Some(Err(refusals)) => refused.extend(refusals.into_iter().map(|one| (vm, one))),
+            None => {}
+        }
     }
+    tell(Check::Image, wanted, refused, all);
     there.sort();
     there.dedup();
     if !there.is_empty() {
@@ -190,51 +208,47 @@ pub(super) fn images(facts: &Facts, wanted: &Wanted, all: &mut Findings) {
     }
 }
 
+/// The image of a VM that is to be made, where it is there or to be had; else why a plan refuses it. None where it needs
+/// none, or what is wrong was told.
 fn image(
     vm: &Vm,
     machine: &MachineSeen,
     wanted: &Wanted,
-    there: &mut Vec<String>,
     all: &mut Findings,
-) {
+) -> Option<Result<String, Vec<Refusal>>> {
     let name = match &vm.boot_disk().source {
-        BootSource::Empty => return,
+        BootSource::Empty => return None,
         BootSource::Volume { volume, .. } => volume.clone(),
         BootSource::Path(path) => path.clone(),
     };
     let mut domains = machine.observed.domains.iter();
     if domains.any(|domain| domain.xml.name == vm.name().as_str()) {
-        return;
+        return None;
     }
     if let Some(changed) = &machine.changed {
         all.add(Check::Image, CheckStatus::Failed, changed.why.clone())
             .fix_if(changed.fix.clone());
-        return;
+        return None;
     }
     if let Some(from) = &machine.obtainable {
-        if wanted.offline {
-            all.add(
-                Check::Image,
-                CheckStatus::Failed,
-                format!("`{name}` is not there"),
-            )
+        if !wanted.offline {
+            return Some(Ok(format!("{name} (to be fetched from {from})")));
+        }
+        let found = format!("`{name}` is not there");
+        all.add(Check::Image, CheckStatus::Failed, found)
             .because("nothing may be fetched")
             .fix(format!("with a network: `trustnet-vm image pull {name}`"));
-        } else {
-            there.push(format!("{name} (to be fetched from {from})"));
-        }
-        return;
+        return None;
     }
     let refusals = obstacles(vm, &machine.observed).into_iter();
-    let mut refusals = refusals
+    let refusals: Vec<Refusal> = refusals
         .filter(|refusal| refusal.about == About::Image)
-        .peekable();
-    if refusals.peek().is_none() {
-        there.push(name);
-    }
-    for refusal in refusals {
-        tell(Check::Image, wanted, vm, &refusal, all);
-    }
+        .collect();
+    Some(if refusals.is_empty() {
+        Ok(name)
+    } else {
+        Err(refusals)
+    })
 }
 
 /// The cache, where nothing may be fetched.

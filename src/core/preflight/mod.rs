@@ -37,6 +37,8 @@ pub fn judge(facts: &Facts, wanted: &Wanted) -> Vec<Finding> {
     hypervisor::images(facts, wanted, &mut all);
     hypervisor::cache(facts, &mut all);
     all.0.sort_by_key(|finding| finding.check);
+    // What two VMs lack in the same words is told once.
+    all.0.dedup();
     all.0
 }
 

@@ -246,6 +246,12 @@ fn what_is_only_wished_for_is_a_warning_and_what_nobody_asks_for_is_not_looked_a
         .map(|one| one.check.as_str())
         .collect();
     assert_eq!(checks, ["clock", "memory"]);
+    wanted.memory_mib = 0;
+    let checks: Vec<&str> = judge(&facts, &wanted)
+        .iter()
+        .map(|one| one.check.as_str())
+        .collect();
+    assert_eq!(checks, ["clock"]);
 }
 
 #[test]

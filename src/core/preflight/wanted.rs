@@ -22,7 +22,7 @@ pub struct Wanted {
     pub hypervisor: bool,
     /// The VMs that are to be made.
     pub vms: Vec<Vm>,
-    /// Memory in MiB, where no VM says how much.
+    /// Memory in MiB, where no VM says how much; 0 where this machine's does not matter.
     pub memory_mib: u64,
     /// Room in bytes, where no VM says how much.
     pub disk_bytes: u64,

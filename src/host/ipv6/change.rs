@@ -81,7 +81,12 @@ pub fn apply(root: &Path, change: &Change) -> Result<(), SwitchError> {
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
-    let staging = path.with_extension(format!("conf.{}.new", std::process::id()));
+    // Not read at the machine's start: only what ends in `.conf` is. A killed run may have left one.
+    let staging = path.with_extension("conf.new");
+    match fs::remove_file(&staging) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
