@@ -2,6 +2,8 @@
 
 /// Arguments of `cache`.
 mod cache;
+/// Arguments of what is made for a Kubernetes cluster.
+mod cluster;
 /// Arguments of `dns`.
 mod dns;
 /// Arguments of verbs that look at VMs and their services.
@@ -25,6 +27,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
+pub use cluster::{Manifests, Target};
 pub use dns::{DnsChange, DnsCheck, DnsInstructions, DnsPublish, DnsRecord, DnsVerb, DnsWatch};
 pub use examine::{Logs, Status, Test};
 pub use image::{
@@ -108,7 +111,8 @@ pub enum Verb {
     /// Check spec files, and say everything that is wrong with them.
     Validate(Files),
     /// Print what libvirt and cloud-init would be told; of a registry or a node the VM that it becomes. With -o yaml or
-    /// json every VM as a spec with all services. Needs no hypervisor.
+    /// json every VM as a spec with all services. With --target the objects of a Kubernetes cluster instead: registries
+    /// and nodes for Kubernetes itself, or any VM for KubeVirt. Needs no hypervisor and no cluster.
     Render(Render),
     /// Print what create would do, step by step.
     Plan(Plan),
@@ -240,9 +244,15 @@ pub struct Render {
     /// Where disks and images are.
     #[command(flatten)]
     pub places: Places,
-    /// Write a folder for each VM below this one, instead of the domain XML to standard output.
+    /// Write a folder for each VM below this one, or a file for each object of a cluster into it, instead of printing.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// What to render for.
+    #[arg(long, value_name = "TARGET", default_value = "libvirt")]
+    pub target: Target,
+    /// How objects of a cluster are to be.
+    #[command(flatten)]
+    pub manifests: Manifests,
 }
 
 /// Arguments of `plan`.

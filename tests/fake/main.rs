@@ -5,6 +5,7 @@
 mod bring;
 mod cache;
 mod cache_disk;
+mod cluster;
 mod crash;
 mod distrust;
 mod dns;

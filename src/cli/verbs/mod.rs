@@ -28,6 +28,7 @@ pub mod provision;
 pub mod reference;
 pub mod registry;
 pub mod render;
+pub mod render_cluster;
 pub mod resume;
 pub mod service;
 pub mod service_files;

@@ -11,10 +11,11 @@ use trustnet_host::secrets::{Keep, Sources};
 use trustnet_api::KIND_LABEL;
 
 use crate::Program;
-use crate::args::{Output, Render, VirtType};
+use crate::args::{Output, Render, Target, VirtType};
 use crate::failure::{Exit, Failure};
 use crate::specs;
 use crate::verbs::get::serialise;
+use crate::verbs::render_cluster;
 
 /// What stands where create puts the keys that it makes.
 const KEYS: PublicKeys<'_> = PublicKeys {
@@ -27,7 +28,16 @@ const KEYS: PublicKeys<'_> = PublicKeys {
 /// # Errors
 /// The specs are wrong, or a file cannot be written.
 pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
+    if args.target == Target::Libvirt
+        && let Some(flag) = args.manifests.given()
+    {
+        let message = format!("`{flag}` is for `--target kubernetes` and `--target kubevirt`");
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let specs = specs::load(program, &args.files.all())?;
+    if args.target != Target::Libvirt {
+        return render_cluster::run(program, &specs, args);
+    }
     let kind = if program.settings.virt_type.value == VirtType::Qemu {
         DomainType::Qemu
     } else {
@@ -78,7 +88,7 @@ fn document(form: Output, vm: &Vm) -> Result<String, Failure> {
 }
 
 /// Secrets by reference go into the seed that is written, and nowhere else.
-fn secrets(program: &Program, spec: &specs::Spec) -> Result<SecretMap, Failure> {
+pub fn secrets(program: &Program, spec: &specs::Spec) -> Result<SecretMap, Failure> {
     let sources = Sources {
         folder: &spec.folder,
         paths: program.env.paths()?,
