@@ -304,7 +304,9 @@ impl Resolving {
 
     /// The zone that a name is in: the nearest name above it, or itself, that has name servers.
     pub(crate) fn zone(&self, name: &str) -> Result<Zone, Seen> {
-        for above in suffixes(name) {
+        // Whoever keeps a top-level domain does not keep what is in it; a network's own may be one.
+        let deep = name.matches('.').count() > 1;
+        for above in suffixes(name).filter(|above| !deep || above.contains('.')) {
             let owner = absolute(above)?;
             match self.lookup(owner.clone(), RecordType::NS) {
                 Ok(lookup) => {

@@ -99,7 +99,7 @@ fn what_is_to_be_done_by_hand_is_said() {
         &[
             "dns instructions example.org --address 2001:db8::1",
             "dns instructions example.org --address 2001:db8::1 --dns-provider route53 -o json",
-            "dns instructions lab.example.org --address 2001:db8::1 --dns-provider rfc2136 --dns-zone example.org --dns-server ns1.example.org -o yaml",
+            "dns instructions lab.example.org --address 2001:db8::1 --dns-provider rfc2136 --dns-zone example.org --dns-endpoint ns1.example.org -o yaml",
             "dns instructions example.org --address ::1",
             "dns instructions example.org",
             "dns publish example.org --address 2001:db8::1 --yes",
@@ -115,7 +115,7 @@ fn what_changes_is_shown_asked_for_and_done_and_the_token_is_nowhere() {
     let home = Home::new();
     let (api, name_server) = (cloudflare(), nobody());
     let keeper = format!(
-        "--dns-provider cloudflare --dns-server {} --dns-token-from env:CLOUDFLARE_TOKEN",
+        "--dns-provider cloudflare --dns-endpoint {} --dns-token-from env:CLOUDFLARE_TOKEN",
         api.url()
     );
     let commands = [

@@ -131,7 +131,7 @@ pub struct DnsKeeper {
     /// rfc2136: the name server that takes updates, as NAME, ADDRESS or with :PORT [default: the zone's primary]; cloudflare: another
     /// address of the API
     #[arg(long, value_name = "SERVER")]
-    pub dns_server: Option<String>,
+    pub dns_endpoint: Option<String>,
     /// route53: the profile of ~/.aws [default: that of the environment]
     #[arg(long, value_name = "NAME")]
     pub aws_profile: Option<String>,
@@ -185,7 +185,7 @@ impl DnsKeeper {
         section.provider = said.or(section.provider);
         let fields = [
             (&mut section.zone, &self.dns_zone),
-            (&mut section.server, &self.dns_server),
+            (&mut section.server, &self.dns_endpoint),
             (&mut section.aws_profile, &self.aws_profile),
         ];
         for (field, flag) in fields {

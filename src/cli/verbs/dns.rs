@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use trustnet_api::dns::DnsResult;
+use trustnet_core::readiness::clean;
 use trustnet_core::tnr::{self, Change, Record, Verdict, Wish};
 use trustnet_host::dns::{Look, Names, NamesError, ProviderError, ServersError, Watch, carry_out};
 use trustnet_host::error::chain;
@@ -61,7 +62,9 @@ fn watched(
     let told = &mut |look: &Look| {
         if look.of > 1 {
             let Look { number, of, .. } = look;
-            program.ui.say(format!("[{number}/{of}] {}", look.verdict));
+            program
+                .ui
+                .say(clean(&format!("[{number}/{of}] {}", look.verdict)));
         }
     };
     Ok(names.watch(domain, wanted, watch, &|| interrupt.stop(), told)?)
@@ -92,7 +95,7 @@ fn print(program: &Program, wanted: &[Ipv6Addr], look: &Look) -> Result<(), Fail
             let headers = (!program.no_headers).then_some(headers.as_slice());
             program.ui.result(table::lay_out(headers, &rows));
             let verdict = format!("{}: {}", sighting.name, look.verdict);
-            program.ui.say(trustnet_core::readiness::clean(&verdict));
+            program.ui.say(clean(&verdict));
         }
         Output::Name => sighting
             .addresses()
@@ -154,7 +157,7 @@ fn change(program: &Program, args: &DnsChange, wish: Wish) -> Result<(), Failure
     };
     let held = provider.read(&record.name())?;
     let shown = wish.change(&record, held.set.clone());
-    let zone = held.zone.clone();
+    let zone = clean(&held.zone);
     if !shown.is_empty() {
         program.ui.say(format!(
             "zone `{zone}` ({}):\n{shown}",
@@ -236,7 +239,8 @@ impl From<ProviderError> for Failure {
         } else {
             Exit::Provision
         };
-        let failure = Self::new(exit, chain(&error));
+        // What others say is no command to a terminal.
+        let failure = Self::new(exit, clean(&chain(&error)));
         match error.hint() {
             Some(hint) => failure.hint(hint),
             None => failure,

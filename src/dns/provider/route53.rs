@@ -1,12 +1,14 @@
 //! Amazon Route 53, by Amazon's own kit.
 
+use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_route53::Client;
 use aws_sdk_route53::config::http::HttpResponse;
-use aws_sdk_route53::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::types as wire;
 use aws_smithy_http_client::tls::Provider as Tls;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -54,7 +56,14 @@ impl Route53 {
     /// Nothing can be run.
     pub fn new(profile: Option<&str>, zone: Option<&str>) -> Result<Self, ProviderError> {
         let runtime = runtime()?;
-        let region = RegionProviderChain::default_provider().or_else(REGION);
+        // Of the environment or the profile; not of the machine, which would be asked for a while.
+        let mut of_profile = ProfileFileRegionProvider::builder();
+        if let Some(profile) = profile {
+            of_profile = of_profile.profile_name(profile);
+        }
+        let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(of_profile.build())
+            .or_else(REGION);
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region)
             .http_client(http());
@@ -213,7 +222,7 @@ impl Route53 {
             }
             other => ProviderError::Failed {
                 what,
-                why: DisplayErrorContext(other).to_string(),
+                why: chain(other),
             },
         }
     }
@@ -330,6 +339,17 @@ fn body(answer: &HttpResponse) -> String {
 fn message(body: &str) -> Option<&str> {
     let (_, from) = body.split_once("<Message>")?;
     from.split_once("</Message>").map(|(message, _)| message)
+}
+
+/// An error with what is behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(&format!(": {error}"));
+        next = error.source();
+    }
+    text
 }
 
 /// TLS by ring, as everywhere here, with the system's authorities.

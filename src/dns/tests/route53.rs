@@ -373,3 +373,41 @@ fn a_set_is_read_as_it_is() {
     };
     assert_eq!(held.set, Some(wanted));
 }
+
+/// Says to the test's own process that it is the one with the environment.
+const CHILD: &str = "TRUSTNET_TEST_PROFILE";
+
+#[test]
+fn a_profile_says_whose_account_it_is() {
+    let test = "a_profile_says_whose_account_it_is";
+    if let Ok(profile) = std::env::var(CHILD) {
+        let account = Route53::new(Some(&profile), None).expect("an account");
+        return match (profile.as_str(), account.read(NAME)) {
+            ("dns", Ok(held)) => assert_eq!(held.zone, "example.org"),
+            ("none", Err(error)) => assert!(error.to_string().contains("credentials"), "{error}"),
+            (_, other) => panic!("{profile}: {other:?}"),
+        };
+    }
+    let api = StandIn::start(account(String::new()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config");
+    let config = format!(
+        "[profile dns]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = {SECRET}\n[profile none]\nregion = us-east-1\n"
+    );
+    std::fs::write(&file, config).expect("written");
+    for profile in ["dns", "none"] {
+        let status = std::process::Command::new(std::env::current_exe().expect("this test"))
+            .args([test, "--exact"])
+            .env_clear()
+            .env(CHILD, profile)
+            .env("AWS_CONFIG_FILE", &file)
+            .env("AWS_SHARED_CREDENTIALS_FILE", folder.path().join("none"))
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL_ROUTE_53", api.url())
+            .status();
+        assert!(status.expect("it starts").success(), "{profile}");
+    }
+    let asked = api.asked();
+    assert_eq!(asked.len(), 2, "who has no key asks nothing: {asked:?}");
+    assert!(asked[0].authorization.contains("Credential=AKIDPROFILE/"));
+}
