@@ -7,6 +7,7 @@ use std::thread;
 
 use crate::home::Home;
 use crate::stand_in::{Answer, StandIn};
+use crate::zone_server::{KEY, READER, ZoneServer};
 
 const TOKEN: &str = "secret-token-0123456789";
 
@@ -184,6 +185,33 @@ fn the_configuration_says_who_keeps_the_zone() {
     config("dsn: { provider: cloudflare }\n");
     text += &session(&home, &name_server, &[publish]);
     assert!(!text.contains(TOKEN));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_real_name_server_is_updated_looked_at_and_put_back() {
+    let Some(server) = ZoneServer::start(&[("example.test", Some("tnr 600 AAAA 2001:db8::9"))])
+    else {
+        return;
+    };
+    let home = Home::new();
+    home.file("tsig.key", &format!("{KEY}\n"));
+    home.file("other.key", READER);
+    let keeper = "--dns-provider rfc2136 --tsig-name updater --tsig-key-from file:";
+    let commands = [
+        format!("dns publish example.test --address 2001:db8::1 {keeper}other.key --yes"),
+        format!("dns publish example.test --address 2001:db8::1 {keeper}tsig.key --yes"),
+        "dns check example.test --address 2001:db8::1 --no-public".to_owned(),
+        format!("dns publish example.test --address 2001:db8::1 {keeper}tsig.key --no-wait"),
+        "dns check example.test --address 2001:db8::2".to_owned(),
+        format!("dns remove example.test --address 2001:db8::1 {keeper}tsig.key --yes"),
+        "dns check example.test -o json".to_owned(),
+    ];
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    let text = session(&home, &server.address().to_string(), &commands);
+    assert!(!text.contains(KEY) && !text.contains(READER));
+    // Name servers give addresses in any order.
+    let text = text.replace("2001:db8::9, 2001:db8::1", "2001:db8::1, 2001:db8::9");
     insta::assert_snapshot!(text);
 }
 
