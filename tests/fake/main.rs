@@ -51,7 +51,6 @@ mod name_server;
 mod sshd;
 
 #[path = "../../src/dns/tests/zone_server/mod.rs"]
-#[expect(dead_code, reason = "these tests use part of it")]
 mod zone_server;
 
 #[path = "../../src/dns/tests/stand_in/mod.rs"]
