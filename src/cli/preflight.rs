@@ -73,9 +73,9 @@ impl Examination<'_> {
         let images = Images::with(self.program, &host, info.clone(), interrupt.clone());
         self.look_for_images(&images, &mut facts)?;
         let serving = self.specs.iter().any(|spec| !spec.services.is_empty());
-        if self.wanted.offline && serving {
+        if serving {
             let preparer = Preparer::new(self.program, &info.arch, true, &interrupt)?;
-            facts.cache = Some(self.look_into_cache(&preparer.looking_for_damage(true))?);
+            facts.cache = self.look_into_cache(&preparer.looking_for_damage(true))?;
         }
         Ok(facts)
     }
@@ -122,15 +122,25 @@ impl Examination<'_> {
         Ok(())
     }
 
-    fn look_into_cache(&self, preparer: &Preparer<'_>) -> Result<Result<(), Unmet>, Failure> {
-        let progress = self.program.ui.progress("services");
+    /// Whether everything is there that services need. What may be fetched is not looked for.
+    fn look_into_cache(
+        &self,
+        preparer: &Preparer<'_>,
+    ) -> Result<Option<Result<(), Unmet>>, Failure> {
         let asks = self.specs.iter().map(|spec| {
             let os = guest_os::of(spec.vm.wire());
             (spec.services.as_slice(), spec.folder.as_path(), os)
         });
-        match preparer.refuse_missing(asks, &progress) {
-            Ok(()) => Ok(Ok(())),
-            Err(failure) if failure.exit == Exit::Provision => Ok(Err(unmet(failure))),
+        let looked = if self.wanted.offline {
+            let progress = self.program.ui.progress("services");
+            preparer.refuse_missing(asks, &progress)
+        } else {
+            let mut asks = asks;
+            asks.try_for_each(|(services, _, os)| preparer.refuse_unbuilt(services, os.as_deref()))
+        };
+        match looked {
+            Ok(()) => Ok(self.wanted.offline.then_some(Ok(()))),
+            Err(failure) if failure.exit == Exit::Provision => Ok(Some(Err(unmet(failure)))),
             Err(failure) => Err(failure),
         }
     }

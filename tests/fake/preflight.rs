@@ -1,10 +1,13 @@
 //! What is checked before anything is changed: of a machine in a folder, and of a hypervisor in a file.
 
 use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use trustnet_host::fake::Pool;
 
-use crate::home::Home;
+use crate::home::{Home, Run};
 use crate::name_server::NameServer;
 
 /// Files of a machine with IPv6 as it should be.
@@ -178,7 +181,7 @@ fn a_vm_that_is_there_asks_for_nothing_more_and_another_of_its_name_is_refused()
 }
 
 #[test]
-fn a_network_on_a_segment_needs_no_ipv6_of_the_machine_and_one_on_a_bridge_is_warned() {
+fn a_network_needs_its_services_built_and_on_a_bridge_ipv6_around_it() {
     let machine = Machine::new();
     machine.file("proc/net/if_inet6", "");
     let registry = |more: &str| {
@@ -193,7 +196,17 @@ fn a_network_on_a_segment_needs_no_ipv6_of_the_machine_and_one_on_a_bridge_is_wa
         on("segment.yaml", ""),
         on("bridge.yaml", "    networkInterfaces: [{ bridge: br0 }]\n"),
     ];
-    insta::assert_snapshot!(machine.session(&[&files[0], &files[1]]));
+    let mut said = machine.session(&[&files[0]]);
+    let builds = ".local/share/trustnet-vm/builds/amd64";
+    fs::create_dir_all(machine.0.path(builds)).expect("a folder");
+    machine
+        .0
+        .file(&format!("{builds}/trustnet-registry"), "#!/bin/sh\n");
+    said += &machine.session(&[&files[0], &files[1]]);
+    let program = Path::new(env!("CARGO_BIN_EXE_trustnet-vm"));
+    let here = program.parent().expect("a folder").join("../lib");
+    let here = here.to_str().expect("UTF-8");
+    insta::assert_snapshot!(said.replace(here, "[BESIDE]"));
 }
 
 #[test]
@@ -361,6 +374,66 @@ fn the_switches_are_shown_first_and_changed_only_when_somebody_says_so() {
     let folder = machine.0.path("machine/etc/sysctl.d");
     assert_eq!(fs::read_dir(folder).expect("a folder").count(), 1);
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_person_is_asked_and_only_yes_is_yes() {
+    let machine = Machine::new();
+    let switch = "proc/sys/net/ipv6/conf/eth0/disable_ipv6";
+    machine.file(switch, "1\n");
+    let root = machine.0.path("machine");
+    let root = root.to_str().expect("UTF-8");
+    let args = [
+        "preflight",
+        "--root",
+        root,
+        "--ipv6-auto-enable",
+        "--ipv6-tries",
+        "0",
+        "-o",
+        "name",
+    ];
+    let mut said = String::new();
+    for (typed, is) in [("n\n", "1\n"), ("\n", "1\n"), ("y\n", "0\n")] {
+        said += &machine.0.run_on_terminal(&args, typed);
+        assert_eq!(machine.text(switch).as_deref(), Some(is), "{typed:?}");
+    }
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn who_interrupts_the_waiting_is_told_that_ipv6_is_switched_on() {
+    let machine = Machine::new();
+    machine.file("proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1\n");
+    machine.file("proc/net/if_inet6", "");
+    let mut program = machine.0.program();
+    program
+        .args([
+            "preflight",
+            "--ipv6-auto-enable",
+            "--yes",
+            "--ipv6-pause",
+            "1h",
+            "--quiet",
+        ])
+        .arg("--root")
+        .arg(machine.0.path("machine"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = program.spawn().expect("the program starts");
+    while machine
+        .text("proc/sys/net/ipv6/conf/eth0/disable_ipv6")
+        .as_deref()
+        != Some("0\n")
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    // It waits from now on, and heeds signals before that as well.
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    let run = Run::of(&child.wait_with_output().expect("it ends"));
+    assert_eq!(run.code, Some(9), "{run:?}");
+    insta::assert_snapshot!(machine.0.steady(&run.err));
 }
 
 #[test]

@@ -14,6 +14,22 @@ use crate::failure::{Exit, Failure};
 use crate::ui::Progress;
 
 impl Preparer<'_> {
+    /// Refuses services whose local builds are not there: those are fetched from nowhere.
+    ///
+    /// # Errors
+    /// One is not there.
+    pub fn refuse_unbuilt(&self, services: &[Instance], os: Option<&str>) -> Result<(), Failure> {
+        for instance in services {
+            let spec = instance.definition.spec();
+            let mut artifacts = spec.artifacts.iter();
+            if artifacts.any(|artifact| artifact.file.is_some()) {
+                let version = instance.requested.as_ref().unwrap_or(&spec.version);
+                self.wanted(instance, &instance.scope("", version, self.arch), os)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where nothing may be fetched: refuses all that is missing, at once.
     ///
     /// # Errors

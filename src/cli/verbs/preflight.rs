@@ -96,9 +96,11 @@ fn switch_on(
         }
         Err(Blocked::Foreign) => return Err(foreign()),
     };
+    // From before the first switch: who interrupts then is heard, too.
+    let interrupt = crate::interruption()?;
     let applied = make(program, &args.root, &change, "--ipv6-auto-enable")?;
     if applied {
-        wait(program, args, wanted, facts)?;
+        wait(program, args, wanted, facts, &interrupt)?;
     }
     Ok(Some(change.wire(applied)))
 }
@@ -172,15 +174,15 @@ fn wait(
     args: &Preflight,
     wanted: &Wanted,
     facts: &mut Facts,
+    interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let interrupt = crate::interruption()?;
     let progress = program.ui.progress("ipv6");
     for round in 1..=args.ipv6_tries {
         progress.begin(format!(
             "waiting for an address and a router, {round} of {}",
             args.ipv6_tries
         ));
-        pause(args.ipv6_pause, &interrupt)?;
+        pause(args.ipv6_pause, interrupt)?;
         trustnet_host::preflight::look_again(wanted, &args.root, facts);
         if facts.ipv6.as_ref().is_some_and(Ipv6Facts::works) {
             return Ok(());
