@@ -7,10 +7,7 @@ mod apply;
 #[cfg(feature = "kubernetes")]
 mod client;
 mod error;
-#[cfg_attr(
-    not(feature = "kubernetes"),
-    expect(dead_code, reason = "nothing is waited for without a client")
-)]
+#[cfg(any(feature = "kubernetes", test))]
 mod ready;
 #[cfg(feature = "kubernetes")]
 mod refusal;
@@ -171,5 +168,25 @@ pub fn apply(
     {
         let _ = (objects, cluster, how, tell);
         Err(ApplyError::NotBuilt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ApplyError, Cluster, How, apply};
+
+    #[test]
+    fn a_program_without_a_client_says_how_to_get_one_and_one_with_it_looks_for_a_kubeconfig() {
+        let cluster = Cluster {
+            kubeconfig: Some("/nonexistent/kubeconfig".into()),
+            context: None,
+        };
+        let error = apply(&[], &cluster, &How::default(), &mut |_| {}).expect_err("nowhere");
+        match &error {
+            ApplyError::NotBuilt => assert!(!cfg!(feature = "kubernetes")),
+            ApplyError::Kubeconfig { .. } => assert!(cfg!(feature = "kubernetes")),
+            other => panic!("{other}"),
+        }
+        assert!(error.hint().is_some_and(|hint| hint.contains('`')));
     }
 }
