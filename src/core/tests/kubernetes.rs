@@ -36,9 +36,10 @@ fn loaded(text: &[u8]) -> Vec<(Vm, Vec<Instance>)> {
     let (documents, problems) = load::load(text);
     let refused = problems.iter().any(|one| one.severity == Severity::Error);
     assert!(!refused, "{problems:?}");
+    let catalogue = Catalogue::builtin();
     let each = documents.into_iter().map(|document| {
         let (vm, _) = Vm::resolve(&document.object).expect("a VM");
-        let services = select(&vm.wire().spec.services, &Catalogue::builtin());
+        let services = select(&vm.wire().spec.services, &catalogue);
         (vm, services.expect("known services"))
     });
     each.collect()

@@ -4,6 +4,7 @@
 
 mod server;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -19,6 +20,12 @@ use self::server::{Cluster, Server};
 
 /// The objects of a root and a node, with the Secret of their token.
 fn objects() -> Vec<Value> {
+    static OBJECTS: LazyLock<Vec<Value>> = LazyLock::new(made);
+    OBJECTS.clone()
+}
+
+fn made() -> Vec<Value> {
+    let catalogue = Catalogue::builtin();
     let text = include_str!("../../../../examples/root-and-node.yaml");
     let (documents, problems) = load::load(text.as_bytes());
     assert_eq!(problems, []);
@@ -26,7 +33,7 @@ fn objects() -> Vec<Value> {
         .iter()
         .map(|document| {
             let (vm, _) = Vm::resolve(&document.object).expect("a VM");
-            let services = select(&vm.wire().spec.services, &Catalogue::builtin());
+            let services = select(&vm.wire().spec.services, &catalogue);
             (vm, services.expect("known services"))
         })
         .collect();

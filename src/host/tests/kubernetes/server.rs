@@ -161,15 +161,16 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, cluster: &Mutex<Cluster>)
         headers.push_str(&format!("content-length: {}\r\n", answer.len()));
         let head =
             format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n{headers}\r\n");
+        // At once: two small packets would wait for each other's receipt.
+        let whole = head + &answer;
         let out = stream.get_mut();
         if out
-            .write_all(head.as_bytes())
-            .and_then(|()| out.write_all(answer.as_bytes()))
+            .write_all(whole.as_bytes())
+            .and_then(|()| out.flush())
             .is_err()
         {
             return;
         }
-        let _ = out.flush();
     }
 }
 
