@@ -74,7 +74,7 @@ pub struct Tsig {
     /// With what it signs; `hmac-sha256` unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<TsigAlgorithm>,
-    /// Where the key is read from: Base64, as `tsig-keygen` and `keymgr` print it.
+    /// Where the key is read from: Base64, or a file as `tsig-keygen` writes it.
     pub key_from: ValueFrom,
 }
 

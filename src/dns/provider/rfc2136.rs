@@ -36,7 +36,7 @@ pub struct Rfc2136 {
 pub struct Signer(TSigner);
 
 impl Signer {
-    /// A key in Base64, under its name.
+    /// A key in Base64, bare or in a file of `tsig-keygen`'s, under its name.
     ///
     /// # Errors
     /// It is not Base64, or its name is none.
@@ -52,7 +52,7 @@ impl Signer {
         };
         // The error of decoding would show a piece of it.
         let key = STANDARD
-            .decode(key.trim())
+            .decode(bare(key))
             .map_err(|_| bad("it is not Base64"))?;
         if key.is_empty() {
             return Err(bad("it is empty"));
@@ -325,6 +325,13 @@ fn set(answer: &Message, name: &str) -> Result<Option<RecordSet>, ProviderError>
         set.addresses.sort();
     }
     Ok(set)
+}
+
+/// The key itself, where it stands in a clause of a name server's configuration: `secret "…"`.
+fn bare(text: &str) -> &str {
+    let clause = text.split_once("secret").map(|(_, from)| from.trim_start());
+    let quoted = clause.and_then(|from| from.strip_prefix('"')?.split_once('"'));
+    quoted.map_or(text, |(key, _)| key).trim()
 }
 
 /// The update: on condition that the set is as it was read, our values come or go.

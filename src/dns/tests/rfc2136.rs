@@ -287,7 +287,6 @@ fn a_server_that_is_silent_or_broken_is_asked_as_often_as_is_said() {
     let patience = Patience {
         tries: 3,
         pause: Duration::from_millis(1),
-        answer: SHORT,
         ..Patience::default()
     };
     let broken = updater(&server).patient(patience).read("tnr.broken.test");
@@ -299,7 +298,11 @@ fn a_server_that_is_silent_or_broken_is_asked_as_often_as_is_said() {
     let at = socket.local_addr().expect("bound");
     let names = Names::with(NameServers::with(vec![at]));
     let silent = Rfc2136::new(Some(&at.to_string()), None, None, names);
-    let silent = silent.patient(patience).read(NAME);
+    let silent = silent.patient(Patience {
+        answer: SHORT,
+        ..patience
+    });
+    let silent = silent.read(NAME);
     assert!(
         matches!(silent, Err(ProviderError::Unavailable { .. })),
         "{silent:?}"
@@ -322,7 +325,10 @@ fn a_section_names_the_provider_and_its_key() {
         ..DnsSection::default()
     };
     let read = |from: &ValueFrom| match from {
-        ValueFrom::Env(name) if name == "KEY" => Ok(format!("{KEY}\n")),
+        // As `tsig-keygen` writes it.
+        ValueFrom::Env(name) if name == "KEY" => Ok(format!(
+            "key \"updater\" {{\n\talgorithm hmac-sha256;\n\tsecret \"{KEY}\";\n}};\n"
+        )),
         other => Err(format!("{other:?}").into()),
     };
     let found = provider(&section, &names, &read).expect("a provider");
