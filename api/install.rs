@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::dns::DnsSection;
 use crate::vm_fields::VmFields;
 
 /// What is to be installed. Nothing has to stand in it: what is missing comes from flags, defaults or questions.
@@ -70,6 +71,9 @@ pub struct InstallSpec {
     /// A file with the network's join token, which the root has. Default the domain's that is kept on this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join_token_file: Option<String>,
+    /// Who keeps the domain's zone, and how it is changed; default the `dns:` of the program's configuration, else by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsSection>,
     /// Whether IPv6 is switched on where this machine has it off; default false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipv6_auto_enable: Option<bool>,

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{Termios, tcgetattr};
 
-use crate::home::{Home, terminal};
-use crate::install::stage;
+use crate::home::terminal;
+use crate::install::{INSTALLS, Stage};
 
 /// How long is waited for what is to be said.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,13 +28,13 @@ struct Sitting {
 }
 
 impl Sitting {
-    fn begin(home: &Home, args: &[&str]) -> Self {
+    fn begin(stage: &Stage) -> Self {
         let (master, slave) = terminal();
         let before = tcgetattr(&slave).expect("a terminal");
         let copy = || Stdio::from(slave.try_clone().expect("a terminal"));
-        let child = home
+        let child = stage
             .program()
-            .args(args)
+            .args(ARGS)
             .env("TERM", "xterm")
             .stdin(copy())
             .stdout(copy())
@@ -93,7 +93,7 @@ impl Sitting {
     }
 
     /// Waits for the end: the exit code, and the screen.
-    fn end(mut self, home: &Home) -> (Option<i32>, String) {
+    fn end(mut self, stage: &Stage) -> (Option<i32>, String) {
         let begun = Instant::now();
         let status = loop {
             self.take(Duration::from_millis(20));
@@ -117,7 +117,7 @@ impl Sitting {
             ),
             "the terminal is not as it was"
         );
-        (status.code(), home.steady(&screen(&self.said)))
+        (status.code(), stage.home.steady(&screen(&self.said)))
     }
 }
 
@@ -179,14 +179,21 @@ fn screen(said: &str) -> String {
     lines.collect()
 }
 
-const ARGS: [&str; 2] = ["install", "--no-wait"];
+const ARGS: [&str; 6] = [
+    "install",
+    "--no-wait",
+    "--dns-tries",
+    "2",
+    "--dns-pause",
+    "1ms",
+];
 
 #[test]
 fn a_wizard_takes_wrong_answers_ways_back_and_other_answers_from_the_summary() {
-    let home = stage();
-    home.file("token", "0123456789abcdef0123456789abcdef\n");
+    let stage = Stage::with(&[]);
+    let home = &stage.home;
     let before = home.inventory();
-    let mut sitting = Sitting::begin(&home, &ARGS);
+    let mut sitting = Sitting::begin(&stage);
     sitting.answer("Domain name: ", "back");
     sitting.answer("Domain name: ", "not a domain");
     sitting.answer("write labels", "?");
@@ -208,14 +215,20 @@ fn a_wizard_takes_wrong_answers_ways_back_and_other_answers_from_the_summary() {
     sitting.types("nowhere\r");
     sitting.until("there is no file");
     sitting.types("token\r");
+    sitting.answer("press Enter to continue: ", "");
+    sitting.until("Ready to install?");
     assert_eq!(home.inventory(), before, "something was made before a yes");
     // From the summary: another role, and what followed from the one before is asked for anew.
     sitting.answer("to be changed): ", "99");
     sitting.answer("write `yes`, `no`", "2");
     sitting.answer("select 1/2/3 [root]: ", "root");
     sitting.answer("IPv6 address [fd10:1234::253]: ", "");
+    sitting.answer("DNS provider: select 1/2/3/4 [manual]: ", "");
+    sitting.until("DNS record wanted");
+    stage.names.set(&["fd10:1234::253"]);
+    sitting.answer("press Enter to continue: ", "");
     sitting.answer("to be changed): ", "yes");
-    let (code, said) = sitting.end(&home);
+    let (code, said) = sitting.end(&stage);
     assert_eq!(code, Some(0), "{said}");
     assert!(home.state().domains.len() == 1);
     insta::assert_snapshot!(said);
@@ -223,8 +236,8 @@ fn a_wizard_takes_wrong_answers_ways_back_and_other_answers_from_the_summary() {
 
 #[test]
 fn ctrl_c_at_each_question_ends_it_and_nothing_was_made() {
-    let home = stage();
-    home.file("token", "0123456789abcdef0123456789abcdef\n");
+    let stage = Stage::with(&[]);
+    let home = &stage.home;
     let before = home.inventory();
     let questions = [
         ("Domain name: ", "example.org"),
@@ -235,11 +248,13 @@ fn ctrl_c_at_each_question_ends_it_and_nothing_was_made() {
         ("Root registry: ", "fd10:1234::253"),
         ("Attached to [segment]: ", ""),
         ("Join token: ", "token"),
+        ("select 1/2/3/4 [manual]: ", "1"),
+        ("press Enter to continue: ", ""),
         ("to be changed): ", "no"),
     ];
     let mut last = String::new();
     for count in 0..=questions.len() {
-        let mut sitting = Sitting::begin(&home, &ARGS);
+        let mut sitting = Sitting::begin(&stage);
         for (question, answer) in &questions[..count] {
             sitting.answer(question, answer);
         }
@@ -251,10 +266,10 @@ fn ctrl_c_at_each_question_ends_it_and_nothing_was_made() {
             }
             None => 1,
         };
-        let (code, said) = sitting.end(&home);
+        let (code, said) = sitting.end(&stage);
         assert_eq!(code, Some(expected), "{said}");
         assert_eq!(home.inventory(), before, "{said}");
-        assert!(!home.path(".local/share/trustnet-vm/installs").exists());
+        assert!(!home.path(INSTALLS).exists());
         last = said;
     }
     assert!(last.contains("nothing was installed"), "{last}");

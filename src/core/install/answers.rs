@@ -1,6 +1,9 @@
 //! The answers, by their keys.
 
+use std::net::Ipv6Addr;
+
 use serde_json::{Map, Value};
+use trustnet_api::dns::{DnsProvider, DnsSection};
 use trustnet_api::install::{Deployment, InstallSpec, RegistryType};
 
 use super::Key;
@@ -38,9 +41,32 @@ pub fn merged(flags: InstallSpec, file: InstallSpec) -> InstallSpec {
         },
         image: flags.image.or(file.image),
         join_token_file: flags.join_token_file.or(file.join_token_file),
+        dns: sections(flags.dns, file.dns),
         ipv6_auto_enable: flags.ipv6_auto_enable.or(file.ipv6_auto_enable),
         vm: (!vm.0.is_empty()).then_some(vm),
     }
+}
+
+/// One section over another, field by field. What belongs to another provider than the upper one's is left out with it.
+fn sections(above: Option<DnsSection>, below: Option<DnsSection>) -> Option<DnsSection> {
+    let (Some(above), Some(below)) = (&above, &below) else {
+        return above.or(below);
+    };
+    let other = above.provider.is_some() && above.provider != below.provider;
+    let below = if other {
+        DnsSection::default()
+    } else {
+        below.clone()
+    };
+    let above = above.clone();
+    Some(DnsSection {
+        provider: above.provider.or(below.provider),
+        aws_profile: above.aws_profile.or(below.aws_profile),
+        zone: above.zone.or(below.zone),
+        server: above.server.or(below.server),
+        tsig: above.tsig.or(below.tsig),
+        token_from: above.token_from.or(below.token_from),
+    })
 }
 
 /// Lays fields over others; of two words for one size only the upper one stays.
@@ -83,7 +109,19 @@ pub fn shown(answers: &InstallSpec, key: Key) -> Option<String> {
             (None, None) => None,
         },
         Key::JoinToken => answers.join_token_file.clone(),
+        Key::DnsProvider => {
+            let provider = answers.dns.as_ref().and_then(|dns| dns.provider);
+            provider.map(|provider| provider.word().to_owned())
+        }
     }
+}
+
+/// The address, where a good one was answered.
+#[must_use]
+pub fn address(answers: &InstallSpec) -> Option<Ipv6Addr> {
+    let text = shown(answers, Key::Address)?;
+    let net = super::question::address(&text).ok()?;
+    Some(net.addr())
 }
 
 /// The word of a registry type.
@@ -130,5 +168,12 @@ pub fn put(answers: &mut InstallSpec, key: Key, text: &str) {
             answers.network = named("network");
         }
         Key::JoinToken => answers.join_token_file = some,
+        Key::DnsProvider => {
+            let mut all = DnsProvider::ALL.into_iter();
+            let provider = all.find(|one| one.word() == text);
+            if provider.is_some() || answers.dns.is_some() {
+                answers.dns.get_or_insert_default().provider = provider;
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ mod timeline;
 /// The files that are written: the spec, and the answers.
 mod written;
 
-pub use answers::{merged, put, shown};
+pub use answers::{address, merged, put, shown};
 pub use found::{Found, Tnr};
 pub use question::{Choice, Form, Key, Suggestion};
 pub use resolve::{Installation, Lack, check, complete, resolve};

@@ -31,6 +31,8 @@ pub enum Key {
     Attachment,
     /// The network's join token.
     JoinToken,
+    /// Who keeps the domain's zone.
+    DnsProvider,
 }
 
 /// An answer that is proposed.
@@ -77,9 +79,28 @@ const DEPLOYMENTS: [Choice; 2] = [
     },
 ];
 
+const PROVIDERS: [Choice; 4] = [
+    Choice {
+        word: "manual",
+        text: "somebody adds the record by hand",
+    },
+    Choice {
+        word: "route53",
+        text: "Amazon Route 53, with a profile of ~/.aws",
+    },
+    Choice {
+        word: "cloudflare",
+        text: "Cloudflare, with an API token (`dns.tokenFrom` of the answers or the configuration)",
+    },
+    Choice {
+        word: "rfc2136",
+        text: "a name server that takes updates (`dns.server`, `dns.tsig`)",
+    },
+];
+
 impl Key {
     /// All, in the order of the questions: what a question depends on is asked before it.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Domain,
         Self::RegistryType,
         Self::Deployment,
@@ -89,6 +110,7 @@ impl Key {
         Self::RootRegistry,
         Self::Attachment,
         Self::JoinToken,
+        Self::DnsProvider,
     ];
 
     /// The flag, with what stands behind it.
@@ -104,6 +126,7 @@ impl Key {
             Self::RootRegistry => "--root-registry-ip IPV6",
             Self::Attachment => "--bridge NAME or --network NAME",
             Self::JoinToken => "--join-token-file FILE",
+            Self::DnsProvider => "--dns-provider manual|route53|cloudflare|rfc2136",
         }
     }
 
@@ -120,6 +143,7 @@ impl Key {
             Self::RootRegistry => "spec.rootRegistryIp",
             Self::Attachment => "spec.bridge",
             Self::JoinToken => "spec.joinTokenFile",
+            Self::DnsProvider => "spec.dns.provider",
         }
     }
 
@@ -136,6 +160,7 @@ impl Key {
             Self::RootRegistry => "Root registry",
             Self::Attachment => "Attached to",
             Self::JoinToken => "Join token",
+            Self::DnsProvider => "DNS provider",
         }
     }
 
@@ -168,6 +193,9 @@ impl Key {
             Self::JoinToken => {
                 "A file with the network's join token, which admits new members: the root's owner has it."
             }
+            Self::DnsProvider => {
+                "Who keeps the domain's zone, in which the registry's record is added?"
+            }
         }
     }
 
@@ -177,6 +205,7 @@ impl Key {
         match self {
             Self::RegistryType => &TYPES,
             Self::Deployment => &DEPLOYMENTS,
+            Self::DnsProvider => &PROVIDERS,
             _ => &[],
         }
     }
@@ -208,6 +237,7 @@ impl Form<'_> {
                         || self.found.tnr.addresses().is_empty())
             }
             Key::Attachment => self.answers.deployment != Some(Deployment::Kubernetes),
+            Key::DnsProvider => role.is_some_and(|role| role != RegistryType::Integrated),
             Key::JoinToken => {
                 follows && (!self.found.token || self.answers.join_token_file.is_some())
             }
@@ -251,6 +281,7 @@ impl Form<'_> {
             Key::Address => silently(&self.likely_address()?.to_string()),
             Key::RootRegistry => silently(""),
             Key::Attachment => silently("segment"),
+            Key::DnsProvider => silently("manual"),
         }
     }
 
@@ -262,6 +293,7 @@ impl Form<'_> {
             std::net::IpAddr::V6(address) => Some(address),
             std::net::IpAddr::V4(_) => None,
         });
+        let named = named.filter(|root| !root.is_loopback());
         let root = named.or(self.found.tnr.addresses().first().copied());
         let network = root.unwrap_or(Ipv6Addr::new(0xfd10, 0x1234, 0, 0, 0, 0, 0, 0));
         let host = match self.answers.registry_type? {
@@ -290,7 +322,7 @@ impl Form<'_> {
                 is_domain(text) && text.contains('.'),
                 "write labels of letters, digits and `-` with dots between, such as `example.org`",
             ),
-            Key::RegistryType | Key::Deployment => {
+            Key::RegistryType | Key::Deployment | Key::DnsProvider => {
                 let words: Vec<&str> = key.choices().iter().map(|one| one.word).collect();
                 wanted(
                     words.contains(&text),

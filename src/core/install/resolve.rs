@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ipnet::Ipv6Net;
+use trustnet_api::dns::DnsSection;
 use trustnet_api::install::{Deployment, Install, InstallSpec, RegistryType};
 use trustnet_api::network::{NODE_PORT, REGISTRY_PORT};
 
@@ -32,6 +33,8 @@ pub struct Installation {
     pub registry_port: u16,
     /// The root that is followed, where it is not looked up.
     pub root: Option<Endpoint>,
+    /// Whether it is known that no root answers now.
+    pub root_is_away: bool,
     /// All answers, defaults among them.
     pub answers: InstallSpec,
     /// What is odd, in words.
@@ -69,6 +72,12 @@ impl Installation {
     #[must_use]
     pub fn is_advertised(&self) -> bool {
         self.role != RegistryType::Integrated
+    }
+
+    /// Who keeps the domain's zone.
+    #[must_use]
+    pub fn dns(&self) -> DnsSection {
+        self.answers.dns.clone().unwrap_or_default()
     }
 
     /// Where its registry answers.
@@ -142,6 +151,7 @@ pub fn resolve(answers: &InstallSpec, found: &Found) -> Result<Installation, Vec
         address,
         registry_port,
         root: root.filter(|_| role != RegistryType::Root),
+        root_is_away: false,
         answers: InstallSpec {
             registry_port: Some(registry_port),
             ..answers
@@ -219,6 +229,9 @@ fn contradictions(answers: &InstallSpec) -> Vec<Lack> {
     if answers.root_registry_ip.is_some() && answers.registry_type == Some(RegistryType::Root) {
         refuse("--root-registry-ip IPV6", "a root follows nobody");
     }
+    if answers.registry_port == Some(0) {
+        refuse("--registry-port PORT", "a port is one of 1 to 65535");
+    }
     if answers.bridge.is_some() && answers.network.is_some() {
         refuse(
             "--bridge NAME",
@@ -253,7 +266,6 @@ fn registry_port(
     let own = (role == RegistryType::Integrated).then_some(NODE_PORT);
     let free = |port: &u16| !found.taken.contains(port) && Some(*port) != own;
     let port = match answers.registry_port {
-        Some(0) => return Err(lack("a port is one of 1 to 65535".to_owned())),
         Some(port) if Some(port) == own => {
             return Err(lack(format!("port {port} is the node's own")));
         }

@@ -123,6 +123,8 @@ pub fn overview(installation: &Installation, tnr: &Tnr) -> Vec<Row> {
             one.address.addr()
         );
         rows.push(("DNS record", record));
+        let provider = one.dns().provider.unwrap_or_default();
+        rows.push(("DNS provider", provider.word().to_owned()));
     }
     rows
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use trustnet_core::install::{self, Aftermath, Installation, Stage, Verdict};
 use trustnet_core::readiness::clean;
+use trustnet_host::dns::Names;
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::paths::{private_dir, write_private};
 
-use super::verify;
+use super::verify::Verify;
 use crate::Program;
 use crate::args::{Install, Output};
 use crate::failure::{Exit, Failure};
@@ -28,6 +29,8 @@ pub struct Execution<'a> {
     pub args: &'a Install,
     /// What is installed.
     pub installation: &'a Installation,
+    /// Who looks names up.
+    pub names: &'a Names,
     /// Interruption by the user.
     pub interrupt: &'a Interrupt,
 }
@@ -97,7 +100,7 @@ impl Execution<'_> {
         }
         let specs = specs::load(program, std::slice::from_ref(&files.spec))?;
         let made = self.create(&host, &specs)?;
-        let after = self.verify(&host, made)?;
+        let after = self.verify(&host, made.1)?;
         self.close(&after, made, &files)
     }
 
@@ -158,14 +161,44 @@ impl Execution<'_> {
     }
 
     /// Looks at what came of it.
-    fn verify(&self, host: &Host, (_, brought): (Made, Brought)) -> Result<Aftermath, Failure> {
+    fn verify(&self, host: &Host, brought: Brought) -> Result<Aftermath, Failure> {
         if !matches!(brought, Brought::Ready(_)) {
             return Ok(Aftermath::default());
         }
+        let verify = Verify {
+            program: self.program,
+            host,
+            installation: self.installation,
+            names: self.names,
+            interrupt: self.interrupt,
+        };
+        let mut node = None;
         if self.installation.has_node() {
             self.begin(Stage::Registration);
+            node = verify.registered()?;
+            let registered = node.as_ref();
+            let registered = registered.is_some_and(|(node, _)| node.registry.registered);
+            self.told(
+                if registered {
+                    Verdict::Ok
+                } else {
+                    Verdict::Warning
+                },
+                if registered {
+                    "registered"
+                } else {
+                    "not registered yet: the node goes on trying"
+                },
+            );
         }
-        let after = verify::look(self.program, host, self.installation, self.interrupt)?;
+        self.begin(Stage::Verification);
+        let after = verify.look(node);
+        for look in &after.looks {
+            self.told(
+                look.verdict,
+                &format!("{}: {}", look.what, clean(&look.text)),
+            );
+        }
         Ok(after)
     }
 
@@ -252,9 +285,18 @@ impl Execution<'_> {
 
     /// Something of a stage is done.
     fn done(&self, what: &str) {
+        self.told(Verdict::Ok, what);
+    }
+
+    fn told(&self, verdict: Verdict, what: &str) {
         if self.program.in_words() {
-            let tick = self.program.ui.paint("32", "✓");
-            self.program.ui.result(format!("  {tick} {what}\n"));
+            let code = match verdict {
+                Verdict::Ok => "32",
+                Verdict::Warning | Verdict::Skipped => "33",
+                Verdict::Failed => "31",
+            };
+            let sign = self.program.ui.paint(code, verdict.sign());
+            self.program.ui.result(format!("  {sign} {what}\n"));
         }
     }
 

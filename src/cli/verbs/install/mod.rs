@@ -4,6 +4,8 @@
 mod answers;
 /// What happens after the last question.
 mod execute;
+/// The `tnr` record.
+mod record;
 /// What is found out before anything is decided.
 mod scout;
 /// What was found, in words.
@@ -13,10 +15,12 @@ mod verify;
 /// The questions on a terminal.
 mod wizard;
 
-use trustnet_api::install::InstallSpec;
+use trustnet_api::install::{InstallSpec, RegistryType};
 use trustnet_core::install::{self, Found, Installation, Lack};
+use trustnet_host::dns::Names;
 
 use self::execute::Execution;
+use self::record::Record;
 use self::scout::Scout;
 use self::wizard::Wizard;
 use crate::Program;
@@ -30,30 +34,59 @@ use crate::failure::{Exit, Failure};
 pub fn run(program: &Program, args: &Install) -> Result<Exit, Failure> {
     let interrupt = crate::interruption()?;
     let said = answers::gather(program, args)?;
-    let scout = Scout { program };
+    let names = Names::from_environment().map_err(|error| record::unasked(&error.into()))?;
+    let scout = Scout {
+        program,
+        names: &names,
+    };
+    let record = Record {
+        program,
+        args,
+        names: &names,
+        interrupt: &interrupt,
+    };
     let terminal = program.env.stdin_terminal && program.env.stderr_terminal;
     let asks = terminal && !program.yes && !args.dry_run;
-    let (installation, found) = if asks {
-        Wizard::new(program, &scout, said).ask()?
+    let installation = if asks {
+        Wizard::new(program, &scout, &record, said).ask()?
     } else {
-        plainly(&scout, &said)?
-    };
-    if !asks {
+        let (mut installation, mut found) = plainly(&scout, &said)?;
+        if !args.dry_run {
+            consent(program)?;
+        }
+        record.before(&mut installation, &mut found, None)?;
+        follow(&scout, &mut installation, &found);
         show(program, &installation, &found);
-    }
+        installation
+    };
     let execution = Execution {
         program,
         args,
         installation: &installation,
+        names: &names,
         interrupt: &interrupt,
     };
     if args.dry_run {
         return execution.rehearse();
     }
-    if !asks {
-        consent(program)?;
-    }
     execution.run()
+}
+
+/// Warns where the root does not answer: it is gone on without it.
+fn follow(scout: &Scout<'_>, installation: &mut Installation, found: &Found) {
+    if installation.role == RegistryType::Root {
+        return;
+    }
+    if let Some(Err(why)) = scout.root(installation, found) {
+        let on = if installation.has_node() {
+            "the node starts all the same, and registers once a root answers"
+        } else {
+            "the secondary starts all the same, and syncs once the root answers"
+        };
+        let warning = format!("no root registry answers: {why}; {on}: it is tried every 60 s");
+        installation.warnings.push(warning);
+        installation.root_is_away = true;
+    }
 }
 
 /// What is installed by the answers that are there; nobody is asked.

@@ -1,43 +1,112 @@
 //! What is looked at in the end: does everything answer, how quickly, over IPv6, and do they know one another.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use trustnet_api::network::{HealthStatus, NODE_PORT, NodeHealth, RegistryHealth};
 use trustnet_core::install::{Aftermath, Installation, Look, Verdict};
+use trustnet_core::tnr::{self, judge};
+use trustnet_host::dns::Names;
 use trustnet_host::interrupt::Interrupt;
 
 use crate::Program;
 use crate::contact::{Contact, Sought};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::host::Host;
 
 /// How long a connection may take.
 const REACH: Duration = Duration::from_secs(2);
-/// How often a node's registration is asked for, and how long between.
+/// How long a node's registration is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long between two looks for it.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Looks at what was installed.
-///
-/// # Errors
-/// The user interrupts.
-pub fn look(
-    program: &Program,
-    host: &Host,
-    installation: &Installation,
-    interrupt: &Interrupt,
-) -> Result<Aftermath, Failure> {
-    let name = installation.name.as_str();
-    let mut after = Aftermath::default();
-    if installation.has_node() {
-        after.node = registered(program, host, name, interrupt)?;
-        after.looks.push(of_node(after.node.as_ref()));
+/// Who looks at an installation.
+pub struct Verify<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The hypervisor.
+    pub host: &'a Host,
+    /// What was installed.
+    pub installation: &'a Installation,
+    /// Who looks names up.
+    pub names: &'a Names,
+    /// Interruption by the user.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Verify<'_> {
+    /// Looks at the rest: the registry, the way to it, the record, the peers.
+    pub fn look(&self, node: Option<(NodeHealth, u64)>) -> Aftermath {
+        let name = self.installation.name.as_str();
+        let registry = ask(self.host, name, Sought::Registry);
+        let mut looks = vec![of_registry(registry.as_ref())];
+        if self.installation.has_node() {
+            looks.push(of_node(node.as_ref()));
+        }
+        looks.push(over_ipv6(self.installation));
+        looks.push(self.record());
+        if self.installation.has_node() {
+            looks.push(peers(node.as_ref()));
+        }
+        Aftermath {
+            registry,
+            node,
+            looks,
+        }
     }
-    after.registry = ask(host, name, Sought::Registry);
-    after.looks.push(of_registry(after.registry.as_ref()));
-    after.looks.push(over_ipv6(installation));
-    Ok(after)
+
+    /// Whether the record has this registry, or for a node any.
+    fn record(&self) -> Look {
+        let installation = self.installation;
+        let own = installation.is_advertised();
+        let wanted = own.then(|| installation.address.addr());
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let (verdict, text) = match self.names.sight(&installation.domain) {
+            Err(error) => (Verdict::Warning, format!("not known: {error}")),
+            Ok(sighting) => {
+                let said = judge(&wanted, &sighting);
+                let verdict = match said {
+                    tnr::Verdict::Published { .. } | tnr::Verdict::Spreading { .. } => Verdict::Ok,
+                    _ => Verdict::Warning,
+                };
+                (verdict, format!("{}: {said}", sighting.name))
+            }
+        };
+        Look {
+            what: "DNS record",
+            verdict,
+            text,
+        }
+    }
+
+    /// Waits until the node is registered, or time is up: it goes on trying by itself.
+    ///
+    /// # Errors
+    /// The user interrupts.
+    pub fn registered(&self) -> Result<Option<(NodeHealth, u64)>, Failure> {
+        let name = self.installation.name.as_str();
+        let progress = self.program.ui.progress(name);
+        let begun = Instant::now();
+        loop {
+            let node = ask::<NodeHealth>(self.host, name, Sought::Node);
+            let registered = node.as_ref();
+            let registered = registered.is_some_and(|(node, _)| node.registry.registered);
+            let enough = self.installation.root_is_away || begun.elapsed() > PATIENCE;
+            if registered || enough {
+                return Ok(node);
+            }
+            if self.interrupt.stop() {
+                return Err(Failure::new(
+                    Exit::Interrupted,
+                    "interrupted; everything is made, and the same `install` once more looks at it",
+                ));
+            }
+            progress.begin("waiting until the node is registered");
+            std::thread::sleep(EVERY);
+        }
+    }
 }
 
 /// What a service says of itself, and after how many milliseconds; nothing where it does not answer.
@@ -45,17 +114,6 @@ fn ask<T: DeserializeOwned>(host: &Host, name: &str, sought: Sought) -> Option<(
     let mut contact = Contact::find(host, name, sought, None).ok()?;
     let (health, took) = contact.get::<T>("/api/health").ok()?;
     Some((health, u64::try_from(took.as_millis()).unwrap_or(u64::MAX)))
-}
-
-/// Waits until the node is registered, or time is up: it goes on trying by itself.
-fn registered(
-    program: &Program,
-    host: &Host,
-    name: &str,
-    interrupt: &Interrupt,
-) -> Result<Option<(NodeHealth, u64)>, Failure> {
-    let _ = (program, interrupt, EVERY);
-    Ok(ask(host, name, Sought::Node))
 }
 
 fn of_node(node: Option<&(NodeHealth, u64)>) -> Look {
@@ -129,6 +187,27 @@ fn over_ipv6(installation: &Installation) -> Look {
     };
     Look {
         what: "IPv6 connectivity",
+        verdict,
+        text,
+    }
+}
+
+fn peers(node: Option<&(NodeHealth, u64)>) -> Look {
+    let (verdict, text) = match node {
+        None => (Verdict::Skipped, "the node does not answer".to_owned()),
+        Some((health, _)) => match health.peers.known {
+            0 => (
+                Verdict::Ok,
+                "0 peers (first node of the network, or not heard of others yet)".to_owned(),
+            ),
+            known => (
+                Verdict::Ok,
+                format!("{known} peers known, {} alive", health.peers.alive),
+            ),
+        },
+    };
+    Look {
+        what: "peers",
         verdict,
         text,
     }

@@ -8,8 +8,9 @@ use trustnet_api::install::InstallSpec;
 use trustnet_core::install::{self, Form, Found, Installation, Key, put, shown};
 use trustnet_core::readiness::clean;
 
+use super::record::Record;
 use super::scout::Scout;
-use super::{answers, incomplete, settings};
+use super::{answers, follow, incomplete, settings};
 use crate::Program;
 use crate::failure::{Exit, Failure};
 use crate::prompt::{self, Said};
@@ -20,10 +21,14 @@ pub struct Wizard<'a> {
     pub program: &'a Program,
     /// Who looks around between the questions.
     pub scout: &'a Scout<'a>,
+    /// Who looks after the record.
+    pub record: &'a Record<'a>,
     answers: InstallSpec,
     found: Found,
     /// What was asked, in order: the way back.
     asked: Vec<Key>,
+    /// The record that was asked to be added last.
+    confirmed: Option<(String, String)>,
     /// Answers that were the proposed ones.
     proposed: BTreeMap<Key, String>,
 }
@@ -37,10 +42,17 @@ enum Next {
 
 impl<'a> Wizard<'a> {
     /// A wizard that asks for what these answers leave open.
-    pub fn new(program: &'a Program, scout: &'a Scout<'a>, said: InstallSpec) -> Self {
+    pub fn new(
+        program: &'a Program,
+        scout: &'a Scout<'a>,
+        record: &'a Record<'a>,
+        said: InstallSpec,
+    ) -> Self {
         Self {
             program,
             scout,
+            record,
+            confirmed: None,
             answers: said,
             found: Found::default(),
             asked: Vec::new(),
@@ -52,7 +64,7 @@ impl<'a> Wizard<'a> {
     ///
     /// # Errors
     /// Somebody says no or interrupts, or flags contradict each other.
-    pub fn ask(mut self) -> Result<(Installation, Found), Failure> {
+    pub fn ask(mut self) -> Result<Installation, Failure> {
         self.say("=== TrustNet installation ===\n\nAnswer, or press Enter for what stands in brackets; `?` explains, `back` goes back, Ctrl-C ends it: nothing is made before the last question.\n");
         self.found = self.scout.look(&self.answers)?;
         self.tell_found();
@@ -60,14 +72,33 @@ impl<'a> Wizard<'a> {
             while let Some(key) = self.open() {
                 self.question(key)?;
             }
-            let installation =
+            self.scout.ports(&self.answers, &mut self.found);
+            let mut installation =
                 install::resolve(&self.answers, &self.found).map_err(|lacks| incomplete(&lacks))?;
+            self.see_to_record(&mut installation)?;
+            follow(self.scout, &mut installation, &self.found);
             match self.summary(&installation)? {
-                Next::Install => return Ok((installation, self.found)),
+                Next::Install => return Ok(installation),
                 Next::Change(key) => self.change(key)?,
                 Next::Back => self.back(),
             }
         }
+    }
+
+    /// Has the record added where that is done by hand, once for each.
+    fn see_to_record(&mut self, installation: &mut Installation) -> Result<(), Failure> {
+        let wanted = (
+            installation.domain.clone(),
+            installation.address.to_string(),
+        );
+        if self.confirmed.as_ref() == Some(&wanted) {
+            return Ok(());
+        }
+        let confirm = |what: &str| prompt::ask(what, None, |_| Ok(())).map(|_| ());
+        self.record
+            .before(installation, &mut self.found, Some(&confirm))?;
+        self.confirmed = Some(wanted);
+        Ok(())
     }
 
     fn say(&self, text: &str) {
