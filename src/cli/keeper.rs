@@ -21,7 +21,15 @@ pub fn configured(env: &Env) -> Result<Option<DnsSection>, Failure> {
     let Some((path, mut section)) = settings::dns(env)? else {
         return Ok(None);
     };
-    let folder = path.parent().unwrap_or_else(|| Path::new("/"));
+    rooted(
+        &mut section,
+        path.parent().unwrap_or_else(|| Path::new("/")),
+    );
+    Ok(Some(section))
+}
+
+/// Makes the files that a section of a file names mean the same from everywhere.
+pub fn rooted(section: &mut DnsSection, folder: &Path) {
     let keys = section.tsig.as_mut().map(|tsig| &mut tsig.key_from);
     for from in keys.into_iter().chain(section.token_from.as_mut()) {
         match from {
@@ -30,7 +38,6 @@ pub fn configured(env: &Env) -> Result<Option<DnsSection>, Failure> {
             ValueFrom::Env(_) | ValueFrom::Generate(_) => {}
         }
     }
-    Ok(Some(section))
 }
 
 fn beside(folder: &Path, path: &str) -> String {

@@ -101,6 +101,10 @@ impl Tier {
                     artifacts: true,
                     ..Suite::guests("guests_services", true)
                 },
+                Suite {
+                    services: true,
+                    ..Suite::guests("guests_install", true)
+                },
                 Suite::guests("guests_session", false),
                 Suite::guests("guests_system", true),
                 Suite::guests("guests_contract", false),

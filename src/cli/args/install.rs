@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
-use trustnet_api::dns::{DnsProvider, DnsSection};
 use trustnet_api::install::{Deployment, InstallSpec, RegistryType};
 use trustnet_api::vm_fields::VmFields;
 
+use super::dns::DnsKeeper;
 use super::{Places, Waiting, parse_duration};
 
 /// Arguments of `install`.
@@ -55,15 +55,11 @@ pub struct Install {
     #[arg(long, value_name = "IPV6")]
     pub gateway6: Option<String>,
     /// A DNS server that the guest asks; several by several flags.
-    #[arg(long = "dns-server", value_name = "ADDRESS")]
+    #[arg(long = "guest-dns", value_name = "ADDRESS")]
     pub dns_servers: Vec<String>,
-    /// Who keeps the domain's zone: the record of a root or a secondary is added there, or told to be added by hand
-    /// [default: `dns:` of the configuration, else manual]
-    #[arg(long, value_name = "PROVIDER", value_parser = provider)]
-    pub dns_provider: Option<DnsProvider>,
-    /// The profile of ~/.aws that may change the zone. For route53.
-    #[arg(long, value_name = "NAME")]
-    pub aws_profile: Option<String>,
+    /// Who keeps the domain's zone.
+    #[command(flatten)]
+    pub keeper: DnsKeeper,
     /// How often the record is looked for before it is gone on without it.
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub dns_tries: u32,
@@ -156,19 +152,10 @@ impl Install {
                 .join_token_file
                 .as_ref()
                 .map(|path| path.to_string_lossy().into_owned()),
-            dns: self.dns(),
+            dns: None,
             ipv6_auto_enable: self.ipv6_auto_enable,
             vm: self.vm(),
         }
-    }
-
-    fn dns(&self) -> Option<DnsSection> {
-        let section = DnsSection {
-            provider: self.dns_provider,
-            aws_profile: self.aws_profile.clone(),
-            ..DnsSection::default()
-        };
-        (section != DnsSection::default()).then_some(section)
     }
 
     /// The sizes, as fields of the VM.
@@ -186,13 +173,4 @@ impl Install {
         }
         (!vm.is_empty()).then_some(VmFields(vm))
     }
-}
-
-/// Reads who keeps a zone.
-fn provider(text: &str) -> Result<DnsProvider, String> {
-    let mut all = DnsProvider::ALL.into_iter();
-    all.find(|one| one.word() == text).ok_or_else(|| {
-        let words = DnsProvider::ALL.map(DnsProvider::word);
-        format!("expected one of {}", words.join(", "))
-    })
 }

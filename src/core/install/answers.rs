@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use serde_json::{Map, Value};
-use trustnet_api::dns::{DnsProvider, DnsSection};
+use trustnet_api::dns::DnsProvider;
 use trustnet_api::install::{Deployment, InstallSpec, RegistryType};
 
 use super::Key;
@@ -41,32 +41,10 @@ pub fn merged(flags: InstallSpec, file: InstallSpec) -> InstallSpec {
         },
         image: flags.image.or(file.image),
         join_token_file: flags.join_token_file.or(file.join_token_file),
-        dns: sections(flags.dns, file.dns),
+        dns: flags.dns.or(file.dns),
         ipv6_auto_enable: flags.ipv6_auto_enable.or(file.ipv6_auto_enable),
         vm: (!vm.0.is_empty()).then_some(vm),
     }
-}
-
-/// One section over another, field by field. What belongs to another provider than the upper one's is left out with it.
-fn sections(above: Option<DnsSection>, below: Option<DnsSection>) -> Option<DnsSection> {
-    let (Some(above), Some(below)) = (&above, &below) else {
-        return above.or(below);
-    };
-    let other = above.provider.is_some() && above.provider != below.provider;
-    let below = if other {
-        DnsSection::default()
-    } else {
-        below.clone()
-    };
-    let above = above.clone();
-    Some(DnsSection {
-        provider: above.provider.or(below.provider),
-        aws_profile: above.aws_profile.or(below.aws_profile),
-        zone: above.zone.or(below.zone),
-        server: above.server.or(below.server),
-        tsig: above.tsig.or(below.tsig),
-        token_from: above.token_from.or(below.token_from),
-    })
 }
 
 /// Lays fields over others; of two words for one size only the upper one stays.

@@ -245,7 +245,7 @@ fn contradictions(answers: &InstallSpec) -> Vec<Lack> {
     }
     for server in &answers.dns_servers {
         if server.parse::<std::net::IpAddr>().is_err() {
-            refuse("--dns-server ADDRESS", &format!("`{server}` is no address"));
+            refuse("--guest-dns ADDRESS", &format!("`{server}` is no address"));
         }
     }
     lacks

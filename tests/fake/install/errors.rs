@@ -15,7 +15,7 @@ fn everything_that_is_missing_is_told_at_once_with_its_flag() {
         "--domain example.org --yes",
         "--domain example.org --registry-type integrated --node-name n --yes",
         "--domain nodots --registry-type root --node-name two.words --address 10.0.0.1 --registry-port 0 --yes",
-        "--domain example.org --registry-type integrated --registry-vm-ip fd10::1 --gateway6 x --dns-server y --join-token-file token --yes",
+        "--domain example.org --registry-type integrated --registry-vm-ip fd10::1 --gateway6 x --guest-dns y --join-token-file token --yes",
         "--domain example.org --registry-type root --root-registry-ip fd10::1 --yes",
         "--domain example.org --registry-type root",
         "--domain example.org --registry-type leaf --yes",

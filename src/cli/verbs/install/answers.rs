@@ -2,20 +2,21 @@
 
 use std::path::Path;
 
+use trustnet_api::dns::DnsSection;
 use trustnet_api::install::InstallSpec;
 use trustnet_core::install;
 use trustnet_core::load;
 
 use crate::args::Install;
 use crate::failure::{Exit, Failure};
-use crate::{Program, problems, specs};
+use crate::{Program, keeper, problems, specs};
 
 /// What flags say over what a file says.
 ///
 /// # Errors
 /// The file cannot be read, or something is wrong in it; all problems have been shown then.
 pub fn gather(program: &Program, args: &Install) -> Result<InstallSpec, Failure> {
-    let file = match &args.answers {
+    let mut file = match &args.answers {
         Some(path) => read(program, path)?,
         None => InstallSpec::default(),
     };
@@ -23,6 +24,12 @@ pub fn gather(program: &Program, args: &Install) -> Result<InstallSpec, Failure>
     if let Some(path) = &mut said.join_token_file {
         *path = absolute(Path::new("."), path)?;
     }
+    let beneath = match file.dns.take() {
+        Some(section) => Some(section),
+        None => keeper::configured(&program.env)?,
+    };
+    let section = args.keeper.section(beneath.as_ref());
+    said.dns = (section != DnsSection::default()).then_some(section);
     Ok(install::merged(said, file))
 }
 
@@ -48,6 +55,10 @@ fn read(program: &Program, path: &Path) -> Result<InstallSpec, Failure> {
     let mut spec = document.object.spec;
     if let Some(path) = &mut spec.join_token_file {
         *path = absolute(&folder, path)?;
+    }
+    if let Some(section) = &mut spec.dns {
+        let folder = absolute(&folder, "")?;
+        keeper::rooted(section, Path::new(&folder));
     }
     Ok(spec)
 }

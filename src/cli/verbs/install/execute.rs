@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use trustnet_core::install::{self, Aftermath, Installation, Stage, Verdict};
 use trustnet_core::readiness::clean;
-use trustnet_host::dns::Names;
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::paths::{private_dir, write_private};
 
+use super::record::{Publication, Record};
 use super::verify::Verify;
 use crate::Program;
 use crate::args::{Install, Output};
@@ -29,8 +29,10 @@ pub struct Execution<'a> {
     pub args: &'a Install,
     /// What is installed.
     pub installation: &'a Installation,
-    /// Who looks names up.
-    pub names: &'a Names,
+    /// Who looks after the record.
+    pub record: &'a Record<'a>,
+    /// Whether the record is published after the last question.
+    pub publishes: bool,
     /// Interruption by the user.
     pub interrupt: &'a Interrupt,
 }
@@ -78,7 +80,7 @@ impl Execution<'_> {
     ///
     /// # Errors
     /// A stage fails. What was done stays, and the same once more goes on.
-    pub fn run(&self) -> Result<Exit, Failure> {
+    pub fn run(&self, publication: Option<Publication>) -> Result<Exit, Failure> {
         let program = self.program;
         let installation = self.installation;
         let name = installation.name.as_str();
@@ -100,6 +102,16 @@ impl Execution<'_> {
         }
         let specs = specs::load(program, std::slice::from_ref(&files.spec))?;
         let made = self.create(&host, &specs)?;
+        if let Some(publication) = publication {
+            self.begin(Stage::Record);
+            let look = self.record.publish(publication)?;
+            let verdict = if look.verdict.is_published() {
+                Verdict::Ok
+            } else {
+                Verdict::Warning
+            };
+            self.told(verdict, &format!("published; {}", look.verdict));
+        }
         let after = self.verify(&host, made.1)?;
         self.close(&after, made, &files)
     }
@@ -169,7 +181,7 @@ impl Execution<'_> {
             program: self.program,
             host,
             installation: self.installation,
-            names: self.names,
+            names: self.record.names,
             interrupt: self.interrupt,
         };
         let mut node = None;
@@ -268,7 +280,7 @@ impl Execution<'_> {
     }
 
     fn stages(&self) -> Vec<Stage> {
-        self.installation.stages(false)
+        self.installation.stages(self.publishes)
     }
 
     /// A stage begins.

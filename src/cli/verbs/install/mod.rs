@@ -17,7 +17,7 @@ mod wizard;
 
 use trustnet_api::install::{InstallSpec, RegistryType};
 use trustnet_core::install::{self, Found, Installation, Lack};
-use trustnet_host::dns::Names;
+use trustnet_host::dns::{Names, NamesError};
 
 use self::execute::Execution;
 use self::record::Record;
@@ -34,7 +34,7 @@ use crate::failure::{Exit, Failure};
 pub fn run(program: &Program, args: &Install) -> Result<Exit, Failure> {
     let interrupt = crate::interruption()?;
     let said = answers::gather(program, args)?;
-    let names = Names::from_environment().map_err(|error| record::unasked(&error.into()))?;
+    let names = Names::from_environment().map_err(NamesError::from)?;
     let scout = Scout {
         program,
         names: &names,
@@ -47,29 +47,30 @@ pub fn run(program: &Program, args: &Install) -> Result<Exit, Failure> {
     };
     let terminal = program.env.stdin_terminal && program.env.stderr_terminal;
     let asks = terminal && !program.yes && !args.dry_run;
-    let installation = if asks {
+    let (installation, publication) = if asks {
         Wizard::new(program, &scout, &record, said).ask()?
     } else {
         let (mut installation, mut found) = plainly(&scout, &said)?;
         if !args.dry_run {
             consent(program)?;
         }
-        record.before(&mut installation, &mut found, None)?;
+        let publication = record.before(&mut installation, &mut found, None)?;
         follow(&scout, &mut installation, &found);
         show(program, &installation, &found);
-        installation
+        (installation, publication)
     };
     let execution = Execution {
         program,
         args,
         installation: &installation,
-        names: &names,
+        record: &record,
+        publishes: publication.is_some(),
         interrupt: &interrupt,
     };
     if args.dry_run {
         return execution.rehearse();
     }
-    execution.run()
+    execution.run(publication)
 }
 
 /// Warns where the root does not answer: it is gone on without it.

@@ -4,13 +4,13 @@ use std::net::Ipv6Addr;
 
 use trustnet_api::dns::{DnsProvider, DnsSection};
 use trustnet_core::install::{Found, Installation, Tnr};
-use trustnet_core::tnr::{self, Verdict};
-use trustnet_host::dns::{Look, Names, Watch};
+use trustnet_core::tnr::{self, Change, Verdict, Wish};
+use trustnet_host::dns::{Held, Look, Names, Provider, Watch, carry_out};
 use trustnet_host::interrupt::Interrupt;
 
-use crate::Program;
 use crate::args::Install;
 use crate::failure::{Exit, Failure};
+use crate::{Program, keeper};
 
 /// Who looks after the record of an installation.
 pub struct Record<'a> {
@@ -27,6 +27,14 @@ pub struct Record<'a> {
 /// Asks whether to go on, and waits for the answer; nothing is asked where there is nobody.
 pub type Confirm<'a> = &'a dyn Fn(&str) -> Result<(), Failure>;
 
+/// A change of the record that was shown, and is made after the last question.
+pub struct Publication {
+    provider: Box<dyn Provider>,
+    record: tnr::Record,
+    held: Held,
+    shown: Change,
+}
+
 impl Record<'_> {
     /// Sees to it that the record is there, as far as that is somebody's to do by hand: says how, waits for it, and goes on
     /// without it in the end.
@@ -38,19 +46,21 @@ impl Record<'_> {
         installation: &mut Installation,
         found: &mut Found,
         confirm: Option<Confirm<'_>>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Publication>, Failure> {
         let own = installation.address.addr();
         if installation.is_advertised() {
             let section = installation.dns();
-            let by_hand = section.provider.unwrap_or_default() == DnsProvider::Manual;
-            if found.tnr.addresses().contains(&own) || !by_hand {
-                return Ok(());
+            if section.provider.unwrap_or_default() != DnsProvider::Manual {
+                return self.read(installation, &section);
             }
-            self.instruct(installation, &section)?;
-            return self.wait(installation, found, &[own], confirm);
+            if !found.tnr.addresses().contains(&own) {
+                self.instruct(installation, &section)?;
+                self.wait(installation, found, &[own], confirm)?;
+            }
+            return Ok(None);
         }
         if installation.root.is_some() || !found.tnr.addresses().is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let domain = &installation.domain;
         self.say(&format!(
@@ -59,14 +69,54 @@ impl Record<'_> {
              (trustnet-vm dns instructions {domain} --address ROOT says how by hand);\n  \
              or say where it is: --root-registry-ip ROOT"
         ));
-        self.wait(installation, found, &[], confirm)
+        self.wait(installation, found, &[], confirm)?;
+        Ok(None)
+    }
+
+    /// Reads what the provider has, and shows what is to be changed of it.
+    fn read(
+        &self,
+        installation: &Installation,
+        section: &DnsSection,
+    ) -> Result<Option<Publication>, Failure> {
+        let Some(provider) = keeper::provider(self.program, section, self.names)? else {
+            return Ok(None);
+        };
+        let record = record_of(installation)?;
+        let held = provider.read(&record.name())?;
+        let shown = Wish::Publish.change(&record, held.set.clone());
+        let zone = format!("zone `{}` ({})", held.zone, provider.kind().word());
+        if shown.is_empty() {
+            self.say(&format!("{zone} has the record already"));
+            return Ok(None);
+        }
+        self.say(&format!("What is changed in {zone}:\n{shown}"));
+        Ok(Some(Publication {
+            provider,
+            record,
+            held,
+            shown,
+        }))
+    }
+
+    /// Publishes the record, and waits until others see it.
+    ///
+    /// # Errors
+    /// The provider does not take it, or the user interrupts.
+    pub fn publish(&self, publication: Publication) -> Result<Look, Failure> {
+        let Publication {
+            provider,
+            record,
+            held,
+            shown,
+        } = publication;
+        carry_out(provider.as_ref(), &record, Wish::Publish, held, &shown)?;
+        self.watch(record.domain(), record.addresses())
     }
 
     /// Says how the record is added by hand.
     fn instruct(&self, installation: &Installation, section: &DnsSection) -> Result<(), Failure> {
-        let own = installation.address.addr();
-        let record = tnr::Record::new(&installation.domain, [own])
-            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        let record = record_of(installation)?;
         self.say(&tnr::text(&tnr::instructions(&record, section)));
         Ok(())
     }
@@ -128,7 +178,7 @@ impl Record<'_> {
             progress.note(said);
         };
         let look = self.names.watch(domain, wanted, &watch, &stop, &mut told);
-        let look = look.map_err(|error| unasked(&error))?;
+        let look = look?;
         if self.interrupt.stop() {
             return Err(Failure::new(
                 Exit::Interrupted,
@@ -139,9 +189,9 @@ impl Record<'_> {
     }
 }
 
-/// Nobody can be asked for names.
-pub fn unasked(error: &trustnet_host::dns::NamesError) -> Failure {
-    Failure::new(Exit::Usage, format!("failed to {error}"))
+fn record_of(installation: &Installation) -> Result<tnr::Record, Failure> {
+    tnr::Record::new(&installation.domain, [installation.address.addr()])
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
 }
 
 /// What a look says for an installation.

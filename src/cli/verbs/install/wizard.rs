@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use trustnet_api::dns::DnsSection;
 use trustnet_api::install::InstallSpec;
 use trustnet_core::install::{self, Form, Found, Installation, Key, put, shown};
 use trustnet_core::readiness::clean;
 
-use super::record::Record;
+use super::record::{Publication, Record};
 use super::scout::Scout;
 use super::{answers, follow, incomplete, settings};
 use crate::Program;
@@ -28,7 +29,8 @@ pub struct Wizard<'a> {
     /// What was asked, in order: the way back.
     asked: Vec<Key>,
     /// The record that was asked to be added last.
-    confirmed: Option<(String, String)>,
+    confirmed: Option<(String, String, Option<DnsSection>)>,
+    publication: Option<Publication>,
     /// Answers that were the proposed ones.
     proposed: BTreeMap<Key, String>,
 }
@@ -53,6 +55,7 @@ impl<'a> Wizard<'a> {
             scout,
             record,
             confirmed: None,
+            publication: None,
             answers: said,
             found: Found::default(),
             asked: Vec::new(),
@@ -64,7 +67,7 @@ impl<'a> Wizard<'a> {
     ///
     /// # Errors
     /// Somebody says no or interrupts, or flags contradict each other.
-    pub fn ask(mut self) -> Result<Installation, Failure> {
+    pub fn ask(mut self) -> Result<(Installation, Option<Publication>), Failure> {
         self.say("=== TrustNet installation ===\n\nAnswer, or press Enter for what stands in brackets; `?` explains, `back` goes back, Ctrl-C ends it: nothing is made before the last question.\n");
         self.found = self.scout.look(&self.answers)?;
         self.tell_found();
@@ -78,7 +81,7 @@ impl<'a> Wizard<'a> {
             self.see_to_record(&mut installation)?;
             follow(self.scout, &mut installation, &self.found);
             match self.summary(&installation)? {
-                Next::Install => return Ok(installation),
+                Next::Install => return Ok((installation, self.publication)),
                 Next::Change(key) => self.change(key)?,
                 Next::Back => self.back(),
             }
@@ -90,12 +93,14 @@ impl<'a> Wizard<'a> {
         let wanted = (
             installation.domain.clone(),
             installation.address.to_string(),
+            installation.answers.dns.clone(),
         );
         if self.confirmed.as_ref() == Some(&wanted) {
             return Ok(());
         }
         let confirm = |what: &str| prompt::ask(what, None, |_| Ok(())).map(|_| ());
-        self.record
+        self.publication = self
+            .record
             .before(installation, &mut self.found, Some(&confirm))?;
         self.confirmed = Some(wanted);
         Ok(())
