@@ -22,6 +22,8 @@ fn examples() -> Vec<PathBuf> {
             path.extension()
                 .is_some_and(|extension| extension == "yaml")
         })
+        // Answers are no VM yet: `trustnet-core`'s tests make one of them.
+        .filter(|path| !path.ends_with("install.yaml"))
         .collect();
     files.sort();
     assert!(files.len() >= 6, "{files:?}");

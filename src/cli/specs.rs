@@ -36,13 +36,28 @@ pub struct Spec {
 /// # Errors
 /// A file cannot be read, or something is wrong with what it holds; all problems have been shown then.
 pub fn load(program: &Program, paths: &[PathBuf]) -> Result<Vec<Spec>, Failure> {
+    let paths = expand(paths)?;
+    let texts: Vec<Text> = paths
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<_, _>>()?;
+    load_texts(program, texts)
+}
+
+/// What a file is called, its bytes, and the folder that relative paths start from.
+pub type Text = (String, Vec<u8>, PathBuf);
+
+/// Loads all VMs of texts, as [`load`] does those of files.
+///
+/// # Errors
+/// Something is wrong with what they hold; all problems have been shown then.
+pub fn load_texts(program: &Program, texts: Vec<Text>) -> Result<Vec<Spec>, Failure> {
     let mut specs: Vec<Spec> = Vec::new();
     let mut files: Vec<SpecFile> = Vec::new();
     let mut origins = Vec::new();
     let mut empty = Vec::new();
     let mut catalogue = None;
-    for path in expand(paths)? {
-        let (source, bytes, folder) = read(&path)?;
+    for (source, bytes, folder) in texts {
         let (documents, problems) = load::load(&bytes);
         let mut all = problems;
         if documents.is_empty() && all.is_empty() {
@@ -226,7 +241,7 @@ pub fn services_beside(folder: &Path) -> Option<Vec<ServiceRef>> {
 }
 
 /// Reads a file, or standard input, and no more of it than a spec may have.
-pub fn read(path: &Path) -> Result<(String, Vec<u8>, PathBuf), Failure> {
+pub fn read(path: &Path) -> Result<Text, Failure> {
     let limit = load::MAX_BYTES as u64 + 1;
     let mut bytes = Vec::new();
     if path == Path::new("-") {

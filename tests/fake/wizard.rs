@@ -117,7 +117,7 @@ impl Sitting {
             ),
             "the terminal is not as it was"
         );
-        (status.code(), stage.home.steady(&screen(&self.said)))
+        (status.code(), stage.steady(&screen(&self.said)))
     }
 }
 
@@ -179,8 +179,10 @@ fn screen(said: &str) -> String {
     lines.collect()
 }
 
-const ARGS: [&str; 6] = [
+const ARGS: [&str; 8] = [
     "install",
+    "--root",
+    "machine",
     "--no-wait",
     "--dns-tries",
     "2",

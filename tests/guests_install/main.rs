@@ -56,7 +56,10 @@ fn a_root_and_a_node_that_finds_it_in_the_dns_are_installed_and_the_same_again_c
     assert_eq!(nodes["items"][0]["node_name"], "node-1", "{nodes:#}");
     assert_eq!(nodes["items"][0]["state"], "active", "{nodes:#}");
     let before = home.inventory();
-    for (args, name) in [(&ROOT, "the root again"), (&NODE, "the node again")] {
+    for (args, name) in [
+        (ROOT.as_slice(), "the root again"),
+        (NODE.as_slice(), "the node again"),
+    ] {
         let again = install(&home, args, name);
         assert_eq!(again["result"], "unchanged", "{again:#}");
         well(&again);

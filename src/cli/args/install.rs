@@ -90,6 +90,15 @@ pub struct Install {
     /// The folder for the answers and the spec [default: installs/DOMAIN in the user's data]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// How often is looked whether IPv6 is there, once it was switched on.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub ipv6_tries: u32,
+    /// How long is waited before each of these looks, such as 10s.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub ipv6_pause: Duration,
+    /// Look at a machine whose files are below this folder. For tests.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub root: PathBuf,
     /// Where disks and images are.
     #[command(flatten)]
     pub places: Places,

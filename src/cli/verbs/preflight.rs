@@ -49,7 +49,12 @@ pub fn run(program: &Program, args: &Preflight) -> Result<Exit, Failure> {
     let (mut facts, mut findings) = examination.run()?;
     let mut change = None;
     if args.ipv6_auto_enable {
-        change = switch_on(program, args, &wanted, &mut facts)?;
+        let switching = Switching {
+            root: &args.root,
+            tries: args.ipv6_tries,
+            pause: args.ipv6_pause,
+        };
+        change = switch_on(program, &switching, &wanted, &mut facts)?;
         findings = judge(&facts, &wanted);
     }
     let shown_only = change.as_ref().is_some_and(|change| !change.applied);
@@ -71,9 +76,9 @@ fn role(role: Role) -> preflight::Role {
 }
 
 /// Switches IPv6 on where a switch stands against it, and waits until it is there.
-fn switch_on(
+pub fn switch_on(
     program: &Program,
-    args: &Preflight,
+    switching: &Switching<'_>,
     wanted: &Wanted,
     facts: &mut Facts,
 ) -> Result<Option<SwitchChange>, Failure> {
@@ -98,9 +103,9 @@ fn switch_on(
     };
     // From before the first switch: who interrupts then is heard, too.
     let interrupt = crate::interruption()?;
-    let applied = make(program, &args.root, &change, "--ipv6-auto-enable")?;
+    let applied = make(program, switching.root, &change, "--ipv6-auto-enable")?;
     if applied {
-        wait(program, args, wanted, facts, &interrupt)?;
+        wait(program, switching, wanted, facts, &interrupt)?;
     }
     Ok(Some(change.wire(applied)))
 }
@@ -171,27 +176,27 @@ fn foreign() -> Failure {
 /// Looks again and again whether IPv6 is there.
 fn wait(
     program: &Program,
-    args: &Preflight,
+    switching: &Switching<'_>,
     wanted: &Wanted,
     facts: &mut Facts,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let progress = program.ui.progress("ipv6");
-    for round in 1..=args.ipv6_tries {
+    for round in 1..=switching.tries {
         progress.begin(format!(
             "waiting for an address and a router, {round} of {}",
-            args.ipv6_tries
+            switching.tries
         ));
-        pause(args.ipv6_pause, interrupt)?;
-        trustnet_host::preflight::look_again(wanted, &args.root, facts);
+        pause(switching.pause, interrupt)?;
+        trustnet_host::preflight::look_again(wanted, switching.root, facts);
         if facts.ipv6.as_ref().is_some_and(Ipv6Facts::works) {
             return Ok(());
         }
     }
-    if args.ipv6_tries > 0 {
+    if switching.tries > 0 {
         progress.note(format!(
             "no address and router after {} looks: what is left is told below",
-            args.ipv6_tries
+            switching.tries
         ));
     }
     Ok(())
@@ -208,6 +213,16 @@ fn pause(time: Duration, interrupt: &Interrupt) -> Result<(), Failure> {
         thread::sleep(left.min(NAP));
     }
     Ok(())
+}
+
+/// How IPv6 is switched on.
+pub struct Switching<'a> {
+    /// Below which folder the machine's files are.
+    pub root: &'a Path,
+    /// How often is looked whether IPv6 is there.
+    pub tries: u32,
+    /// How long is waited before each look.
+    pub pause: Duration,
 }
 
 /// Prints a report.
@@ -229,7 +244,7 @@ pub fn print(program: &Program, report: &PreflightReport) -> Result<(), Failure>
 }
 
 /// The table; below it what is to be said of each check that is not as it should be; then the sum.
-fn told(program: &Program, report: &PreflightReport) -> String {
+pub fn told(program: &Program, report: &PreflightReport) -> String {
     let rows: Vec<Vec<String>> = report
         .findings
         .iter()

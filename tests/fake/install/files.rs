@@ -22,7 +22,7 @@ spec:
 
 #[test]
 fn flags_say_more_than_a_file_and_what_is_written_is_a_file_again() {
-    let stage = Stage::with(&["2001:db8:1::253"]);
+    let stage = Stage::with(&["::1"]);
     stage.home.file("answers.yaml", ANSWERS);
     let first = stage.run(
         "--answers answers.yaml --node-name node-2 --network default --memory 1Gi --disk 8Gi --yes",
@@ -80,7 +80,7 @@ fn what_is_wrong_with_a_file_of_answers_is_told_at_its_place() {
 
 #[test]
 fn a_dry_run_shows_everything_and_does_nothing() {
-    let stage = Stage::with(&["2001:db8:1::253"]);
+    let stage = Stage::with(&["::1"]);
     stage.home.file("answers.yaml", ANSWERS);
     let before = stage.home.inventory();
     let mut said = String::new();

@@ -21,7 +21,15 @@ pub struct Stage {
 pub const INSTALLS: &str = ".local/share/trustnet-vm/installs/example.org";
 
 /// What every run has: nobody waits for guests, which are not there, and for a record no longer than a test may.
-const SHORT: [&str; 5] = ["--no-wait", "--dns-tries", "2", "--dns-pause", "1ms"];
+const SHORT: [&str; 7] = [
+    "--no-wait",
+    "--dns-tries",
+    "2",
+    "--dns-pause",
+    "1ms",
+    "--root",
+    "machine",
+];
 
 impl Stage {
     /// A stage whose network's record has these addresses.
@@ -33,6 +41,8 @@ impl Stage {
             home.file(&format!("{builds}/{program}"), "#!/bin/sh\n");
         }
         home.file("token", "0123456789abcdef0123456789abcdef\n");
+        // A machine of which nothing is known: what this one has does not matter.
+        fs::create_dir(home.path("machine")).expect("a folder");
         let names = Names::with(addresses);
         Self { home, names }
     }
@@ -48,7 +58,13 @@ impl Stage {
         let args = words.split_whitespace().chain(SHORT);
         let args = ["install"].into_iter().chain(args);
         let said = self.home.says_of(&mut self.program(), args);
-        said.replace(&format!(" {}", SHORT.join(" ")), "")
+        self.steady(&said.replace(&format!(" {}", SHORT.join(" ")), ""))
+    }
+
+    /// A text that is the same on every day, too.
+    pub fn steady(&self, text: &str) -> String {
+        let now = jiff::Timestamp::now().to_string();
+        self.home.steady(text).replace(&now[..10], "[DAY]")
     }
 
     /// The same, of which the end counts.

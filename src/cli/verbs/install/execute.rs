@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use trustnet_api::preflight::Finding;
 use trustnet_core::install::{self, Aftermath, Installation, Stage, Verdict};
 use trustnet_core::readiness::clean;
 use trustnet_host::interrupt::Interrupt;
@@ -31,6 +32,8 @@ pub struct Execution<'a> {
     pub installation: &'a Installation,
     /// Who looks after the record.
     pub record: &'a Record<'a>,
+    /// What was found of the machine before.
+    pub findings: &'a [Finding],
     /// Whether the record is published after the last question.
     pub publishes: bool,
     /// Interruption by the user.
@@ -51,12 +54,12 @@ impl Execution<'_> {
     pub fn rehearse(&self) -> Result<Exit, Failure> {
         let installation = self.installation;
         let spec = install::spec_text(installation);
-        self.refuse_bad(&spec)?;
         match self.program.settings.output.value {
             form @ (Output::Json | Output::Yaml) => {
                 let documents = install::documents(installation);
                 let mut value = install::json(installation, &Aftermath::default(), "planned");
                 value["documents"] = json!(documents);
+                value["preflight"] = json!(self.findings);
                 self.program.ui.result(serialise(form, &value)?);
             }
             Output::Name => self.program.ui.result(format!("{}\n", installation.name)),
@@ -85,7 +88,6 @@ impl Execution<'_> {
         let installation = self.installation;
         let name = installation.name.as_str();
         let spec = install::spec_text(installation);
-        self.refuse_bad(&spec)?;
         let host = program.connect()?;
         if program.in_words() {
             program
@@ -231,6 +233,7 @@ impl Execution<'_> {
         match self.program.settings.output.value {
             form @ (Output::Json | Output::Yaml) => {
                 let mut value = install::json(installation, after, result);
+                value["preflight"] = json!(self.findings);
                 value["files"] = json!({ "answers": files.answers, "spec": files.spec });
                 ui.result(serialise(form, &value)?);
             }
@@ -312,38 +315,6 @@ impl Execution<'_> {
         }
     }
 
-    /// Refuses a spec that `create` would refuse, and secrets that stand in it.
-    fn refuse_bad(&self, spec: &str) -> Result<(), Failure> {
-        let (documents, problems) = trustnet_core::load::load(spec.as_bytes());
-        let mut problems = problems;
-        let mut inline = false;
-        for document in &documents {
-            inline |= holds_secret(&json!(document.object));
-            if let Err(more) = trustnet_core::vm::Vm::resolve(&document.object) {
-                problems.extend(more.into_iter().map(|problem| document.place(problem)));
-            }
-        }
-        let errors = crate::problems::show_all(
-            self.program,
-            "the spec that the answers make",
-            spec.as_bytes(),
-            problems,
-        );
-        if errors > 0 {
-            return Err(Failure::new(
-                Exit::Spec,
-                "the answers make no good spec; nothing was done",
-            ));
-        }
-        if inline {
-            let message =
-                "a secret stands in the answers themselves, and they are written to a file";
-            return Err(Failure::new(Exit::Spec, message)
-                .hint("refer to it: `valueFrom` with `file`, `env`, `generate` or `age`"));
-        }
-        Ok(())
-    }
-
     /// Writes the answers and the spec, for the user only.
     fn write(&self, spec: &str) -> Result<Files, Failure> {
         let folder = self.folder()?;
@@ -375,7 +346,7 @@ impl Execution<'_> {
 }
 
 /// Whether a VM holds a secret itself: such a one is redacted where the VM is shown.
-fn holds_secret(value: &Value) -> bool {
+pub fn holds_secret(value: &Value) -> bool {
     match value {
         Value::Object(fields) => {
             fields.contains_key("redacted") || fields.values().any(holds_secret)

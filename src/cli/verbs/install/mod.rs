@@ -2,6 +2,8 @@
 
 /// What was answered by flags and a file.
 mod answers;
+/// The machine, before anything of it is changed.
+mod checks;
 /// What happens after the last question.
 mod execute;
 /// The `tnr` record.
@@ -15,10 +17,13 @@ mod verify;
 /// The questions on a terminal.
 mod wizard;
 
+use std::path::Path;
+
 use trustnet_api::install::{InstallSpec, RegistryType};
 use trustnet_core::install::{self, Found, Installation, Lack};
 use trustnet_host::dns::{Names, NamesError};
 
+use self::checks::Checks;
 use self::execute::Execution;
 use self::record::Record;
 use self::scout::Scout;
@@ -38,6 +43,7 @@ pub fn run(program: &Program, args: &Install) -> Result<Exit, Failure> {
     let scout = Scout {
         program,
         names: &names,
+        here: args.root == Path::new("/"),
     };
     let record = Record {
         program,
@@ -47,8 +53,9 @@ pub fn run(program: &Program, args: &Install) -> Result<Exit, Failure> {
     };
     let terminal = program.env.stdin_terminal && program.env.stderr_terminal;
     let asks = terminal && !program.yes && !args.dry_run;
-    let (installation, publication) = if asks {
-        Wizard::new(program, &scout, &record, said).ask()?
+    let checks = Checks { program, args };
+    let (installation, publication, findings) = if asks {
+        Wizard::new(program, &scout, &record, &checks, said).ask()?
     } else {
         let (mut installation, mut found) = plainly(&scout, &said)?;
         if !args.dry_run {
@@ -56,14 +63,16 @@ pub fn run(program: &Program, args: &Install) -> Result<Exit, Failure> {
         }
         let publication = record.before(&mut installation, &mut found, None)?;
         follow(&scout, &mut installation, &found);
+        let findings = checks.run(&installation)?;
         show(program, &installation, &found);
-        (installation, publication)
+        (installation, publication, findings)
     };
     let execution = Execution {
         program,
         args,
         installation: &installation,
         record: &record,
+        findings: &findings,
         publishes: publication.is_some(),
         interrupt: &interrupt,
     };

@@ -29,6 +29,8 @@ pub struct Scout<'a> {
     pub program: &'a Program,
     /// Who looks names up.
     pub names: &'a Names,
+    /// Whether it looks around on this very machine.
+    pub here: bool,
 }
 
 impl Scout<'_> {
@@ -66,7 +68,7 @@ impl Scout<'_> {
         let Some(address) = install::address(&answers).filter(|_| is_attached(&answers)) else {
             return;
         };
-        if self.is_there(answers.node_name.as_deref().unwrap_or_default()) {
+        if !self.here || self.is_there(answers.node_name.as_deref().unwrap_or_default()) {
             return;
         }
         let first = answers.registry_port.unwrap_or(REGISTRY_PORT);

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use trustnet_api::dns::DnsSection;
 use trustnet_api::install::InstallSpec;
+use trustnet_api::preflight::Finding;
 use trustnet_core::install::{self, Form, Found, Installation, Key, put, shown};
 use trustnet_core::readiness::clean;
 
+use super::checks::Checks;
 use super::record::{Publication, Record};
 use super::scout::Scout;
 use super::{answers, follow, incomplete, settings};
@@ -24,6 +26,8 @@ pub struct Wizard<'a> {
     pub scout: &'a Scout<'a>,
     /// Who looks after the record.
     pub record: &'a Record<'a>,
+    /// Who looks at the machine.
+    pub checks: &'a Checks<'a>,
     answers: InstallSpec,
     found: Found,
     /// What was asked, in order: the way back.
@@ -31,9 +35,15 @@ pub struct Wizard<'a> {
     /// The record that was asked to be added last.
     confirmed: Option<(String, String, Option<DnsSection>)>,
     publication: Option<Publication>,
+    findings: Vec<Finding>,
+    /// The spec for which the machine was looked at last.
+    checked: Option<String>,
     /// Answers that were the proposed ones.
     proposed: BTreeMap<Key, String>,
 }
+
+/// What is installed, what is published of it, and what was found of the machine.
+pub type Ready = (Installation, Option<Publication>, Vec<Finding>);
 
 /// What comes after the summary.
 enum Next {
@@ -48,14 +58,18 @@ impl<'a> Wizard<'a> {
         program: &'a Program,
         scout: &'a Scout<'a>,
         record: &'a Record<'a>,
+        checks: &'a Checks<'a>,
         said: InstallSpec,
     ) -> Self {
         Self {
             program,
             scout,
             record,
+            checks,
+            findings: Vec::new(),
             confirmed: None,
             publication: None,
+            checked: None,
             answers: said,
             found: Found::default(),
             asked: Vec::new(),
@@ -67,7 +81,7 @@ impl<'a> Wizard<'a> {
     ///
     /// # Errors
     /// Somebody says no or interrupts, or flags contradict each other.
-    pub fn ask(mut self) -> Result<(Installation, Option<Publication>), Failure> {
+    pub fn ask(mut self) -> Result<Ready, Failure> {
         self.say("=== TrustNet installation ===\n\nAnswer, or press Enter for what stands in brackets; `?` explains, `back` goes back, Ctrl-C ends it: nothing is made before the last question.\n");
         self.found = self.scout.look(&self.answers)?;
         self.tell_found();
@@ -80,8 +94,9 @@ impl<'a> Wizard<'a> {
                 install::resolve(&self.answers, &self.found).map_err(|lacks| incomplete(&lacks))?;
             self.see_to_record(&mut installation)?;
             follow(self.scout, &mut installation, &self.found);
+            self.see_to_machine(&installation)?;
             match self.summary(&installation)? {
-                Next::Install => return Ok((installation, self.publication)),
+                Next::Install => return Ok((installation, self.publication, self.findings)),
                 Next::Change(key) => self.change(key)?,
                 Next::Back => self.back(),
             }
@@ -103,6 +118,16 @@ impl<'a> Wizard<'a> {
             .record
             .before(installation, &mut self.found, Some(&confirm))?;
         self.confirmed = Some(wanted);
+        Ok(())
+    }
+
+    /// Looks at the machine, once for each spec.
+    fn see_to_machine(&mut self, installation: &Installation) -> Result<(), Failure> {
+        let spec = install::spec_text(installation);
+        if self.checked.as_ref() != Some(&spec) {
+            self.findings = self.checks.run(installation)?;
+            self.checked = Some(spec);
+        }
         Ok(())
     }
 

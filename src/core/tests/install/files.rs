@@ -3,7 +3,9 @@
 use crate::configurations::configurations;
 use serde_json::Value;
 use trustnet_api::install::{InstallSpec, RegistryType};
-use trustnet_core::install::{Found, Installation, Tnr, answers_text, resolve, spec_text};
+use trustnet_core::install::{Found, Installation, Tnr, answers_text, check, resolve, spec_text};
+use trustnet_core::load;
+use trustnet_core::vm::Vm;
 
 const SEED_ROOT: &str = include_str!("../../network/settings/seed/root.yml");
 const SEED_INDEPENDENT: &str =
@@ -170,4 +172,21 @@ fn leaves(text: &str) -> Vec<(String, String)> {
     let mut all = Vec::new();
     walk("", &value, &mut all);
     all
+}
+
+#[test]
+fn the_example_of_answers_makes_a_spec_that_create_takes() {
+    let text = include_str!("../../../../examples/install.yaml");
+    let (documents, problems) = load::load_installs(text.as_bytes());
+    assert_eq!(problems, []);
+    let [document] = documents.as_slice() else {
+        panic!("one document");
+    };
+    assert_eq!(check(&document.object), []);
+    let installation = resolve(&document.object.spec, &Found::default());
+    let spec = spec_text(&installation.expect("nothing is missing"));
+    let (documents, problems) = load::load(spec.as_bytes());
+    assert_eq!(problems, [], "{spec}");
+    Vm::resolve(&documents[0].object).expect("a VM");
+    insta::assert_snapshot!(spec);
 }
