@@ -27,7 +27,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cache::{CacheExport, CacheFetch, CacheFilter, CachePrune, CacheVerb};
-pub use cluster::{Manifests, Target};
+pub use cluster::{Access, GuestArch, Manifests, Target};
 pub use dns::{DnsChange, DnsCheck, DnsInstructions, DnsPublish, DnsRecord, DnsVerb, DnsWatch};
 pub use examine::{Logs, Status, Test};
 pub use image::{
@@ -63,7 +63,7 @@ Exit codes:
   0  done
   1  flags or configuration
   2  the spec is invalid
-  3  libvirt cannot be reached
+  3  libvirt, or the cluster, cannot be reached
   4  a VM operation failed
   5  a storage operation failed
   6  the guest is not ready (time-out, or cloud-init failed)
@@ -253,6 +253,12 @@ pub struct Render {
     /// How objects of a cluster are to be.
     #[command(flatten)]
     pub manifests: Manifests,
+    /// The architecture of KubeVirt's guests [default: amd64]
+    #[arg(long, value_name = "ARCH")]
+    pub guest_arch: Option<GuestArch>,
+    /// Write Secrets, too: join tokens, and seeds that hold secrets of the spec. Only with --out.
+    #[arg(long, requires = "out")]
+    pub with_secrets: bool,
 }
 
 /// Arguments of `plan`.

@@ -11,6 +11,7 @@ use trustnet_host::error::{HostError, chain};
 use trustnet_host::image::bring::BringError;
 use trustnet_host::image::convert::ConvertError;
 use trustnet_host::image::unpack::UnpackError;
+use trustnet_host::kubernetes;
 
 /// How the program ends; documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Exit {
     Usage,
     /// The spec is invalid.
     Spec,
-    /// libvirt cannot be reached.
+    /// libvirt, or the cluster, cannot be reached.
     Connect,
     /// A VM operation failed.
     Vm,
@@ -109,6 +110,24 @@ impl From<HostError> for Failure {
                 None => failure,
             },
             _ => failure,
+        }
+    }
+}
+
+impl From<kubernetes::ApplyError> for Failure {
+    fn from(error: kubernetes::ApplyError) -> Self {
+        use kubernetes::ApplyError as E;
+        let exit = match &error {
+            E::NotBuilt | E::Kubeconfig { .. } => Exit::Usage,
+            E::Unreachable { .. } => Exit::Connect,
+            E::Refused { .. } | E::Conflicts(_) => Exit::Vm,
+            E::NotReady { .. } => Exit::NotReady,
+            E::Interrupted => Exit::Interrupted,
+        };
+        let hint = error.hint();
+        Self {
+            hint,
+            ..Self::of(exit, &error)
         }
     }
 }

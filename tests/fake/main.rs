@@ -57,6 +57,10 @@ mod zone_server;
 #[expect(dead_code, reason = "these tests use part of it")]
 mod stand_in;
 
+#[path = "../../src/host/tests/kubernetes/server.rs"]
+#[expect(dead_code, reason = "these tests use part of it")]
+mod api_server;
+
 #[path = "../../src/host/cache/tests/server.rs"]
 #[expect(dead_code, reason = "these tests use part of it")]
 mod server;

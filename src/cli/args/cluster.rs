@@ -1,9 +1,12 @@
 //! Arguments of what is made for a Kubernetes cluster.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use trustnet_core::artifact::Arch;
 use trustnet_core::kubernetes::{self, Exposure, IpFamilies};
 use trustnet_core::kubevirt;
+use trustnet_host::kubernetes::Cluster;
 
 /// What documents are rendered for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,12 +40,33 @@ pub struct Manifests {
     /// The domain of the cluster's own names [default: cluster.local]
     #[arg(long, value_name = "DOMAIN")]
     pub cluster_domain: Option<String>,
-    /// The architecture of KubeVirt's guests [default: amd64]
-    #[arg(long, value_name = "ARCH")]
-    pub guest_arch: Option<GuestArch>,
-    /// Write Secrets, too: join tokens, and seeds that hold secrets of the spec. Only with --out.
-    #[arg(long, requires = "out")]
-    pub with_secrets: bool,
+}
+
+/// Which cluster is changed.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Access {
+    /// The kubeconfig of the cluster that the objects are applied to, server-side, as the field manager trustnet-vm; without
+    /// this and --context they are only written.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Take fields of the objects that another manager has; without it they are told, and nothing is changed.
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+impl Access {
+    /// The cluster, if one is meant.
+    #[must_use]
+    pub fn cluster(&self) -> Option<Cluster> {
+        let meant = self.kubeconfig.is_some() || self.context.is_some();
+        meant.then(|| Cluster {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+        })
+    }
 }
 
 /// How registries are reached from outside of the cluster.
@@ -83,8 +107,6 @@ impl Manifests {
             ("--expose", self.expose.is_some()),
             ("--ip-families", self.ip_families.is_some()),
             ("--cluster-domain", self.cluster_domain.is_some()),
-            ("--guest-arch", self.guest_arch.is_some()),
-            ("--with-secrets", self.with_secrets),
         ];
         all.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
     }
@@ -114,12 +136,12 @@ impl Manifests {
 
     /// What they mean for KubeVirt.
     #[must_use]
-    pub fn for_kubevirt(&self) -> kubevirt::Options {
+    pub fn for_kubevirt(&self, arch: Option<GuestArch>) -> kubevirt::Options {
         let usual = kubevirt::Options::default();
         kubevirt::Options {
             namespace: self.namespace.clone().unwrap_or(usual.namespace),
             storage_class: self.storage_class.clone(),
-            arch: match self.guest_arch {
+            arch: match arch {
                 None => usual.arch,
                 Some(GuestArch::Amd64) => Arch::Amd64,
                 Some(GuestArch::Arm64) => Arch::Arm64,

@@ -9,7 +9,7 @@ use trustnet_api::install::{Deployment, InstallSpec, RegistryType};
 use trustnet_api::vm_fields::VmFields;
 
 use super::dns::DnsKeeper;
-use super::{Places, Waiting, parse_duration};
+use super::{Access, Manifests, Places, Waiting, parse_duration};
 
 /// Arguments of `install`.
 #[derive(Debug, Args)]
@@ -105,6 +105,12 @@ pub struct Install {
     /// How to wait.
     #[command(flatten)]
     pub waiting: Waiting,
+    /// How objects of a cluster are to be.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Which cluster is changed.
+    #[command(flatten)]
+    pub access: Access,
     /// Fetch nothing: what is not in the cache is an error, before anything is made.
     #[arg(long)]
     pub offline: bool,

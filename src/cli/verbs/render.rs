@@ -29,7 +29,7 @@ const KEYS: PublicKeys<'_> = PublicKeys {
 /// The specs are wrong, or a file cannot be written.
 pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
     if args.target == Target::Libvirt
-        && let Some(flag) = args.manifests.given()
+        && let Some(flag) = args.manifests.given().or(of_kubevirt(args))
     {
         let message = format!("`{flag}` is for `--target kubernetes` and `--target kubevirt`");
         return Err(Failure::new(Exit::Usage, message));
@@ -66,6 +66,12 @@ pub fn run(program: &Program, args: &Render) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// A flag that only a cluster heeds.
+fn of_kubevirt(args: &Render) -> Option<&'static str> {
+    let guest = args.guest_arch.is_some().then_some("--guest-arch");
+    guest.or(args.with_secrets.then_some("--with-secrets"))
 }
 
 /// The form in which a VM is printed as a spec; none where libvirt's XML is.

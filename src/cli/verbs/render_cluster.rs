@@ -11,7 +11,7 @@ use trustnet_host::kubernetes::ObjectName;
 use trustnet_host::secrets::{Keep, Sources};
 
 use crate::Program;
-use crate::args::{Output, Render, Target};
+use crate::args::{Manifests, Output, Render, Target};
 use crate::failure::{Exit, Failure};
 use crate::specs::Spec;
 use crate::verbs::get::serialise;
@@ -23,7 +23,7 @@ use crate::verbs::render;
 /// A document cannot be so in a cluster, a secret cannot be read, or a file cannot be written.
 pub fn run(program: &Program, specs: &[Spec], args: &Render) -> Result<Exit, Failure> {
     let objects = if args.target == Target::Kubernetes {
-        of_kubernetes(program, specs, args)?
+        of_kubernetes(program, specs, &args.manifests, args.with_secrets)?
     } else {
         of_kubevirt(program, specs, args)?
     };
@@ -32,7 +32,12 @@ pub fn run(program: &Program, specs: &[Spec], args: &Render) -> Result<Exit, Fai
         Output::Yaml | Output::Table | Output::Wide | Output::Name => Output::Yaml,
     };
     match &args.out {
-        Some(folder) => write(program, folder, form, &objects)?,
+        Some(folder) => {
+            write(folder, form, &objects)?;
+            let count = objects.len();
+            let wrote = format!("wrote {count} objects into {}", folder.display());
+            program.ui.say(wrote);
+        }
         None if form == Output::Json => {
             let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
             program.ui.result(serialise(form, &list)?);
@@ -48,8 +53,17 @@ pub fn run(program: &Program, specs: &[Spec], args: &Render) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-fn of_kubernetes(program: &Program, specs: &[Spec], args: &Render) -> Result<Vec<Value>, Failure> {
-    let options = args.manifests.for_kubernetes();
+/// The objects of registries and nodes; what has no equivalent has been told.
+///
+/// # Errors
+/// A document cannot be so in a cluster, or a secret cannot be read.
+pub fn of_kubernetes(
+    program: &Program,
+    specs: &[Spec],
+    manifests: &Manifests,
+    with_secrets: bool,
+) -> Result<Vec<Value>, Failure> {
+    let options = manifests.for_kubernetes();
     let workloads: Vec<Workload<'_>> = specs
         .iter()
         .map(|spec| Workload {
@@ -61,7 +75,7 @@ fn of_kubernetes(program: &Program, specs: &[Spec], args: &Render) -> Result<Vec
     tell(program, &made.notices);
     let mut objects = made.objects;
     for token in &made.tokens {
-        if args.manifests.with_secrets {
+        if with_secrets {
             objects.push(token.object(&token_of(program, specs, token)?, &options));
         } else {
             program.ui.say(format!(
@@ -87,7 +101,7 @@ fn token_of(program: &Program, specs: &[Spec], token: &TokenSecret) -> Result<St
 }
 
 fn of_kubevirt(program: &Program, specs: &[Spec], args: &Render) -> Result<Vec<Value>, Failure> {
-    let options = args.manifests.for_kubevirt();
+    let options = args.manifests.for_kubevirt(args.guest_arch);
     let vms: Vec<&Vm> = specs.iter().map(|spec| &spec.vm).collect();
     let images = program.image_catalogue()?;
     let made =
@@ -96,7 +110,7 @@ fn of_kubevirt(program: &Program, specs: &[Spec], args: &Render) -> Result<Vec<V
     let mut objects = made.objects;
     for spec in specs {
         let vm = &spec.vm;
-        if vm.has_secrets() && !args.manifests.with_secrets {
+        if vm.has_secrets() && !args.with_secrets {
             program.ui.say(format!(
                 "the Secret with the seed of `{}` is not among them, for its spec has secrets: give --with-secrets and --out",
                 vm.name()
@@ -162,7 +176,10 @@ fn refused(program: &Program, all: &[Refused]) -> Failure {
 }
 
 /// A file for each object, numbered: `kubectl apply --filename FOLDER` takes them in that order.
-fn write(program: &Program, folder: &Path, form: Output, objects: &[Value]) -> Result<(), Failure> {
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write(folder: &Path, form: Output, objects: &[Value]) -> Result<(), Failure> {
     trustnet_host::paths::private_dir(folder)?;
     let ending = if form == Output::Json { "json" } else { "yaml" };
     for (number, object) in objects.iter().enumerate() {
@@ -178,10 +195,5 @@ fn write(program: &Program, folder: &Path, form: Output, objects: &[Value]) -> R
             )
         })?;
     }
-    program.ui.say(format!(
-        "wrote {} objects into {}",
-        objects.len(),
-        folder.display()
-    ));
     Ok(())
 }

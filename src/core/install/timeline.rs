@@ -1,6 +1,6 @@
 //! What happens after the last question, in order.
 
-use trustnet_api::install::RegistryType;
+use trustnet_api::install::{Deployment, RegistryType};
 
 use super::Installation;
 
@@ -44,14 +44,18 @@ impl Installation {
     /// The stages, in order. `publishes`: whether the DNS record is published by us.
     #[must_use]
     pub fn stages(&self, publishes: bool) -> Vec<Stage> {
-        let mut stages = vec![
-            Stage::Configuration,
-            Stage::Dependencies,
-            Stage::Machine,
-            Stage::Services,
-        ];
+        let cluster = self.deployment == Deployment::Kubernetes;
+        let mut stages = vec![Stage::Configuration];
+        if !cluster {
+            stages.extend([Stage::Dependencies, Stage::Machine]);
+        }
+        stages.push(Stage::Services);
         if publishes && self.is_advertised() {
             stages.push(Stage::Record);
+        }
+        // In a cluster its own probes tell who does their work.
+        if cluster {
+            return stages;
         }
         if self.has_node() {
             stages.push(Stage::Registration);

@@ -1,5 +1,6 @@
 //! `install` without questions: every role over the fake host, what is missing, what is odd, and the same once more.
 
+mod cluster;
 mod errors;
 mod files;
 pub mod names;

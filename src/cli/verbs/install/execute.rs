@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use trustnet_api::install::Deployment;
 use trustnet_api::preflight::Finding;
 use trustnet_core::install::{self, Aftermath, Installation, Stage, Verdict};
 use trustnet_core::readiness::clean;
@@ -41,9 +42,9 @@ pub struct Execution<'a> {
 }
 
 /// The files of an installation.
-struct Files {
-    answers: PathBuf,
-    spec: PathBuf,
+pub(super) struct Files {
+    pub answers: PathBuf,
+    pub spec: PathBuf,
 }
 
 impl Execution<'_> {
@@ -87,6 +88,9 @@ impl Execution<'_> {
         let program = self.program;
         let installation = self.installation;
         let name = installation.name.as_str();
+        if installation.deployment == Deployment::Kubernetes {
+            return self.run_in_cluster(publication);
+        }
         let spec = install::spec_text(installation);
         let host = program.connect()?;
         if program.in_words() {
@@ -105,17 +109,23 @@ impl Execution<'_> {
         let specs = specs::load(program, std::slice::from_ref(&files.spec))?;
         let made = self.create(&host, &specs)?;
         if let Some(publication) = publication {
-            self.begin(Stage::Record);
-            let look = self.record.publish(publication)?;
-            let verdict = if look.verdict.is_published() {
-                Verdict::Ok
-            } else {
-                Verdict::Warning
-            };
-            self.told(verdict, &format!("published; {}", look.verdict));
+            self.publish(publication)?;
         }
         let after = self.verify(&host, made.1)?;
         self.close(&after, made, &files)
+    }
+
+    /// Publishes the record, and looks until all have it.
+    pub(super) fn publish(&self, publication: Publication) -> Result<(), Failure> {
+        self.begin(Stage::Record);
+        let look = self.record.publish(publication)?;
+        let verdict = if look.verdict.is_published() {
+            Verdict::Ok
+        } else {
+            Verdict::Warning
+        };
+        self.told(verdict, &format!("published; {}", look.verdict));
+        Ok(())
     }
 
     /// Makes the VM with its services.
@@ -299,11 +309,11 @@ impl Execution<'_> {
     }
 
     /// Something of a stage is done.
-    fn done(&self, what: &str) {
+    pub(super) fn done(&self, what: &str) {
         self.told(Verdict::Ok, what);
     }
 
-    fn told(&self, verdict: Verdict, what: &str) {
+    pub(super) fn told(&self, verdict: Verdict, what: &str) {
         if self.program.in_words() {
             let code = match verdict {
                 Verdict::Ok => "32",
@@ -316,7 +326,7 @@ impl Execution<'_> {
     }
 
     /// Writes the answers and the spec, for the user only.
-    fn write(&self, spec: &str) -> Result<Files, Failure> {
+    pub(super) fn write(&self, spec: &str) -> Result<Files, Failure> {
         let folder = self.folder()?;
         private_dir(&folder)?;
         let name = &self.installation.name;
@@ -334,7 +344,7 @@ impl Execution<'_> {
         Ok(files)
     }
 
-    fn folder(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
         match &self.args.out {
             Some(folder) => Ok(folder.clone()),
             None => {

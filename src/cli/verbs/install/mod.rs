@@ -4,6 +4,7 @@
 mod answers;
 /// The machine, before anything of it is changed.
 mod checks;
+mod cluster;
 /// What happens after the last question.
 mod execute;
 /// The `tnr` record.
