@@ -75,7 +75,7 @@ const ROOT: [&str; 10] = [
     "2001:db8:1::b:253",
     "--dns-provider",
     "rfc2136",
-    "--dns-server",
+    "--dns-endpoint",
     "[2001:db8:1::1]:53",
     "--tsig-name",
     "updater",

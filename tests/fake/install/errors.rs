@@ -93,3 +93,15 @@ fn an_install_that_was_killed_goes_on_where_it_was() {
         assert_eq!(made(&stage), made(&whole));
     }
 }
+
+#[test]
+fn without_ipv6_it_ends_with_what_mends_that_and_what_cannot_be_switched_on_is_told() {
+    let stage = Stage::with(&["::1"]);
+    let words = "--domain example.org --node-name node-1 --address 2001:db8:1::1 --bridge br0 --join-token-file token --yes -o name";
+    let mut said = String::new();
+    for auto in ["=false", ""] {
+        said.push_str(&stage.says(&format!("{words} --ipv6-auto-enable{auto}")));
+    }
+    assert!(stage.home.state().domains.is_empty());
+    insta::assert_snapshot!(said);
+}

@@ -28,7 +28,8 @@ pub fn gather(program: &Program, args: &Install) -> Result<InstallSpec, Failure>
         Some(section) => Some(section),
         None => keeper::configured(&program.env)?,
     };
-    let section = args.keeper.section(beneath.as_ref());
+    let mut section = args.keeper.section(beneath.as_ref());
+    keeper::rooted(&mut section, Path::new(&absolute(Path::new("."), "")?));
     said.dns = (section != DnsSection::default()).then_some(section);
     Ok(install::merged(said, file))
 }
