@@ -64,6 +64,7 @@ pub mod provision;
 pub mod ready;
 /// Secrets by reference, read from files and the environment.
 pub mod secrets;
+mod settling;
 /// One verified SSH connection to a guest: commands, files, and ports inside it.
 pub mod shell;
 /// The user's own ssh(1), with the guest's host key pinned.

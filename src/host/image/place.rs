@@ -15,6 +15,7 @@ use crate::cache::download::{Progress, Watch};
 use crate::cache::store::moment;
 use crate::doors::{Hypervisor, VolumeRef};
 use crate::error::{BackendError, HostError, chain};
+use crate::settling::Settling;
 
 /// What is written last of an image that goes through a stream: until then nobody takes it for one.
 pub(super) const HEAD: u64 = 64 << 10;
@@ -263,11 +264,13 @@ pub fn give_up(part: &Path) {
 fn copy_data(source: &File, to: &File, watch: &dyn Watch) -> io::Result<()> {
     let length = source.metadata()?.len();
     let mut pieces = SparseFile::new(source, 0, length);
+    let mut settling = Settling::default();
     let mut at = 0;
     while let Some(piece) = pieces.next()? {
         match piece {
             Piece::Data(bytes) => {
                 to.write_all_at(bytes, at)?;
+                settling.wrote(to, bytes.len() as u64)?;
                 at += bytes.len() as u64;
             }
             Piece::Hole(hole) => at += hole,
@@ -280,7 +283,8 @@ fn copy_data(source: &File, to: &File, watch: &dyn Watch) -> io::Result<()> {
             return Err(io::ErrorKind::Interrupted.into());
         }
     }
-    to.set_len(length)
+    to.set_len(length)?;
+    settling.finish(to)
 }
 
 /// Has the pool see its new file.

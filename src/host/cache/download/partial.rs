@@ -10,6 +10,7 @@ use trustnet_core::artifact::{Checksum, Digest};
 
 use crate::error::HostError;
 use crate::hashing::Hashing;
+use crate::settling::Settling;
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
@@ -32,6 +33,7 @@ pub(super) struct Partial {
     /// Whether bytes of a former attempt are among them.
     pub resumed: bool,
     hashing: Hashing,
+    settling: Settling,
 }
 
 impl Partial {
@@ -51,6 +53,7 @@ impl Partial {
             length: 0,
             resumed: false,
             hashing: Hashing::new(matches!(checksum, Some(Checksum::Sha512(_)))),
+            settling: Settling::default(),
         };
         partial
             .read_again()
@@ -79,6 +82,7 @@ impl Partial {
     pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), HostError> {
         self.file
             .write_all(bytes)
+            .and_then(|()| self.settling.wrote(&self.file, bytes.len() as u64))
             .and_then(|()| self.count(bytes))
             .map_err(HostError::file("write", &self.path))
     }
@@ -120,7 +124,7 @@ impl Partial {
     }
 
     fn forget_origin(&self) {
-        let _ = fs::remove_file(origin_path(&self.path));
+        forget_origin(&self.path);
     }
 
     /// Whether it begins like a web page.
@@ -138,10 +142,10 @@ impl Partial {
 
     /// It is whole: puts it on the disk.
     pub(super) fn finish(self) -> Result<(), HostError> {
-        self.file
-            .sync_all()
+        self.settling
+            .finish(&self.file)
             .map_err(HostError::file("sync", &self.path))?;
-        self.forget_origin();
+        forget_origin(&self.path);
         Ok(())
     }
 
@@ -150,6 +154,10 @@ impl Partial {
         self.forget_origin();
         let _ = fs::remove_file(&self.path);
     }
+}
+
+fn forget_origin(path: &Path) {
+    let _ = fs::remove_file(origin_path(path));
 }
 
 fn origin_path(path: &Path) -> PathBuf {
