@@ -125,21 +125,41 @@ fn over_udp(at: SocketAddr, sent: &[u8], limit: Duration) -> Result<Vec<u8>, Exc
 
 fn over_tcp(at: SocketAddr, sent: &[u8], limit: Duration) -> Result<Vec<u8>, ExchangeError> {
     let length = u16::try_from(sent.len()).map_err(|error| garbled(&error))?;
+    let end = Instant::now() + limit;
     let mut stream = TcpStream::connect_timeout(&at, limit)?;
-    stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
     let mut framed = length.to_be_bytes().to_vec();
     framed.extend_from_slice(sent);
     stream.write_all(&framed)?;
     let mut length = [0; 2];
-    stream.read_exact(&mut length)?;
+    read_until(&mut stream, &mut length, end)?;
     let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut answer)?;
+    read_until(&mut stream, &mut answer, end)?;
     if answers(&answer, sent) {
         Ok(answer)
     } else {
         Err(garbled(&"it belongs to another message"))
     }
+}
+
+/// Fills a buffer before a time: who sends a byte now and then holds nobody up.
+fn read_until(
+    stream: &mut TcpStream,
+    mut left: &mut [u8],
+    end: Instant,
+) -> Result<(), ExchangeError> {
+    while !left.is_empty() {
+        let time = end.saturating_duration_since(Instant::now());
+        if time.is_zero() {
+            return Err(ExchangeError::Silent);
+        }
+        stream.set_read_timeout(Some(time))?;
+        match stream.read(left)? {
+            0 => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
+            read => left = &mut left[read..],
+        }
+    }
+    Ok(())
 }
 
 /// Whether a message is a response, and to this one: its id, and the bit that says so.

@@ -58,7 +58,9 @@ fn cloudflare() -> StandIn {
         if asked.line.starts_with("GET /zones?") {
             list(r#"{"id":"z1","name":"example.org"}"#)
         } else if asked.line.starts_with("GET") {
-            list(r#"{"id":"r1","content":"2001:db8::9","ttl":600,"proxied":false}"#)
+            list(
+                r#"{"id":"r1","name":"tnr.example.org","type":"AAAA","content":"2001:db8::9","ttl":600,"proxied":false}"#,
+            )
         } else {
             Answer::new(200, r#"{"success":true,"errors":[],"result":{"id":"r2"}}"#)
         }

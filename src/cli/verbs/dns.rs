@@ -67,7 +67,12 @@ fn watched(
                 .say(clean(&format!("[{number}/{of}] {}", look.verdict)));
         }
     };
-    Ok(names.watch(domain, wanted, watch, &|| interrupt.stop(), told)?)
+    let look = names.watch(domain, wanted, watch, &|| interrupt.stop(), told)?;
+    if interrupt.stop() {
+        let message = format!("interrupted while the record of `{domain}` was looked for");
+        return Err(Failure::new(Exit::Interrupted, message));
+    }
+    Ok(look)
 }
 
 fn print(program: &Program, wanted: &[Ipv6Addr], look: &Look) -> Result<(), Failure> {
@@ -159,7 +164,7 @@ fn change(program: &Program, args: &DnsChange, wish: Wish) -> Result<(), Failure
     let shown = wish.change(&record, held.set.clone());
     let zone = clean(&held.zone);
     if !shown.is_empty() {
-        program.ui.say(format!(
+        program.ui.always(format!(
             "zone `{zone}` ({}):\n{shown}",
             provider.kind().word()
         ));

@@ -99,7 +99,7 @@ pub fn switch_on(
             program.ui.say(Blocked::Kernel);
             return Ok(None);
         }
-        Err(Blocked::Foreign) => return Err(foreign()),
+        Err(blocked) => return Err(foreign(&blocked)),
     };
     // From before the first switch: who interrupts then is heard, too.
     let interrupt = crate::interruption()?;
@@ -113,7 +113,7 @@ pub fn switch_on(
 /// Takes back what was switched.
 fn undo(program: &Program, root: &Path) -> Result<Exit, Failure> {
     let seen: Ipv6Facts = trustnet_host::ipv6::look(root);
-    let change = ipv6::undo(&seen).map_err(|_| foreign())?;
+    let change = ipv6::undo(&seen).map_err(|blocked| foreign(&blocked))?;
     let Some(change) = change else {
         let report = PreflightReport::new(Vec::new(), None);
         match program.in_words() {
@@ -167,10 +167,13 @@ fn make(program: &Program, root: &Path, change: &Change, flag: &str) -> Result<b
     Ok(true)
 }
 
-fn foreign() -> Failure {
-    Failure::new(Exit::Provision, Blocked::Foreign.to_string()).hint(format!(
-        "look at {FILE}, and move it away if nothing needs it"
-    ))
+fn foreign(blocked: &Blocked) -> Failure {
+    Failure::new(Exit::Provision, blocked.to_string()).hint(match blocked {
+        Blocked::Edited(_) => {
+            format!("move what is yours from {FILE} into another file of that folder")
+        }
+        _ => format!("look at {FILE}, and move it away if nothing needs it"),
+    })
 }
 
 /// Looks again and again whether IPv6 is there.

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use trustnet_api::preflight::{SwitchChange, SwitchSetting};
 
+use crate::readiness::clean;
+
 use super::facts::{Interface, Ipv6Facts, Kernel, Switches};
 
 /// Our own file of switches. Its name comes late, so that it has the last word.
@@ -47,6 +49,9 @@ pub enum Blocked {
     /// Somebody else's file has the name of ours.
     #[error("`{FILE}` is there, and trustnet-vm did not write it")]
     Foreign,
+    /// Somebody wrote into ours: it is written whole, and taken away whole, so that would be lost.
+    #[error("`{FILE}` has a line that trustnet-vm did not write: `{}`", clean(.0))]
+    Edited(String),
 }
 
 /// What our file says.
@@ -90,7 +95,7 @@ pub fn enable(facts: &Ipv6Facts) -> Result<Option<Change>, Blocked> {
 /// What brings back what was there before; none where we have changed nothing.
 ///
 /// # Errors
-/// [`Blocked::Foreign`].
+/// [`Blocked::Foreign`], [`Blocked::Edited`].
 pub fn undo(facts: &Ipv6Facts) -> Result<Option<Change>, Blocked> {
     if facts.kept.is_none() {
         return Ok(None);
@@ -260,11 +265,12 @@ fn read(text: Option<&str>) -> Result<Kept, Blocked> {
         Some((key.trim().to_owned(), number.to_string()))
     };
     let mut kept = Kept::default();
-    for line in text.lines() {
-        match line.strip_prefix(WAS) {
-            Some(rest) => kept.before.extend(pair(rest)),
-            None => kept.set.extend(pair(line)),
-        }
+    for line in text.lines().skip(1).filter(|line| !line.is_empty()) {
+        let (known, pair) = match line.strip_prefix(WAS) {
+            Some(rest) => (&mut kept.before, pair(rest)),
+            None => (&mut kept.set, pair(line)),
+        };
+        known.push(pair.ok_or_else(|| Blocked::Edited(line.to_owned()))?);
     }
     Ok(kept)
 }

@@ -329,16 +329,21 @@ fn what_somebody_wrote_into_our_file_leads_to_no_other_switch() {
     let change = enable(&switched)
         .expect("a switch helps")
         .expect("a change");
-    let mut text = change.new.expect("a file");
+    let text = change.new.expect("a file");
     for line in [
         "# was net.ipv6.conf.../../../kernel.core_pattern = 1",
         "# was net/ipv6/conf/../../accept_ra = 1",
         "# was net.ipv4.ip_forward = 1",
         "# was net.ipv6.conf.eth0.forwarding = 1",
         "# was net.ipv6.conf.eth0.accept_ra = |sh",
+        // Nothing of others is lost either: our file is written and taken away whole.
+        "net.ipv4.ip_forward = 1",
+        "# asked for by Ada",
     ] {
-        text.push_str(line);
-        text.push('\n');
+        switched.kept = Some(format!("{text}{line}\n"));
+        let edited = Blocked::Edited(line.to_owned());
+        assert_eq!(undo(&switched), Err(edited.clone()));
+        assert_eq!(enable(&switched), Err(edited));
     }
     switched.kept = Some(text);
     let back = undo(&switched).expect("ours").expect("a change");

@@ -24,6 +24,8 @@ use crate::vm::Vm;
 
 /// Who applies the objects: the field manager of server-side apply, and `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "trustnet-vm";
+/// The label that says who made an object.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The label with the network's domain.
 pub const DOMAIN_LABEL: &str = "trustnet.io/domain";
 /// The key of a Secret under which the join token is.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{DOMAIN_LABEL, MANAGER, Options, Part, Refused, Role};
+use super::{DOMAIN_LABEL, MANAGED_BY, MANAGER, Options, Part, Refused, Role};
 use crate::problem::Problem;
 use crate::vm::{Attachment, Vm, VmName, is_label};
 
@@ -102,7 +102,7 @@ pub(crate) fn check_places(namespace: &str, storage_class: Option<&str>) -> Vec<
 /// our services, which KubeVirt's have.
 pub(crate) fn namespace(name: &str, restricted: bool) -> Option<Value> {
     let there = name == "default" || name.starts_with("kube-");
-    let mut labels = json!({ "app.kubernetes.io/managed-by": MANAGER });
+    let mut labels = json!({ MANAGED_BY: MANAGER });
     if restricted {
         labels["pod-security.kubernetes.io/enforce"] = "restricted".into();
     }
@@ -129,7 +129,7 @@ pub(super) fn selector(role: Role, domain: &str, name: Option<&str>) -> Map<Stri
 /// The labels of all objects of a network.
 pub(super) fn common(domain: &str) -> Map<String, Value> {
     let mut labels = Map::new();
-    labels.insert("app.kubernetes.io/managed-by".into(), MANAGER.into());
+    labels.insert(MANAGED_BY.into(), MANAGER.into());
     labels.insert("app.kubernetes.io/part-of".into(), "trustnet".into());
     labels.insert(DOMAIN_LABEL.into(), domain_label(domain).into());
     labels

@@ -71,6 +71,9 @@ struct Zone {
 #[derive(Deserialize)]
 struct Entry {
     id: String,
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
     content: String,
     ttl: u32,
     #[serde(default)]
@@ -280,11 +283,13 @@ impl Provider for Cloudflare {
     fn read(&self, name: &str) -> Result<Held, ProviderError> {
         let zone = self.zone_of(name)?;
         let what = format!("read `{name}` at Cloudflare");
-        let entries: Vec<Entry> = self.list(
+        let mut entries: Vec<Entry> = self.list(
             &what,
             &["zones", &zone.id, "dns_records"],
             &[("type", "AAAA"), ("name", name)],
         )?;
+        // What is taken away is taken by its number: nothing rests on how well the other side chose.
+        entries.retain(|entry| entry.kind == "AAAA" && entry.name.eq_ignore_ascii_case(name));
         if entries.iter().any(|entry| entry.proxied) {
             return Err(ProviderError::Special {
                 name: name.to_owned(),
@@ -322,6 +327,13 @@ impl Provider for Cloudflare {
     /// Each value is a record of its own there: who adds or takes one changes no other.
     fn write(&self, held: &Held, change: &Change) -> Result<(), ProviderError> {
         let zone = &held.zone_id;
+        // A record that somebody has given another value keeps its number.
+        let is_removing = !change.removed().is_empty();
+        if is_removing && self.read(change.name())?.ids != held.ids {
+            return Err(ProviderError::Changed {
+                name: change.name().to_owned(),
+            });
+        }
         let ttl = change.after().map_or(TTL, |set| set.ttl);
         for address in change.added() {
             self.add(zone, change.name(), address, ttl)?;

@@ -329,7 +329,10 @@ fn set(answer: &Message, name: &str) -> Result<Option<RecordSet>, ProviderError>
 
 /// The key itself, where it stands in a clause of a name server's configuration: `secret "…"`.
 fn bare(text: &str) -> &str {
-    let clause = text.split_once("secret").map(|(_, from)| from.trim_start());
+    // The key's own name may have the word in it, and stands before.
+    let clause = text
+        .rsplit_once("secret")
+        .map(|(_, from)| from.trim_start());
     let quoted = clause.and_then(|from| from.strip_prefix('"')?.split_once('"'));
     quoted.map_or(text, |(key, _)| key).trim()
 }

@@ -40,7 +40,9 @@ fn no(status: u16, code: u32, message: &str) -> Answer {
 }
 
 fn entry(id: &str, address: Ipv6Addr, ttl: u32) -> String {
-    format!(r#"{{"id":"{id}","content":"{address}","ttl":{ttl},"proxied":false}}"#)
+    format!(
+        r#"{{"id":"{id}","name":"tnr.example.org","type":"AAAA","content":"{address}","ttl":{ttl},"proxied":false}}"#
+    )
 }
 
 /// An account with two zones, and these records in the name.
@@ -116,6 +118,27 @@ fn only_our_value_is_removed_by_its_own_id() {
 }
 
 #[test]
+fn a_record_that_got_another_value_meanwhile_stays_and_one_of_another_name_is_none() {
+    let api = StandIn::start(account(entry("r2", OURS, 1)));
+    let before = cloudflare(&api, Some("example.org."));
+    let held = before.read(NAME).expect("read");
+    let change = Wish::Remove.change(&record(&[OURS]), held.set.clone());
+    // The same number, and another's value by now.
+    let other = entry("r3", OURS, 1).replace("tnr.example.org", "www.example.org");
+    let records = [entry("r2", OTHERS, 1), other].join(",");
+    let api = StandIn::start(account(records));
+    let after = cloudflare(&api, Some("example.org."));
+    let refused = after.write(&held, &change);
+    assert!(
+        matches!(refused, Err(ProviderError::Changed { .. })),
+        "{refused:?}"
+    );
+    assert!(api.lines().iter().all(|line| line.starts_with("GET")));
+    let set = after.read(NAME).expect("read").set.expect("a record");
+    assert_eq!(set.addresses, [OTHERS]);
+}
+
+#[test]
 fn what_is_there_or_gone_already_is_left_alone() {
     let api = StandIn::start(account(entry("r1", OURS, 300)));
     let cloudflare = cloudflare(&api, None);
@@ -169,7 +192,8 @@ fn lists_are_read_page_by_page_and_the_longest_zone_is_taken() {
             ),
             _ => {
                 let n = if last { OURS } else { OTHERS };
-                page(&entry("r", n, 300), 3)
+                let name = "tnr.lab.example.org";
+                page(&entry("r", n, 300).replace(NAME, name), 3)
             }
         }
     });

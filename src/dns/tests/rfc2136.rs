@@ -327,7 +327,7 @@ fn a_section_names_the_provider_and_its_key() {
     let read = |from: &ValueFrom| match from {
         // As `tsig-keygen` writes it.
         ValueFrom::Env(name) if name == "KEY" => Ok(format!(
-            "key \"updater\" {{\n\talgorithm hmac-sha256;\n\tsecret \"{KEY}\";\n}};\n"
+            "key \"updater\" {{ # no secret \"here\"\n\talgorithm hmac-sha256;\n\tsecret \"{KEY}\";\n}};\n"
         )),
         other => Err(format!("{other:?}").into()),
     };

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use serde_json::Value;
+use trustnet_core::kubernetes::MANAGED_BY;
 
 use super::client::Connection;
 use super::error::Unready;
@@ -101,13 +102,19 @@ async fn check(
     }
 }
 
-/// A namespace; where it is there and this user may not change it, it will do.
+/// A namespace; one that is there and somebody else's stays as it is, for what we write to it holds for all pods in it.
 async fn make_namespace(
     cluster: &Connection,
     namespace: &Value,
     how: &How<'_>,
 ) -> Result<Change, ApplyError> {
     let before = cluster.get(namespace).await.map_err(error)?;
+    let ours = |object: &Value| {
+        object["metadata"]["labels"][MANAGED_BY] == namespace["metadata"]["labels"][MANAGED_BY]
+    };
+    if before.as_ref().is_some_and(|before| !ours(before)) {
+        return Ok(Change::Left);
+    }
     match cluster
         .apply(namespace, how.force_conflicts, how.dry_run)
         .await

@@ -47,6 +47,25 @@ fn flags_say_more_than_a_file_and_what_is_written_is_a_file_again() {
 }
 
 #[test]
+fn no_file_is_lost_to_one_that_is_written() {
+    let stage = Stage::with(&[]);
+    fs::create_dir(stage.home.path("mine")).expect("a folder");
+    stage.home.file("mine/root.yaml", "mine\n");
+    let root = "--domain example.org --registry-type root --yes";
+    let refused = stage.run(&format!("{root} --out mine"));
+    assert_eq!(refused.code, Some(1), "{}", refused.err);
+    assert!(refused.err.contains("mine/root.yaml"), "{}", refused.err);
+    let folder = fs::read_dir(stage.home.path("mine")).expect("a folder");
+    assert_eq!(folder.count(), 1, "nothing was written beside it");
+    assert_eq!(stage.run(root).code, Some(0));
+    let before = stage.written("root.yaml");
+    let other = stage.run(&format!("{root} --memory 3Gi"));
+    assert_ne!(other.code, Some(0), "the VM is another");
+    assert_eq!(stage.written("root.yaml.old"), before);
+    assert!(stage.written("root.yaml").contains("3Gi"));
+}
+
+#[test]
 fn what_is_wrong_with_a_file_of_answers_is_told_at_its_place() {
     let stage = Stage::with(&[]);
     stage.home.file(

@@ -1,6 +1,8 @@
 //! What happens after the last question: the stages one by one, each told as it goes on. Nobody is asked any more.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use trustnet_api::install::Deployment;
@@ -10,6 +12,7 @@ use trustnet_core::readiness::clean;
 use trustnet_host::interrupt::Interrupt;
 use trustnet_host::paths::{private_dir, write_private};
 
+use super::heed;
 use super::record::{Publication, Record};
 use super::verify::Verify;
 use crate::Program;
@@ -88,6 +91,7 @@ impl Execution<'_> {
         let program = self.program;
         let installation = self.installation;
         let name = installation.name.as_str();
+        heed(self.interrupt)?;
         if installation.deployment == Deployment::Kubernetes {
             return self.run_in_cluster(publication);
         }
@@ -108,7 +112,8 @@ impl Execution<'_> {
         }
         let specs = specs::load(program, std::slice::from_ref(&files.spec))?;
         let made = self.create(&host, &specs)?;
-        if let Some(publication) = publication {
+        // A node of its own registry is in no record, whatever was answered before.
+        if let Some(publication) = publication.filter(|_| self.installation.is_advertised()) {
             self.publish(publication)?;
         }
         let after = self.verify(&host, made.1)?;
@@ -335,11 +340,12 @@ impl Execution<'_> {
             spec: folder.join(format!("{name}.yaml")),
         };
         let answers = install::answers_text(self.installation);
-        for (path, text) in [(&files.answers, answers.as_str()), (&files.spec, spec)] {
-            write_private(path, text.as_bytes()).map_err(|error| {
-                let message = format!("failed to write `{}`: {error}", path.display());
-                Failure::new(Exit::Usage, message)
-            })?;
+        let both = [(&files.answers, answers.as_str()), (&files.spec, spec)];
+        for (path, text) in both {
+            make_way(path, text)?;
+        }
+        for (path, text) in both {
+            write_private(path, text.as_bytes()).map_err(|error| unwritten(path, &error))?;
         }
         Ok(files)
     }
@@ -353,6 +359,35 @@ impl Execution<'_> {
             }
         }
     }
+}
+
+/// Sees to it that nothing is lost where a file is written: another one of ours is kept beside it, and what is not ours
+/// stays.
+fn make_way(path: &Path, text: &str) -> Result<(), Failure> {
+    let there = match fs::read_to_string(path) {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unwritten(path, &error)),
+    };
+    if there.lines().next() != text.lines().next() {
+        let message = format!(
+            "`{}` is there, and `install` has not written it",
+            path.display()
+        );
+        return Err(Failure::new(Exit::Usage, message).hint("name another folder with `--out`"));
+    }
+    if there == text {
+        return Ok(());
+    }
+    let mut old = path.as_os_str().to_owned();
+    old.push(".old");
+    let old = PathBuf::from(old);
+    write_private(&old, there.as_bytes()).map_err(|error| unwritten(&old, &error))
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("failed to write `{}`: {error}", path.display());
+    Failure::new(Exit::Usage, message)
 }
 
 /// Whether a VM holds a secret itself: such a one is redacted where the VM is shown.

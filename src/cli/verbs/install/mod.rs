@@ -23,6 +23,7 @@ use std::path::Path;
 use trustnet_api::install::{InstallSpec, RegistryType};
 use trustnet_core::install::{self, Found, Installation, Lack};
 use trustnet_host::dns::{Names, NamesError};
+use trustnet_host::interrupt::Interrupt;
 
 use self::checks::Checks;
 use self::execute::Execution;
@@ -81,6 +82,17 @@ pub fn run(program: &Program, args: &Install) -> Result<Exit, Failure> {
         return execution.rehearse();
     }
     execution.run(publication)
+}
+
+/// Ends it where the user has asked for that while nobody listened at the terminal.
+fn heed(interrupt: &Interrupt) -> Result<(), Failure> {
+    if interrupt.stop() {
+        return Err(Failure::new(
+            Exit::Interrupted,
+            "interrupted; nothing was made",
+        ));
+    }
+    Ok(())
 }
 
 /// Warns where the root does not answer: it is gone on without it.

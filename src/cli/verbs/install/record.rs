@@ -8,6 +8,7 @@ use trustnet_core::tnr::{self, Change, Verdict, Wish};
 use trustnet_host::dns::{Held, Look, Names, Provider, Watch, carry_out};
 use trustnet_host::interrupt::Interrupt;
 
+use super::heed;
 use crate::args::Install;
 use crate::failure::{Exit, Failure};
 use crate::{Program, keeper};
@@ -111,7 +112,13 @@ impl Record<'_> {
             shown,
         } = publication;
         carry_out(provider.as_ref(), &record, Wish::Publish, held, &shown)?;
-        self.watch(record.domain(), record.addresses())
+        let look = self.watch(record.domain(), record.addresses())?;
+        if self.interrupt.stop() {
+            let message = "interrupted; the VM is made and the record published";
+            return Err(Failure::new(Exit::Interrupted, message)
+                .hint("the same `install` once more looks at both"));
+        }
+        Ok(look)
     }
 
     /// Says how the record is added by hand.
@@ -144,6 +151,7 @@ impl Record<'_> {
             confirm("Add the record, then press Enter to continue")?;
         }
         let look = self.watch(&installation.domain, wanted)?;
+        heed(self.interrupt)?;
         found.tnr = tnr_of(&look);
         let name = &look.sighting.name;
         if look.verdict.is_published() {
@@ -161,10 +169,10 @@ impl Record<'_> {
         Ok(())
     }
 
-    /// Looks for the record until it is there or the tries are used up.
+    /// Looks for the record until it is there, the tries are used up, or the user interrupts.
     ///
     /// # Errors
-    /// The user interrupts, or nobody can be asked.
+    /// Nobody can be asked.
     pub fn watch(&self, domain: &str, wanted: &[Ipv6Addr]) -> Result<Look, Failure> {
         let progress = self.program.ui.progress("dns");
         let watch = Watch {
@@ -178,14 +186,7 @@ impl Record<'_> {
             progress.note(said);
         };
         let look = self.names.watch(domain, wanted, &watch, &stop, &mut told);
-        let look = look?;
-        if self.interrupt.stop() {
-            return Err(Failure::new(
-                Exit::Interrupted,
-                "interrupted; nothing was made",
-            ));
-        }
-        Ok(look)
+        Ok(look?)
     }
 }
 

@@ -64,6 +64,8 @@ impl Scout<'_> {
     /// Which ports at the installation's own address somebody else has. Only where this machine has a way to it, and only
     /// before it is there itself.
     pub fn ports(&self, answers: &InstallSpec, found: &mut Found) {
+        // Those of another address that was answered before count no more.
+        found.taken.clear();
         let answers = install::complete(answers, found);
         let Some(address) = install::address(&answers).filter(|_| is_attached(&answers)) else {
             return;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use trustnet_api::dns::DnsSection;
-use trustnet_api::install::InstallSpec;
+use trustnet_api::install::{Deployment, InstallSpec, RegistryType};
 use trustnet_api::preflight::Finding;
 use trustnet_core::install::{self, Form, Found, Installation, Key, put, shown};
 use trustnet_core::readiness::clean;
@@ -13,7 +13,7 @@ use trustnet_core::readiness::clean;
 use super::checks::Checks;
 use super::record::{Publication, Record};
 use super::scout::Scout;
-use super::{answers, follow, incomplete, settings};
+use super::{answers, follow, heed, incomplete, settings};
 use crate::Program;
 use crate::failure::{Exit, Failure};
 use crate::prompt::{self, Said};
@@ -33,13 +33,36 @@ pub struct Wizard<'a> {
     /// What was asked, in order: the way back.
     asked: Vec<Key>,
     /// The record that was asked to be added last.
-    confirmed: Option<(String, String, Option<DnsSection>)>,
+    confirmed: Option<Confirmed>,
     publication: Option<Publication>,
     findings: Vec<Finding>,
-    /// The spec for which the machine was looked at last.
-    checked: Option<String>,
+    /// The spec for which the machine was looked at last, and where it was to run.
+    checked: Option<(Deployment, String)>,
     /// Answers that were the proposed ones.
     proposed: BTreeMap<Key, String>,
+}
+
+/// What a record was looked at for: with another of these it is another.
+#[derive(PartialEq)]
+struct Confirmed {
+    role: RegistryType,
+    domain: String,
+    address: String,
+    dns: Option<DnsSection>,
+    /// Whether the root that is followed is known without the record.
+    names_root: bool,
+}
+
+impl Confirmed {
+    fn of(installation: &Installation) -> Self {
+        Self {
+            role: installation.role,
+            domain: installation.domain.clone(),
+            address: installation.address.to_string(),
+            dns: installation.answers.dns.clone(),
+            names_root: installation.root.is_some(),
+        }
+    }
 }
 
 /// What is installed, what is published of it, and what was found of the machine.
@@ -84,6 +107,7 @@ impl<'a> Wizard<'a> {
     pub fn ask(mut self) -> Result<Ready, Failure> {
         self.say("=== TrustNet installation ===\n\nAnswer, or press Enter for what stands in brackets; `?` explains, `back` goes back, Ctrl-C ends it: nothing is made before the last question.\n");
         self.found = self.scout.look(&self.answers)?;
+        heed(self.record.interrupt)?;
         self.tell_found();
         loop {
             while let Some(key) = self.open() {
@@ -105,11 +129,7 @@ impl<'a> Wizard<'a> {
 
     /// Has the record added where that is done by hand, once for each.
     fn see_to_record(&mut self, installation: &mut Installation) -> Result<(), Failure> {
-        let wanted = (
-            installation.domain.clone(),
-            installation.address.to_string(),
-            installation.answers.dns.clone(),
-        );
+        let wanted = Confirmed::of(installation);
         if self.confirmed.as_ref() == Some(&wanted) {
             return Ok(());
         }
@@ -123,9 +143,10 @@ impl<'a> Wizard<'a> {
 
     /// Looks at the machine, once for each spec.
     fn see_to_machine(&mut self, installation: &Installation) -> Result<(), Failure> {
-        let spec = install::spec_text(installation);
+        let spec = (installation.deployment, install::spec_text(installation));
         if self.checked.as_ref() != Some(&spec) {
             self.findings = self.checks.run(installation)?;
+            heed(self.record.interrupt)?;
             self.checked = Some(spec);
         }
         Ok(())
@@ -194,6 +215,7 @@ impl<'a> Wizard<'a> {
     fn after(&mut self, key: Key) -> Result<(), Failure> {
         if key == Key::Domain {
             self.found = self.scout.look(&self.answers)?;
+            heed(self.record.interrupt)?;
             self.tell_found();
         }
         Ok(())

@@ -176,13 +176,27 @@ fn fields_of_others_are_told_all_at_once_and_taken_only_by_force() {
     ];
     assert_eq!(conflicts, expected);
     let made: Vec<String> = server.cluster().objects.keys().cloned().collect();
-    assert_eq!(made, ["/api/v1/namespaces/trustnet"]);
+    assert_eq!(made, [""; 0]);
     let by_force = How {
         force_conflicts: true,
         ..how()
     };
     run(&server, &by_force).0.expect("applied");
-    assert_eq!(server.cluster().objects.len(), objects().len());
+    // All but the namespace: it was there, and is somebody else's.
+    assert_eq!(server.cluster().objects.len(), objects().len() - 1);
+}
+
+#[test]
+fn a_namespace_of_others_gets_no_word_of_ours() {
+    let server = Server::start(Cluster {
+        namespaces: vec!["trustnet".to_owned()],
+        ..ready_at_once()
+    });
+    let done = run(&server, &how()).0.expect("applied");
+    assert_eq!(done[0].1, Change::Left);
+    let cluster = server.cluster();
+    let mut made = cluster.requests.iter().filter(|one| one.is_apply());
+    assert!(made.all(|request| !request.path.ends_with("/namespaces/trustnet")));
 }
 
 #[test]
