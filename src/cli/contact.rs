@@ -262,7 +262,7 @@ pub fn text<'a>(service: &'a ServiceRef, key: &str) -> Option<&'a str> {
 }
 
 /// Where the guest itself reaches it.
-fn listens(record: &Record, sought: Sought) -> Option<(String, u16)> {
+pub fn listens(record: &Record, sought: Sought) -> Option<(String, u16)> {
     let node = service(record, NODE_SERVICE);
     let (service, key, default) = match (sought, service(record, REGISTRY_SERVICE), node) {
         (Sought::Registry, Some(registry), _) => (registry, "port", REGISTRY_PORT),

@@ -10,8 +10,19 @@ pub struct Found {
     pub tnr: Tnr,
     /// Whether the domain's join token is kept on this machine.
     pub token: bool,
+    /// The installation itself, where this machine has it already, be it half made.
+    pub own: Option<Own>,
+    /// Whether its address came into the record while that was waited for.
+    pub awaited: bool,
     /// Ports at the installation's own address at which something answers that is not the installation itself.
     pub taken: BTreeSet<u16>,
+}
+
+/// What is known of an installation that is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Own {
+    /// The port of its registry, where that is known.
+    pub registry_port: Option<u16>,
 }
 
 /// What a domain's `tnr` record says.

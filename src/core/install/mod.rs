@@ -16,7 +16,7 @@ mod timeline;
 mod written;
 
 pub use answers::{address, merged, put, shown};
-pub use found::{Found, Tnr};
+pub use found::{Found, Own, Tnr};
 pub use question::{Choice, Form, Key, Suggestion};
 pub use resolve::{Installation, Lack, check, complete, resolve};
 pub use summary::{

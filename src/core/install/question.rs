@@ -182,7 +182,7 @@ impl Key {
                 "The IPv6 address at which others reach it, such as fd10:1234::1/64. It becomes the VM's."
             }
             Self::NewRoot => {
-                "The domain has a root already, and a network has one. If this one is to take its place, type the domain once more."
+                "The domain's record names a root that this machine has not made, and a network has one. If this one is to take its place, or the record was added for it, type the domain once more."
             }
             Self::RootRegistry => {
                 "The address of the root, such as 2001:db8::1 or [2001:db8::1]:8000; empty: it is looked up in the DNS."
@@ -244,11 +244,16 @@ impl Form<'_> {
         }
     }
 
-    /// Whether the domain's record names registries, and not this one among them.
+    /// Whether the domain's record names registries, and not this one among them: one that has the address by custom, and
+    /// that nobody here has made, is another.
     fn has_another_root(&self) -> bool {
         let own = self.address().map(|net| net.addr());
         let there = self.found.tnr.addresses();
-        !there.is_empty() && own.is_none_or(|own| !there.contains(&own))
+        // What a cluster has is not looked at here.
+        let in_cluster = self.answers.deployment == Some(Deployment::Kubernetes);
+        let is_own = own.is_some_and(|own| there.contains(&own))
+            && (in_cluster || self.found.own.is_some() || self.found.awaited);
+        !there.is_empty() && !is_own
     }
 
     /// The address, where one was answered.

@@ -265,7 +265,9 @@ fn registry_port(
     };
     let own = (role == RegistryType::Integrated).then_some(NODE_PORT);
     let free = |port: &u16| !found.taken.contains(port) && Some(*port) != own;
-    let port = match answers.registry_port {
+    // One that is there keeps the port that it was made with.
+    let made = found.own.and_then(|own| own.registry_port);
+    let port = match answers.registry_port.or(made) {
         Some(port) if Some(port) == own => {
             return Err(lack(format!("port {port} is the node's own")));
         }

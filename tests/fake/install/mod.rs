@@ -124,8 +124,20 @@ fn a_node_joins_the_network_whose_record_is_found() {
 #[test]
 fn a_node_beside_the_root_of_this_machine_needs_no_token() {
     let stage = Stage::with(&["fd10:1234::253"]);
-    let root = stage.run("--domain example.org --registry-type root --yes");
+    let words = "--domain example.org --registry-type root --yes";
+    let another = stage.run(words);
+    assert_eq!(
+        another.code,
+        Some(1),
+        "somebody else's root: {}",
+        another.err
+    );
+    assert!(another.err.contains("--new-root"), "{}", another.err);
+    stage.names.set(&[]);
+    let root = stage.run(words);
     assert_eq!(root.code, Some(0), "{}", root.err);
+    stage.names.set(&["fd10:1234::253"]);
+    assert_eq!(stage.run(words).code, Some(0), "it is this one");
     let node = stage.run("--domain example.org --yes -o name");
     assert_eq!(
         (node.code, node.out.as_str()),

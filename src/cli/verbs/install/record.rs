@@ -153,6 +153,7 @@ impl Record<'_> {
         let look = self.watch(&installation.domain, wanted)?;
         heed(self.interrupt)?;
         found.tnr = tnr_of(&look);
+        found.awaited = look.verdict.is_published() && !wanted.is_empty();
         let name = &look.sighting.name;
         if look.verdict.is_published() {
             self.say(&format!("✓ {name}: {}", look.verdict));

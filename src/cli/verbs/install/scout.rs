@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use trustnet_api::install::InstallSpec;
 use trustnet_api::network::REGISTRY_PORT;
-use trustnet_core::install::{self, Found, Installation};
+use trustnet_core::install::{self, Found, Installation, Own};
 use trustnet_core::network::Endpoint;
 use trustnet_core::tnr::judge;
 use trustnet_host::dns::{Look, Names};
 use trustnet_host::inquiry::{self, Question};
+use trustnet_host::journal::Journal;
 use trustnet_host::secrets;
 
 use super::record;
 use crate::Program;
+use crate::contact::{Sought, listens};
 use crate::failure::Failure;
 
 /// How long a port may take to say that something is there.
@@ -61,16 +63,17 @@ impl Scout<'_> {
         Ok(found)
     }
 
-    /// Which ports at the installation's own address somebody else has. Only where this machine has a way to it, and only
+    /// What is known of the installation itself, and which ports at its own address somebody else has. These only where this machine has a way to it, and only
     /// before it is there itself.
     pub fn ports(&self, answers: &InstallSpec, found: &mut Found) {
         // Those of another address that was answered before count no more.
         found.taken.clear();
         let answers = install::complete(answers, found);
+        found.own = answers.node_name.as_deref().and_then(|name| self.own(name));
         let Some(address) = install::address(&answers).filter(|_| is_attached(&answers)) else {
             return;
         };
-        if !self.here || self.is_there(answers.node_name.as_deref().unwrap_or_default()) {
+        if !self.here || found.own.is_some() {
             return;
         }
         let first = answers.registry_port.unwrap_or(REGISTRY_PORT);
@@ -83,13 +86,20 @@ impl Scout<'_> {
         }
     }
 
-    /// Whether the VM is there already; where the hypervisor does not say, that is told later.
-    fn is_there(&self, name: &str) -> bool {
-        let there = self
-            .program
-            .connect()
-            .map(|host| host.hypervisor.domains().find(name));
-        matches!(there, Ok(Ok(Some(_))))
+    /// What is known of the VM, where it is there already or half made; where the hypervisor does not say, that is told
+    /// later.
+    fn own(&self, name: &str) -> Option<Own> {
+        let host = self.program.connect().ok()?;
+        let there = host.hypervisor.domains().find(name).ok()?;
+        if let Some(domain) = there {
+            let record = domain.owner.record();
+            let registry = record.and_then(|record| listens(record, Sought::Registry));
+            return Some(Own {
+                registry_port: registry.map(|(_, port)| port),
+            });
+        }
+        let begun = matches!(Journal::open(&host.journal_dir(name)), Ok(Some(_)));
+        begun.then(Own::default)
     }
 
     /// Asks the roots that an installation follows, one after the other; nothing where this machine has no way to them.

@@ -1,7 +1,9 @@
 //! What follows from answers.
 
 use trustnet_api::install::{Deployment, InstallSpec, RegistryType};
-use trustnet_core::install::{Form, Found, Key, Stage, Tnr, complete, merged, put, resolve, shown};
+use trustnet_core::install::{
+    Form, Found, Key, Own, Stage, Tnr, complete, merged, put, resolve, shown,
+};
 
 fn at(addresses: &[&str]) -> Found {
     let addresses = addresses.iter().map(|text| text.parse().expect("IPv6"));
@@ -95,6 +97,16 @@ fn a_port_that_somebody_has_is_gone_past_with_a_warning_and_one_that_was_asked_f
     );
     let spec = trustnet_core::install::spec_text(&moved);
     assert!(spec.contains("port: 8002"), "{spec}");
+    // The same again: nobody knocks at its own ports, and it keeps the one that it was made with.
+    found.taken.clear();
+    found.own = Some(Own {
+        registry_port: Some(8002),
+    });
+    assert_eq!(
+        resolve(&said, &found).expect("complete").registry_port,
+        8002
+    );
+    (found.own, found.taken) = (None, [8000, 8001].into());
     let asked = InstallSpec {
         registry_port: Some(8001),
         ..said.clone()
@@ -125,7 +137,26 @@ fn another_root_needs_the_domain_as_a_word_and_the_same_one_needs_none() {
         (Key::RegistryType, "root"),
         (Key::Address, "2001:db8::1"),
     ]);
-    assert!(resolve(&root, &at(&["2001:db8::1", "2001:db8::2"])).is_ok());
+    let there = at(&["2001:db8::1", "2001:db8::2"]);
+    assert!(resolve(&root, &there).is_err(), "nobody here has made it");
+    for (own, awaited) in [(Some(Own::default()), false), (None, true)] {
+        let ours = Found {
+            own,
+            awaited,
+            ..there.clone()
+        };
+        assert!(resolve(&root, &ours).is_ok());
+        assert!(
+            resolve(
+                &root,
+                &Found {
+                    tnr: at(&["2001:db8::2"]).tnr,
+                    ..ours
+                }
+            )
+            .is_err()
+        );
+    }
     assert!(resolve(&root, &at(&["2001:db8::2"])).is_err());
     for (word, good) in [("example.org", true), ("yes", false)] {
         let mut said = root.clone();
@@ -164,7 +195,11 @@ fn flags_lie_over_a_file_and_of_two_words_for_one_size_one_stays() {
 fn the_stages_are_those_of_the_role() {
     let of = |role: &str| {
         let said = answers(&[(Key::Domain, "example.org"), (Key::RegistryType, role)]);
-        resolve(&said, &at(&["fd10:1234::253"])).expect("complete")
+        let found = Found {
+            own: Some(Own::default()),
+            ..at(&["fd10:1234::253"])
+        };
+        resolve(&said, &found).expect("complete")
     };
     let root = of("root");
     assert!(root.is_advertised() && !root.has_node());
